@@ -1,0 +1,25 @@
+"""The character vocabulary of the language models: newline and the 95 printable ASCII characters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CHARACTERS: list[str] = ["\n", *(chr(code) for code in range(32, 127))]
+_NUMBER = {character: number for number, character in enumerate(CHARACTERS)}
+
+
+def encode(text: str) -> Tensor:
+    """Return the tokens of `text`, int64 [T]; raises ValueError for a character outside of it."""
+    try:
+        return torch.tensor([_NUMBER[character] for character in text], dtype=torch.int64)
+    except KeyError as error:
+        raise ValueError(
+            f"character {error.args[0]!r} is not in the vocabulary: newline and printable ASCII "
+            "only; replace it before encoding"
+        ) from error
+
+
+def decode(tokens: Tensor) -> str:
+    """Return the text of `tokens`, int64 [T]."""
+    return "".join(CHARACTERS[number] for number in tokens.tolist())

@@ -1,0 +1,1 @@
+"""Graph passes, one per file, over `onnx_ir.Model`."""

@@ -1,0 +1,1 @@
+"""Router families, one per file."""

@@ -1,0 +1,1 @@
+"""What runs on the device side of Python: needs NumPy and nothing of the compiler."""

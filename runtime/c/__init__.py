@@ -1,0 +1,1 @@
+"""The C sources that every CPU artifact is built with."""

@@ -1,0 +1,1 @@
+"""Targets: one TOML per device, one file per target family."""

@@ -1,0 +1,1 @@
+"""Kernels, one family per file."""
