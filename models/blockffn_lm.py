@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgemoe.models import checkpoint
-from edgemoe.models.decoder import Decoder, DecoderConfig
+from edgemoe.models.attention import DecoderConfig
+from edgemoe.models.decoder import Decoder
 
 EXPERTS, WIDTH = 32, 16
 STEEPNESS = 100.0
@@ -74,6 +75,20 @@ def sparsity(active: Tensor, chunk: int) -> float:
     """
     whole = active[: len(active) // chunk * chunk].unflatten(0, (-1, chunk))
     return 1 - whole.any(dim=1).float().mean().item()
+
+
+def dense_control() -> Decoder:
+    """Return the dense model of as many bytes: one SiLU feed-forward as wide as all the experts."""
+    config = DecoderConfig()
+    width = EXPERTS * WIDTH
+    return Decoder(
+        config,
+        lambda: nn.Sequential(
+            nn.Linear(config.hidden, width, bias=False),
+            nn.SiLU(),
+            nn.Linear(width, config.hidden, bias=False),
+        ),
+    )
 
 
 def untrained() -> Decoder:

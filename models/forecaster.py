@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgemoe.models import checkpoint
+from edgemoe.models.series import co2_series
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Forecaster(nn.Module):
 
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
+        self.config = config
         self.blocks = nn.ModuleList(MixerBlock(config) for _ in range(config.blocks))
         self.head = LeftLinear(config.context, config.horizon)
         self.export_options = {"input_names": ["x"], "output_names": ["y"]}
@@ -95,7 +97,5 @@ def etth1() -> tuple[Forecaster, tuple[Tensor, ...]]:
 
 def co2() -> tuple[Forecaster, tuple[Tensor, ...]]:
     """Return the trained weekly model, 104 -> 26, and the last window of the shipped series."""
-    from edgemoe.models.series import co2_series
-
     model = checkpoint.load(Forecaster(CO2), "co2")
     return model, (co2_series().values[-CO2.context :].unsqueeze(0),)

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgemoe.models import checkpoint
-from edgemoe.models.decoder import Decoder, DecoderConfig
+from edgemoe.models.attention import DecoderConfig
+from edgemoe.models.decoder import Decoder
 
 EXPERTS, CHOSEN, INTERMEDIATE = 8, 2, 48
 
@@ -50,22 +51,14 @@ class MoE(nn.Module):
         self.shared_gate = nn.Linear(hidden, 1, bias=False)
         nn.init.uniform_(self.gate_up, -(hidden**-0.5), hidden**-0.5)
         nn.init.uniform_(self.down, -(intermediate**-0.5), intermediate**-0.5)
-        self.load = torch.zeros(experts)
-        self.loss = torch.zeros(())
-
-    def route(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Map x [N, H] to probabilities [N, E], weights [N, K] that sum to 1, ids int64 [N, K]."""
-        probabilities = torch.softmax(self.router(x), dim=-1)
-        weights, ids = torch.topk(probabilities, self.chosen, dim=-1)
-        return probabilities, weights / weights.sum(dim=-1, keepdim=True), ids
+        self.logits = torch.zeros(0, experts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, H] to [N, H]; leaves the losses and loads of the call behind when training."""
-        probabilities, weights, ids = self.route(x)
+        """Map [N, H] to [N, H]; leaves the router's logits [N, E] behind when training."""
+        logits = self.router(x)
+        weights, ids = route(logits, self.chosen)
         if self.training:
-            share = F.one_hot(ids, self.experts).float().sum(dim=1).mean(dim=0) / self.chosen
-            self.load = share.detach()
-            self.loss = self.experts * (share * probabilities.mean(dim=0)).sum()
+            self.logits = logits
             y = self.looped(x, weights, ids)
         else:
             y = self.gathered(x, weights, ids)
@@ -88,6 +81,24 @@ class MoE(nn.Module):
             out = F.linear(inner, self.down[expert]) * weights[rows, choice, None]
             y = y.index_add(0, rows, out)
         return y
+
+
+def route(logits: Tensor, chosen: int) -> tuple[Tensor, Tensor]:
+    """Map the router's logits [N, E] to weights [N, K] that sum to 1 and experts int64 [N, K]."""
+    weights, ids = torch.topk(torch.softmax(logits, dim=-1), chosen, dim=-1)
+    return weights / weights.sum(dim=-1, keepdim=True), ids
+
+
+def expert_load(logits: Tensor, chosen: int) -> Tensor:
+    """Return the share of all choices that fall on each expert, [E]; even is 1 / E."""
+    _, ids = route(logits, chosen)
+    return torch.bincount(ids.flatten(), minlength=logits.shape[-1]) / ids.numel()
+
+
+def balance_loss(logits: Tensor, chosen: int) -> Tensor:
+    """Return E times the sum over experts of load and mean probability; 1 when both are even."""
+    mean = torch.softmax(logits, dim=-1).mean(dim=0)
+    return len(mean) * (expert_load(logits, chosen) * mean).sum()
 
 
 def untrained() -> Decoder:

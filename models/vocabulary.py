@@ -1,4 +1,4 @@
-"""The character vocabulary of the language models: newline and the 95 printable ASCII characters."""
+"""The characters of the language models: newline and the 95 printable ones of ASCII."""
 
 from __future__ import annotations
 
