@@ -1,0 +1,98 @@
+"""From TensorIR functions to one object file of plain C functions per instruction set.
+
+TVM's own pipeline ends in `MakePackedAPI`, which ties every kernel to its runtime. This one ends
+in functions with pointer and integer parameters, so that the object needs nothing but libc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tvm
+from tvm import s_tir, tirx
+from tvm.tirx.build import codegen_build
+
+from edgemoe.targets.spec import Isa
+
+MAX_STACK_BYTES = 4096
+"""Largest stack array in a kernel; bigger temporaries are placed by the memory plan."""
+
+_LOWER = [
+    s_tir.transform.CanonicalizeLoop(),
+    s_tir.transform.LowerInitBlock(),
+    s_tir.transform.PlanAndUpdateBufferAllocationLocation(),
+    s_tir.transform.ConvertBlocksToOpaque(),
+    s_tir.transform.CompactBufferAllocation(),
+    s_tir.transform.LowerMatchBuffer(),
+    s_tir.transform.StmtSimplify(),
+    s_tir.transform.LowerOpaqueBlock(),
+    tirx.transform.FlattenBuffer(),
+    tirx.transform.BF16ComputeLegalize(),
+    tirx.transform.NarrowDataType(32),
+    tirx.transform.VectorizeLoop(True),
+    tirx.transform.StorageRewrite(),
+    tirx.transform.UnrollLoop(),
+    tirx.transform.StmtSimplify(),
+    tirx.transform.RemoveNoOp(),
+    s_tir.transform.RewriteUnsafeSelect(),
+    tirx.transform.CommonSubexprElim(),
+]
+_FINISH = [tirx.transform.BF16StorageLegalize(), tirx.transform.LowerIntrin()]
+
+
+def target_of(isa: Isa) -> tvm.target.Target:
+    """The TVM target that generates code for `isa`."""
+    return tvm.target.Target(
+        {"kind": "llvm", "mtriple": isa.triple, "mcpu": isa.cpu, "mattr": list(isa.features)}
+    )
+
+
+def compile_kernels(functions: dict[str, tirx.PrimFunc], isa: Isa, out: Path) -> None:
+    """Write the object file `out` with one C function `name__isa` per entry of `functions`.
+
+    Every parameter of a function must be a pointer or an integer already.
+    """
+    target = target_of(isa)
+    module = tvm.IRModule(
+        {
+            isa.symbol(name): function.with_attr("global_symbol", isa.symbol(name))
+            for name, function in functions.items()
+        }
+    )
+    module = tirx.transform.BindTarget(target.with_host(target))(module)
+    module = tvm.ir.transform.Sequential(_LOWER)(module)
+    # A target without a host marks the functions as lowered: no packed entry is made for them.
+    module = tvm.IRModule(
+        {var: function.with_attr("target", target) for var, function in module.functions_items()}
+    )
+    module = tvm.ir.transform.Sequential(_FINISH)(module)
+    check_stack(module)
+    codegen_build(module, target).write_to_file(str(out), "o")
+
+
+def check_stack(module: tvm.IRModule) -> None:
+    """Refuse kernels whose temporaries do not fit `MAX_STACK_BYTES` each: a compiler fault."""
+    for var, function in module.functions_items():
+        for name, nbytes in stack_arrays(function):
+            if nbytes > MAX_STACK_BYTES:
+                raise AssertionError(
+                    f"kernel {var.name_hint}: temporary {name} takes {nbytes} B of stack, "
+                    f"the limit is {MAX_STACK_BYTES} B; pass it as a scratch parameter"
+                )
+
+
+def stack_arrays(function: tirx.PrimFunc) -> Sequence[tuple[str, int]]:
+    """Name and bytes of every array that `function` allocates (static sizes only)."""
+    import tvm_ffi
+
+    found: list[tuple[str, int]] = []
+
+    def visit(node: tirx.AllocBuffer) -> None:
+        nbytes = (tvm.DataType(str(node.buffer.dtype)).bits + 7) // 8
+        for extent in node.buffer.shape:
+            nbytes *= int(extent)
+        found.append((str(node.buffer.name), nbytes))
+
+    tvm_ffi.structural_walk(function.body, [(tirx.AllocBuffer, visit)], order="pre")
+    return found

@@ -1,0 +1,126 @@
+"""`linear`: rows times packed weights, with any elementwise epilogue.
+
+out[m, n] = epilogue(sum_k a[m, k] * w[n, k], operands at (m, n))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.spec import Isa
+
+ROW_BLOCK = 48
+"""Rows of one task: enough to reuse a panel from L1, few enough to share work among threads."""
+
+STORED = {"float32": "float32", "bfloat16": "uint16"}
+"""dtype of packed weights in memory."""
+
+C_POINTER = {"float32": "float*", "bfloat16": "uint16_t*"}
+"""C type of packed weights."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """What distinguishes one linear kernel from another; sizes are run-time parameters."""
+
+    epilogue: ex.Node
+    weight_dtype: str = "float32"
+
+    @property
+    def operands(self) -> tuple[ex.Operand, ...]:
+        """Extra tensors, in the order of the kernel's pointers."""
+        return tuple(ex.operands_of(self.epilogue).values())
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (a, weights, out, operands..., rows, depth, columns)."""
+        weights = C_POINTER[self.weight_dtype]
+        return ("float*", weights, "float*", *["float*"] * len(self.operands), *["int32_t"] * 3)
+
+    def tasks(self, rows: int, columns: int) -> int:
+        """Number of independent tasks."""
+        return -(-rows // ROW_BLOCK) * -(-columns // tiles.PANEL)
+
+    def build(self, isa: Isa) -> tirx.PrimFunc:
+        """The kernel for one instruction set."""
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            names = {"a": "float32", "weights": STORED[self.weight_dtype], "out": "float32"}
+            names.update({f"operand{o.index}": "float32" for o in self.operands})
+            buffers, (rows, depth, columns, begin, end) = tiles.parameters(
+                names, ("rows", "depth", "columns")
+            )
+            a, weights, out = buffers["a"], buffers["weights"], buffers["out"]
+            blocks = tiles.local(tirx.truncdiv(rows + (ROW_BLOCK - 1), ROW_BLOCK))
+            with T.serial(begin, end) as task:
+                panel = tiles.local(tirx.truncdiv(task, blocks))
+                first = tiles.local(tirx.truncmod(task, blocks) * ROW_BLOCK)
+                last = tiles.local(tirx.min(rows, first + ROW_BLOCK))
+                width = tiles.local(tirx.min(columns - panel * tiles.PANEL, tiles.PANEL))
+
+                def block(row: Expr, height: int) -> None:
+                    starts = [tiles.local((row + i) * depth) for i in range(height)]
+                    tile = tiles.accumulate(
+                        isa, a, starts, depth, weights, panel * depth * tiles.PANEL,
+                        self.weight_dtype,
+                    )  # fmt: skip
+                    with T.serial(0, height) as i:
+                        tiles.for_columns(
+                            width, isa.lanes, lambda j, lanes: store(tile, row, i, j, lanes)
+                        )
+
+                def store(tile: tiles.Tile, row: Expr, i: Expr, j: Expr, lanes: int) -> None:
+                    column = tiles.local(panel * tiles.PANEL + j)
+                    index = {
+                        "full": tiles.local((row + i) * columns + column),
+                        "column": column,
+                        "row": row + i,
+                        "scalar": tirx.const(0, "int32"),
+                    }
+
+                    def leaf(node: ex.Port | ex.Operand) -> Expr:
+                        if isinstance(node, ex.Port):
+                            return tile.load(i, j, lanes)
+                        return load(buffers[f"operand{node.index}"], node.indexing, index, lanes)
+
+                    value = ex.evaluate(self.epilogue, leaf, lanes)
+                    at = index["full"]
+                    T.buffer_store(out, value, [T.ramp(at, 1, lanes) if lanes > 1 else at])
+
+                tiles.for_row_blocks(tiles.rows_per_tile(isa), first, last, block)
+        return builder.get()
+
+
+def load(buffer: tirx.Var, indexing: ex.Indexing, index: dict[str, Expr], lanes: int) -> Expr:
+    """An operand at the place that `index` gives for its kind."""
+    at = index[indexing]
+    if lanes == 1:
+        return buffer[at]
+    if indexing in ("row", "scalar"):
+        return tirx.Broadcast(buffer[at], lanes)
+    return buffer[T.ramp(at, 1, lanes)]
+
+
+def pack(weights: np.ndarray, dtype: str = "float32") -> np.ndarray:
+    """[N, K] (any strides) -> [ceil(N / PANEL), K, PANEL], zero-padded, in `dtype`."""
+    columns, depth = weights.shape
+    panels = -(-columns // tiles.PANEL)
+    packed = np.zeros((panels, depth, tiles.PANEL), np.float32)
+    for panel in range(panels):
+        part = weights[panel * tiles.PANEL : (panel + 1) * tiles.PANEL]
+        packed[panel, :, : len(part)] = part.T
+    return packed if dtype == "float32" else to_bfloat16(packed)
+
+
+def to_bfloat16(values: np.ndarray) -> np.ndarray:
+    """float32 -> the bits of bfloat16 as uint16, rounded to nearest even."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = bits + 0x7FFF + ((bits >> 16) & 1)
+    return np.where(np.isnan(values), np.uint16(0x7FC0), (rounded >> 16).astype(np.uint16))

@@ -1,0 +1,161 @@
+"""Elementary functions on float32 vectors as TensorIR expressions, without calls to libm.
+
+Each takes and returns a float32 expression of any lane count, so that scalar tails and vectors
+give the same bits. The stated errors are the largest seen over a dense sweep of the range
+(`tests/targets/test_vector_math.py` repeats the sweep).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.tirx import Let, Var, const
+
+
+def lanes_of(value: Expr) -> int:
+    """Lane count of an expression, 1 for a scalar."""
+    text = str(value.ty)
+    return int(text.rsplit("x", 1)[1]) if "x" in text else 1
+
+
+def typed(dtype: str, lanes: int) -> str:
+    """TVM name of `dtype` with `lanes` lanes."""
+    return dtype if lanes == 1 else f"{dtype}x{lanes}"
+
+
+def constant(value: float, like: Expr) -> Expr:
+    """A float32 constant with the lanes of `like`."""
+    scalar = const(value, "float32")
+    lanes = lanes_of(like)
+    return scalar if lanes == 1 else tirx.Broadcast(scalar, lanes)
+
+
+def let(value: Expr, body: Callable[[Expr], Expr]) -> Expr:
+    """`body(value)` with `value` computed once."""
+    var = Var("t", str(value.ty))
+    return Let(var, value, body(var))
+
+
+def polynomial(x: Expr, coefficients: Sequence[float]) -> Expr:
+    """Horner form; `coefficients` from the highest power down."""
+    result = constant(coefficients[0], x)
+    for coefficient in coefficients[1:]:
+        result = result * x + constant(coefficient, x)
+    return result
+
+
+def clamp(x: Expr, low: float, high: float) -> Expr:
+    """`x` limited to [low, high]; NaN stays NaN."""
+    lower = tirx.Select(x < constant(low, x), constant(low, x), x)
+    return let(lower, lambda y: tirx.Select(y > constant(high, x), constant(high, x), y))
+
+
+def exp(x: Expr) -> Expr:
+    """e**x within 2 ULP on [-87.3, 88.3]; limited to that range outside (2e-38, 2.2e38).
+
+    Range reduction x = n ln 2 + r and a polynomial for r (Cephes `expf`, S. Moshier, 1989).
+    """
+
+    def reduced(y: Expr) -> Expr:
+        n = tirx.floor(y * constant(1.0 / math.log(2.0), y) + constant(0.5, y))
+        return let(n, lambda n: power(y, n))
+
+    def power(y: Expr, n: Expr) -> Expr:
+        r = y - n * constant(0.693359375, y) - n * constant(-2.12194440e-4, y)
+        return let(r, lambda r: scaled(r, n))
+
+    def scaled(r: Expr, n: Expr) -> Expr:
+        p = polynomial(
+            r,
+            (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
+             5.0000001201e-1),
+        )  # fmt: skip
+        mantissa = p * (r * r) + r + constant(1.0, r)
+        lanes = lanes_of(r)
+        integer = typed("int32", lanes)
+        bias, shift = const(127, "int32"), const(23, "int32")
+        if lanes > 1:
+            bias, shift = tirx.Broadcast(bias, lanes), tirx.Broadcast(shift, lanes)
+        exponent = tirx.shift_left(tirx.Cast(integer, n) + bias, shift)
+        return mantissa * tirx.reinterpret(typed("float32", lanes), exponent)
+
+    return let(clamp(x, -87.33654, 88.37626), reduced)
+
+
+def sigmoid(x: Expr) -> Expr:
+    """1 / (1 + e**-x) within 4 ULP where the result is above 1e-37."""
+    return constant(1.0, x) / (constant(1.0, x) + exp(constant(0.0, x) - x))
+
+
+def silu(x: Expr) -> Expr:
+    """X * sigmoid(x)."""
+    return let(x, lambda x: x / (constant(1.0, x) + exp(constant(0.0, x) - x)))
+
+
+def tanh(x: Expr) -> Expr:
+    """Tanh within 6 ULP: the odd rational minimax function of degree 13/6 that Eigen uses."""
+
+    def rational(y: Expr) -> Expr:
+        def quotient(s: Expr) -> Expr:
+            p = polynomial(
+                s,
+                (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11,
+                 5.12229709037114e-08, 1.48572235717979e-05, 6.37261928875436e-04,
+                 4.89352455891786e-03),
+            )  # fmt: skip
+            q = polynomial(
+                s,
+                (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03,
+                 4.89352518554385e-03),
+            )  # fmt: skip
+            return y * p / q
+
+        return let(y * y, quotient)
+
+    return let(clamp(x, -7.90531110763549805, 7.90531110763549805), rational)
+
+
+def erf(x: Expr) -> Expr:
+    """Erf within 1e-6 relative: the odd rational minimax function of degree 13/8 used by XLA."""
+
+    def rational(y: Expr) -> Expr:
+        def quotient(s: Expr) -> Expr:
+            p = polynomial(
+                s,
+                (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06,
+                 -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03,
+                 -1.60960333262415e-02),
+            )  # fmt: skip
+            q = polynomial(
+                s,
+                (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03,
+                 -7.37332916720468e-03, -1.42647390514189e-02),
+            )  # fmt: skip
+            return y * p / q
+
+        return let(y * y, quotient)
+
+    return let(clamp(x, -4.0, 4.0), rational)
+
+
+def gelu(x: Expr) -> Expr:
+    """The exact GELU, x (1 + erf(x / sqrt 2)) / 2."""
+    return let(
+        x,
+        lambda x: constant(0.5, x) * x * (constant(1.0, x) + erf(x * constant(math.sqrt(0.5), x))),
+    )
+
+
+def gelu_tanh(x: Expr) -> Expr:
+    """The tanh form of GELU (Hendrycks and Gimpel, 2016, section 2)."""
+
+    def body(x: Expr) -> Expr:
+        inner = x * (constant(1.0, x) + constant(0.044715, x) * (x * x))
+        return constant(0.5, x) * x * (
+            constant(1.0, x) + tanh(constant(math.sqrt(2.0 / math.pi), x) * inner)
+        )  # fmt: skip
+
+    return let(x, body)

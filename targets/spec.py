@@ -1,0 +1,99 @@
+"""`TargetSpec`: what a device is, read from one TOML file."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edgemoe.errors import TargetError
+
+
+@dataclass(frozen=True)
+class Isa:
+    """An instruction set that kernels are generated for.
+
+    `lanes` is the number of float32 in a vector register, `registers` how many there are.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    features: tuple[str, ...]
+    lanes: int
+    registers: int
+
+    def symbol(self, kernel: str) -> str:
+        """Name of `kernel` in the object file of this instruction set."""
+        return f"{kernel}__{self.name.replace('-', '_')}"
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """One device: its family, instruction sets (best last) and C compiler."""
+
+    name: str
+    family: str
+    summary: str
+    architecture: str
+    isas: tuple[Isa, ...]
+    compiler: tuple[str, ...]
+    emulator: tuple[str, ...] = ()
+
+
+def load_target(name: str) -> TargetSpec:
+    """Read a target by its name or from a TOML file.
+
+    Raises:
+        TargetError: there is no such target, or the file does not describe one.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise TargetError(f"target file {name} does not exist")
+        return _read(path)
+    if name == "cpu":
+        name = {"x86_64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}.get(
+            platform.machine(), platform.machine()
+        )
+    for spec in catalogue():
+        if spec.name == name:
+            return spec
+    known = ", ".join(["cpu", *(spec.name for spec in catalogue())])
+    raise TargetError(f"unknown target '{name}'; known targets: {known}, or a path to a .toml file")
+
+
+@cache
+def catalogue() -> tuple[TargetSpec, ...]:
+    """All targets that ship, by name."""
+    return tuple(_read(path) for path in sorted(Path(__file__).parent.glob("*.toml")))
+
+
+def _read(path: Path) -> TargetSpec:
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text())
+        isas = tuple(
+            Isa(
+                name=isa["name"],
+                triple=isa["triple"],
+                cpu=isa["cpu"],
+                features=tuple(isa.get("features", ())),
+                lanes=isa["lanes"],
+                registers=isa["registers"],
+            )
+            for isa in data["isa"]
+        )
+        return TargetSpec(
+            name=data["name"],
+            family=data["family"],
+            summary=data["summary"],
+            architecture=data["architecture"],
+            isas=isas,
+            compiler=tuple(data["compiler"]),
+            emulator=tuple(data.get("emulator", ())),
+        )
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise TargetError(f"target file {path} is not valid: {error!r}") from error
