@@ -7,6 +7,7 @@ arXiv 2104.09864, in the form that turns the two halves of a head.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +46,15 @@ def rotate(x: Tensor, table: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
+class Cache(NamedTuple):
+    """Keys and values [C, Hkv, D] so far, the rows [T] to write, and who may read: [T, C]."""
+
+    k: Tensor
+    v: Tensor
+    rows: Tensor
+    mask: Tensor
+
+
 class Attention(nn.Module):
     """Grouped-query attention: query head h reads key/value head h // (query_heads / kv_heads)."""
 
@@ -63,14 +73,25 @@ class Attention(nn.Module):
         q, k = self.query(x).unflatten(-1, heads), self.key(x).unflatten(-1, heads)
         return rotate(q, table), rotate(k, table), self.value(x).unflatten(-1, heads)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend q [.., T, Hq, D] to k, v [.., S, Hkv, D] under mask [T, S]; None is causal."""
-        groups = self.config.query_heads // self.config.kv_heads
-        q = q.transpose(-3, -2)
-        k, v = (a.transpose(-3, -2).repeat_interleave(groups, dim=-3) for a in (k, v))
-        if mask is None:
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    def forward(self, x: Tensor, table: Tensor, cache: Cache | None) -> tuple[Tensor, ...]:
+        """Attend x [.., T, H] to what came before it; return it with all keys and values.
+
+        Without a cache x is the whole sequence. With one, x is [T, H], its keys and values are
+        written to the cache, and the whole capacity is read under the mask.
+        """
+        q, k, v = self.project(x, table)
+        if cache is None:
+            y = F.scaled_dot_product_attention(*self.heads(q, k, v), is_causal=True)
         else:
-            scores = torch.matmul(q, k.transpose(-2, -1)) * self.config.head**-0.5
-            y = torch.matmul(scores.masked_fill(~mask, -1e9).softmax(dim=-1), v)
-        return self.out(y.transpose(-3, -2).flatten(-2))
+            k, v = cache.k.index_put((cache.rows,), k), cache.v.index_put((cache.rows,), v)
+            query, key, value = self.heads(q, k, v)
+            scores = torch.matmul(query, key.transpose(-2, -1)) * self.config.head**-0.5
+            weights = scores.masked_fill(~cache.mask, -1e9).softmax(dim=-1)
+            y = torch.matmul(weights, value)
+        return self.out(y.transpose(-3, -2).flatten(-2)), k, v
+
+    def heads(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Bring the heads before the tokens and repeat keys and values for each query head."""
+        groups = self.config.query_heads // self.config.kv_heads
+        k, v = (a.transpose(-3, -2).repeat_interleave(groups, dim=-3) for a in (k, v))
+        return q.transpose(-3, -2), k, v

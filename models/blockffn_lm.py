@@ -35,18 +35,18 @@ class BlockFFN(nn.Module):
         self.logits = torch.zeros(0, experts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, H] to [N, H]; leaves the router's logits [N, E] behind when training."""
+        """Map [.., H] to the same; leaves the router's logits behind when training."""
         logits = self.router(x)
         if self.training:
             self.logits = logits
-        inner = F.silu(self.up(x)).reshape(-1, self.experts, self.width)
+        inner = F.silu(self.up(x)).unflatten(-1, (self.experts, self.width))
         scored = inner * scores(logits, self.scale).unsqueeze(-1)
-        y: Tensor = self.down(scored.reshape(-1, self.experts * self.width))
+        y: Tensor = self.down(scored.flatten(-2))
         return y
 
 
 def scores(logits: Tensor, scale: Tensor) -> Tensor:
-    """Map the router's logits [N, E] to scores [N, E]; zero means not active (section 3.1)."""
+    """Map the router's logits [.., E] to scores; zero means not active (section 3.1)."""
     a = torch.relu(logits)
     return scale * a * torch.rsqrt((a * a).mean(dim=-1, keepdim=True) + 1e-6)
 
@@ -66,6 +66,15 @@ def chunk_loss(logits: Tensor) -> Tensor:
     p = a / (a.sum(dim=-1, keepdim=True) + 1e-6)
     rests = torch.log1p(1e-5 - p).unflatten(1, (-1, CHUNK)).sum(dim=2).exp()
     return 1 - rests.mean()
+
+
+def use_loss(logits: Tensor, share: float) -> Tensor:
+    """Ask every expert of logits [B, T, E] to be active at about this share of the tokens.
+
+    Not in the paper: without it the other two settle for experts that are always or never active.
+    """
+    use = torch.sigmoid(10 * logits).flatten(0, -2).mean(dim=0)
+    return (use - share).square().sum()
 
 
 def sparsity(active: Tensor, chunk: int) -> float:

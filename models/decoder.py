@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgemoe.models.attention import Attention, DecoderConfig, rotary_table
+from edgemoe.models.attention import Attention, Cache, DecoderConfig, rotary_table
 from edgemoe.models.vocabulary import CHARACTERS, encode
 
 _STATES = ("position", "k_cache_0", "v_cache_0", "k_cache_1", "v_cache_1")
@@ -36,11 +36,17 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.RMSNorm(config.hidden, eps=1e-6)
         self.feed_forward = feed_forward
 
+    def forward(self, x: Tensor, table: Tensor, cache: Cache | None) -> tuple[Tensor, ...]:
+        """Map x [.., T, H] to the same shape; return it with the updated k and v of the cache."""
+        attended, k, v = self.attention(self.attention_norm(x), table, cache)
+        x = x + attended
+        return x + self.feed_forward(self.feed_forward_norm(x)), k, v
+
 
 class Decoder(nn.Module):
     """Two blocks between a token embedding and the logits, which share their weights.
 
-    `feed_forward` makes the feed-forward of one block: a module that maps [N, H] to [N, H].
+    `feed_forward` makes the feed-forward of one block: a module that maps [.., H] to the same.
     """
 
     def __init__(self, config: DecoderConfig, feed_forward: Callable[[], nn.Module]) -> None:
@@ -76,23 +82,17 @@ class Decoder(nn.Module):
         updated: list[Tensor] = []
         caches = ((k_cache_0, v_cache_0), (k_cache_1, v_cache_1))
         for block, (k_cache, v_cache) in zip(self.blocks, caches, strict=True):
-            q, k, v = block.attention.project(block.attention_norm(x), table)
-            k, v = k_cache.index_put((rows,), k), v_cache.index_put((rows,), v)
-            x = x + block.attention.attend(q, k, v, mask)
-            x = x + block.feed_forward(block.feed_forward_norm(x))
+            x, k, v = block(x, table, Cache(k_cache, v_cache, rows, mask))
             updated += (k, v)
         logits = F.linear(self.norm(x), self.embedding.weight)
         return logits, position + tokens.shape[0], *updated
 
     def score(self, tokens: Tensor) -> Tensor:
         """Map whole sequences, int64 [B, T], to logits [B, T, V] without a cache, for training."""
-        batch, table = tokens.shape, self.rotary[: tokens.shape[1]]
+        table = self.rotary[: tokens.shape[1]]
         x = self.embedding(tokens)
         for block in self.blocks:
-            q, k, v = block.attention.project(block.attention_norm(x), table)
-            x = x + block.attention.attend(q, k, v, None)
-            y = block.feed_forward(block.feed_forward_norm(x).flatten(0, 1))
-            x = x + y.unflatten(0, batch)
+            x, _, _ = block(x, table, None)
         return F.linear(self.norm(x), self.embedding.weight)
 
     def example(self, text: str) -> tuple[Tensor, ...]:

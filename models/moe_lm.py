@@ -25,7 +25,7 @@ def swiglu(x: Tensor) -> Tensor:
 
 
 class SwiGLU(nn.Module):
-    """A dense SwiGLU feed-forward [N, H] -> [N, H]: the shared expert, and the dense control."""
+    """A dense SwiGLU feed-forward [.., H] -> [.., H]: the shared expert, and the dense control."""
 
     def __init__(self, hidden: int, intermediate: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class SwiGLU(nn.Module):
         self.down = nn.Linear(intermediate, hidden, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, H] to [N, H]."""
+        """Map [.., H] to the same."""
         y: Tensor = self.down(swiglu(self.gate_up(x)))
         return y
 
@@ -54,12 +54,13 @@ class MoE(nn.Module):
         self.logits = torch.zeros(0, experts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, H] to [N, H]; leaves the router's logits [N, E] behind when training."""
+        """Map [.., H] to the same; leaves the router's logits behind when training."""
         logits = self.router(x)
         weights, ids = route(logits, self.chosen)
         if self.training:
             self.logits = logits
-            y = self.looped(x, weights, ids)
+            flat = (a.flatten(0, -2) for a in (x, weights, ids))
+            y = self.looped(*flat).view_as(x)
         else:
             y = self.gathered(x, weights, ids)
         return y + torch.sigmoid(self.shared_gate(x)) * self.shared(x)
@@ -84,7 +85,7 @@ class MoE(nn.Module):
 
 
 def route(logits: Tensor, chosen: int) -> tuple[Tensor, Tensor]:
-    """Map the router's logits [N, E] to weights [N, K] that sum to 1 and experts int64 [N, K]."""
+    """Map the router's logits [.., E] to weights [.., K] that sum to 1 and experts int64."""
     weights, ids = torch.topk(torch.softmax(logits, dim=-1), chosen, dim=-1)
     return weights / weights.sum(dim=-1, keepdim=True), ids
 
@@ -97,7 +98,7 @@ def expert_load(logits: Tensor, chosen: int) -> Tensor:
 
 def balance_loss(logits: Tensor, chosen: int) -> Tensor:
     """Return E times the sum over experts of load and mean probability; 1 when both are even."""
-    mean = torch.softmax(logits, dim=-1).mean(dim=0)
+    mean = torch.softmax(logits, dim=-1).flatten(0, -2).mean(dim=0)
     return len(mean) * (expert_load(logits, chosen) * mean).sum()
 
 

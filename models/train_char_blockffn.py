@@ -17,10 +17,9 @@ from edgemoe.models.blockffn_lm import (
     locality_loss,
     sparsity,
     untrained,
+    use_loss,
 )
 from edgemoe.models.train_language import (
-    BATCH,
-    LENGTH,
     arguments,
     evaluate,
     record,
@@ -30,24 +29,30 @@ from edgemoe.models.train_language import (
     unigram,
 )
 
-LOCALITY = 2e-3
+LOCALITY, USE, SHARE = 1.5e-3, 0.05, 0.15
+CHUNK_START, CHUNK_MOST, CHUNK_TARGET, CHUNK_STEP = 1e-3, 0.05, 0.4, 1.001
 
 
 class Sparsity:
-    """The two losses; the chunk coefficient starts low and follows the activation to a target."""
+    """The losses on the routers; locality is ramped up over the first half of the steps.
 
-    def __init__(self, target: float) -> None:
-        self.target = target
-        self.coefficient = 1e-3
+    The coefficient of the chunk loss starts low and rises until its target is met.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.ramp = 2 / steps
+        self.locality = 0.0
+        self.chunk = CHUNK_START
 
     def __call__(self, routers: list[Tensor]) -> Tensor:
-        """Map the logits [N, E] of each layer to the weighted sum of both losses."""
-        layers = [logits.unflatten(0, (BATCH, LENGTH)) for logits in routers]
-        locality = torch.stack([locality_loss(logits) for logits in layers]).sum()
-        chunk = torch.stack([chunk_loss(logits) for logits in layers])
-        step = 1.005 if chunk.mean() > self.target else 1 / 1.005
-        self.coefficient = min(max(self.coefficient * step, 1e-3), 0.2)
-        return LOCALITY * locality + self.coefficient * chunk.sum()
+        """Map the logits [B, T, E] of each layer to the weighted sum of the losses."""
+        locality = torch.stack([locality_loss(logits) for logits in routers]).sum()
+        chunk = torch.stack([chunk_loss(logits) for logits in routers])
+        use = torch.stack([use_loss(logits, SHARE) for logits in routers]).sum()
+        step = CHUNK_STEP if chunk.mean() > CHUNK_TARGET else 1 / CHUNK_STEP
+        self.chunk = min(max(self.chunk * step, CHUNK_START), CHUNK_MOST)
+        self.locality = min(self.locality + self.ramp * LOCALITY, LOCALITY)
+        return self.locality * locality + self.chunk * chunk.sum() + USE * use
 
 
 def activity(logits: Tensor) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def main() -> None:
         return
     tokens, validate, test = split(options.data)
     model = untrained()
-    penalty = Sparsity(target=0.5)
+    penalty = Sparsity(options.steps)
     seconds = train(model, tokens, options.steps, penalty)
     checkpoint.save(model, "char_blockffn", torch.float16)
     checkpoint.load(model, "char_blockffn")
@@ -79,10 +84,11 @@ def main() -> None:
     details = {
         "validation": round(evaluate(model, validate)[0], 4),
         "layers on the test text": [activity(logits) for logits in routers],
-        "last chunk coefficient": round(penalty.coefficient, 4),
+        "last chunk coefficient": round(penalty.chunk, 4),
     }
     controls = {"unigram": round(unigram(tokens, test), 4)}
-    record("char_blockffn", seconds, value, controls=controls, details=details)
+    parameters = checkpoint.parameters(model)
+    record("char_blockffn", parameters, seconds, value, controls=controls, details=details)
 
 
 if __name__ == "__main__":

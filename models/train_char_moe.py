@@ -46,7 +46,8 @@ def main() -> None:
         "expert load on the test text": [[round(x, 3) for x in load.tolist()] for load in loads],
     }
     controls = {"unigram": round(unigram(tokens, test), 4)}
-    record("char_moe", seconds, value, controls=controls, details=details)
+    parameters = checkpoint.parameters(model)
+    record("char_moe", parameters, seconds, value, controls=controls, details=details)
 
 
 if __name__ == "__main__":

@@ -6,78 +6,131 @@ import argparse
 import copy
 import os
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from edgemoe.models import checkpoint
+from edgemoe.models.forecast_controls import ridge, seasonal
 from edgemoe.models.forecaster import CO2, ETTH1, Forecaster, ForecasterConfig
 from edgemoe.models.series import Series, co2_series, etth1_series
 
-SEED, AVERAGE = 0, 0.99
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """AdamW over shuffled windows; the weights are averaged over about 1 / (1 - average) steps."""
+
+    config: ForecasterConfig
+    epochs: int
+    rate: float
+    average: float
+    data: str
+    split: str
+    naive: str
+    period: int
+    drift: bool
+    arguments: str
+    decay: float = 1e-2
+    batch: int = 64
+
+
+RECIPES = {
+    "etth1": Recipe(
+        ETTH1,
+        epochs=12,
+        rate=1e-3,
+        average=0.995,
+        data="ETTh1",
+        split="hours 11,520 to 14,400, 2,785 windows",
+        naive="the last day repeated",
+        period=24,
+        drift=False,
+        arguments="etth1 --data ETTh1.csv",
+    ),
+    "co2": Recipe(
+        CO2,
+        epochs=60,
+        rate=1e-3,
+        average=0.99,
+        data="weekly CO2 at Mauna Loa, models/data/co2.csv",
+        split="last 20 % of the weeks, 432 windows",
+        naive="the value 52 weeks before, plus the drift since",
+        period=52,
+        drift=True,
+        arguments="co2",
+    ),
+}
 
 
 @torch.no_grad()
-def mse(model: Forecaster, x: Tensor, y: Tensor) -> float:
+def mse(model: Forecaster, series: Series, split: str) -> float:
     """Return the mean squared error over all windows, channels and steps, standardised."""
-    total = 0.0
-    for inputs, targets in zip(x.split(256), y.split(256), strict=True):
-        total += F.mse_loss(model(inputs), targets, reduction="sum").item()
+    x, y = series.windows(split, model.config.context, model.config.horizon)
+    pairs = zip(x.split(256), y.split(256), strict=True)
+    total = sum(F.mse_loss(model(a), b, reduction="sum").item() for a, b in pairs)
     return total / y.numel()
 
 
-def ridge(series: Series, config: ForecasterConfig) -> float:
-    """Return the test error of one linear map for all channels, its penalty chosen on validation.
-
-    Its input and its target are centred on the last value of the window, as the model's are.
-    """
-
-    def rows(split: str) -> tuple[Tensor, Tensor]:
-        x, y = series.windows(split, config.context, config.horizon)
-        last = x[:, -1:]
-        return tuple((a - last).transpose(1, 2).flatten(0, 1).double() for a in (x, y))
-
-    (x, y), (vx, vy), (tx, ty) = (rows(split) for split in ("train", "validate", "test"))
-    gram, cross, unit = x.T @ x, x.T @ y, torch.eye(config.context, dtype=torch.float64)
-    best = (float("inf"), 0.0)
-    for power in range(-2, 6):
-        weight = torch.linalg.solve(gram + 10.0**power * unit, cross)
-        best = min(best, (F.mse_loss(vx @ weight, vy).item(), F.mse_loss(tx @ weight, ty).item()))
-    return best[1]
-
-
-def seasonal(series: Series, config: ForecasterConfig, period: int) -> float:
-    """Return the test error of the value one period before plus the drift over that period."""
-    x, y = series.windows("test", config.context, config.horizon)
-    drift = x[:, -1:] - x[:, -1 - period : -period or None]
-    return F.mse_loss(x[:, -period:][:, : config.horizon] + drift, y).item()
-
-
-def train(
-    model: Forecaster, series: Series, epochs: int, rate: float, decay: float
-) -> tuple[float, int]:
-    """Fit a running average of the weights; keep the epoch that is best on validation."""
+def train(recipe: Recipe, series: Series) -> Forecaster:
+    """Fit the model and return the averaged weights of the epoch that validates best."""
+    torch.manual_seed(SEED)
+    model = Forecaster(recipe.config)
     x, y = series.windows("train", model.config.context, model.config.horizon)
-    vx, vy = series.windows("validate", model.config.context, model.config.horizon)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
-    average, best, weights, at = copy.deepcopy(model), float("inf"), model.state_dict(), 0
-    average.eval()
-    for epoch in range(epochs):
-        model.train()
-        for rows in torch.randperm(len(x)).split(64):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    average = copy.deepcopy(model).eval().requires_grad_(False)
+    best, kept = float("inf"), average
+    for epoch in range(recipe.epochs):
+        for rows in torch.randperm(len(x)).split(recipe.batch):
             optimizer.zero_grad(set_to_none=True)
-            F.mse_loss(model(x[rows]), y[rows]).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            F.mse_loss(model(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            with torch.no_grad():
-                for old, new in zip(average.parameters(), model.parameters(), strict=True):
-                    old.lerp_(new, 1 - AVERAGE)
-        error = mse(average, vx, vy)
+            for old, new in zip(average.parameters(), model.parameters(), strict=True):
+                old.lerp_(new.detach(), 1 - recipe.average)
+        error = mse(average, series, "validate")
         print(f"epoch {epoch} validation {error:.4f}", flush=True)
         if error < best:
-            best, weights, at = error, copy.deepcopy(average.state_dict()), epoch
-    model.load_state_dict(weights)
-    model.eval()
-    return best, at
+            best, kept = error, copy.deepcopy(average)
+    return kept
+
+
+def main() -> None:
+    """Train, save, and measure what was saved next to its controls."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=sorted(RECIPES))
+    parser.add_argument("--data", type=Path, default=os.environ.get("EDGEMOE_DATA"))
+    options = parser.parse_args()
+    if options.name == "etth1" and options.data is None:
+        parser.error("etth1 needs --data ETTh1.csv")
+    torch.set_num_threads(1)
+    series = etth1_series(Path(options.data)) if options.name == "etth1" else co2_series()
+    recipe, start = RECIPES[options.name], time.perf_counter()
+    model = train(recipe, series)
+    seconds = round(time.perf_counter() - start)
+    checkpoint.save(model, options.name)
+    linear = train(replace(recipe, config=replace(recipe.config, blocks=0)), series)
+    controls = {
+        "ridge linear": ridge(series, recipe.config),
+        "the same model and recipe without its mixing blocks": mse(linear, series, "test"),
+        recipe.naive: seasonal(series, recipe.config, recipe.period, recipe.drift),
+    }
+    record = {
+        "data": recipe.data,
+        "split": recipe.split,
+        "metric": "MSE, standardised",
+        "value": round(mse(model, series, "test"), 5),
+        "controls": {name: round(value, 5) for name, value in controls.items()},
+        "parameters": checkpoint.parameters(model),
+        "seed": SEED,
+        "training_seconds": seconds,
+        "command": f"python -m edgemoe.models.train_forecaster {recipe.arguments}",
+        "details": {"validation": round(mse(model, series, "validate"), 5)},
+    }
+    checkpoint.write_record(options.name, record)
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,7 @@ def unigram(train: Tensor, test: Tensor) -> float:
 
 
 def routers(model: Decoder) -> list[Tensor]:
-    """Return the router's logits [N, E] that each layer left behind; none in a dense model."""
+    """Return the router's logits [B, T, E] that each layer left behind; none in a dense model."""
     layers = [block.feed_forward for block in model.blocks]
     return [layer.logits for layer in layers if hasattr(layer, "logits")]
 
@@ -72,7 +72,7 @@ def evaluate(model: Decoder, tokens: Tensor) -> tuple[float, list[Tensor]]:
         total += F.cross_entropy(logits, targets.flatten(), reduction="sum").item()
         seen.append(routers(model))
     model.eval()
-    return total / y.numel(), [torch.cat(layer) for layer in zip(*seen, strict=True)]
+    return total / y.numel(), [torch.cat(layer).flatten(0, 1) for layer in zip(*seen, strict=True)]
 
 
 def train(model: Decoder, tokens: Tensor, steps: int, penalty: Penalty) -> float:
@@ -114,7 +114,7 @@ def record_control(name: str, label: str, model: Decoder, options: argparse.Name
     checkpoint.write_record(name, record)
 
 
-def record(name: str, seconds: float, value: float, **more: Any) -> None:
+def record(name: str, parameters: int, seconds: float, value: float, **more: Any) -> None:
     """Write the record of a language model; a control that was measured before stays."""
     known = checkpoint.CHECKPOINTS / f"{name}.json"
     old = checkpoint.read_record(name) if known.exists() else {"controls": {}, "details": {}}
@@ -126,6 +126,7 @@ def record(name: str, seconds: float, value: float, **more: Any) -> None:
             "metric": "cross-entropy, nats per character",
             "value": round(value, 4),
             "controls": old["controls"] | more["controls"],
+            "parameters": parameters,
             "seed": SEED,
             "training_seconds": round(seconds),
             "command": f"python -m edgemoe.models.train_{name} --data tinyshakespeare.txt",

@@ -15,8 +15,8 @@ def encode(text: str) -> Tensor:
         return torch.tensor([_NUMBER[character] for character in text], dtype=torch.int64)
     except KeyError as error:
         raise ValueError(
-            f"character {error.args[0]!r} is not in the vocabulary: newline and printable ASCII "
-            "only; replace it before encoding"
+            f"character {error.args[0]!r} is not in the vocabulary, which is newline and printable "
+            "ASCII; replace it before encoding"
         ) from error
 
 
