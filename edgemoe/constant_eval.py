@@ -95,9 +95,9 @@ def _run(
         for name, array in feeds.items()
     ]
     outputs = [
-        onnx.helper.make_tensor_value_info(value.name, value.dtype, None)
+        onnx.helper.make_tensor_value_info(str(value.name), value.dtype, None)
         if value.dtype is not None
-        else onnx.helper.make_empty_tensor_value_info(value.name)
+        else onnx.helper.make_empty_tensor_value_info(str(value.name))
         for value in wanted
     ]
     graph = onnx.helper.make_graph(
@@ -113,7 +113,7 @@ def _run(
 def _onnxruntime(
     model: onnx.ModelProto, names: list[str], feeds: dict[str, np.ndarray]
 ) -> list[np.ndarray]:
-    import onnxruntime as ort
+    import onnxruntime as ort  # type: ignore[import-untyped]
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -1,4 +1,4 @@
-"""Create nodes and constants in a graph; what is created inherits the origin of what it replaces."""
+"""Create nodes and constants; what is created inherits the origin of what it replaces."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def add_constant(graph: ir.Graph, tensor: ir.TensorProtocol, name: str) -> ir.Va
         free = f"{name}.{count}"
     value = ir.Value(
         name=free,
-        shape=ir.Shape(tensor.shape),
+        shape=ir.Shape([int(d) for d in tensor.shape]),
         type=ir.TensorType(tensor.dtype),
         const_value=tensor,
     )

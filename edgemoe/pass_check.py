@@ -115,7 +115,7 @@ def run_in_onnxruntime(
         feed: arrays by input name; names that are no inputs are ignored.
         wanted: names of values to return instead of the outputs.
     """
-    import onnxruntime as ort
+    import onnxruntime as ort  # type: ignore[import-untyped]
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts, graph_text, shapes
+from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.errors import OptionError
 from edgemoe.graph_pass import PHASES, GraphPass, Note, PassContext, Phase
 from edgemoe.pass_check import PassCheck
@@ -140,21 +141,6 @@ def settle(model: ir.Model) -> None:
     for graph in graph_facts.graphs_of(model):
         remove_dead_nodes(graph)
     shapes.infer(model)
-
-
-def remove_dead_nodes(graph: ir.Graph) -> int:
-    """Remove nodes without users, then initialisers without users; returns how many."""
-    removed = 0
-    for node in reversed(graph):
-        if not any(output.uses() or output.is_graph_output() for output in node.outputs):
-            graph.remove(node, safe=True)
-            removed += 1
-    inputs = set(graph.inputs)
-    for name, value in list(graph.initializers.items()):
-        if not value.uses() and not value.is_graph_output() and value not in inputs:
-            del graph.initializers[name]
-            removed += 1
-    return removed
 
 
 def _key(note: Note) -> tuple[str, ...]:

@@ -97,9 +97,10 @@ class ShapeInference:
         outputs = [output for output in node.outputs if output.name]
         for output in outputs:
             size = graph_facts.size_of(output)
-            if output.dtype is None or not output.dtype.is_integer():
-                if output.dtype != ir.DataType.BOOL:
-                    return
+            if output.dtype is None:
+                return
+            if not output.dtype.is_integer() and output.dtype != ir.DataType.BOOL:
+                return
             if size is None or size > _CARRY:
                 return
         array = self._compute(node, outputs)

@@ -29,7 +29,12 @@ def bind_shapes(
         for value in copy.graph.inputs
         if value.name not in copy.graph.initializers
     }
-    symbols = {d.value for value in inputs.values() for d in value.shape or () if _symbolic(d)}
+    symbols = {
+        d.value
+        for value in inputs.values()
+        for d in value.shape or ()
+        if isinstance(d, ir.SymbolicDim) and d.value is not None
+    }
     bound: dict[str, int] = {}
     for name, extent in extents.items():
         if isinstance(extent, int):

@@ -24,7 +24,7 @@ _TO_SHAPE = (
 
 @graph_pass(phase="canonicalise", after=("share_subexpressions",))
 def remove_noops(model: ir.Model, context: PassContext) -> int:
-    """Remove nodes that return their input: Identity, Dropout, casts and shapes that change nothing.
+    """Remove nodes that return their input: Identity, Dropout, casts to the same type and such.
 
     Given:  a = Reshape(x: f32[2,3], [2,3]); b = Mul(a, 1.0); y = Relu(b)
     Result: y = Relu(x)

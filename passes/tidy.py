@@ -6,8 +6,8 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
 from edgemoe import graph_facts
+from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.graph_pass import PassContext, graph_pass
-from edgemoe.pass_runner import remove_dead_nodes
 
 
 @graph_pass(phase="import", after=("record_origins",))

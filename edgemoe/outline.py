@@ -1,0 +1,127 @@
+"""Move part of a graph into a model-local function that is called once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+from edgemoe.emit import replace
+from edgemoe.graph_facts import DOMAIN, KIND, ORIGIN
+from edgemoe.regions import OPSET
+
+INLINE_ELEMENTS = 64  # constants up to this size live in the body, larger ones are inputs
+
+
+def free_name(model: ir.Model, stem: str) -> str:
+    """Return `stem_N` with the lowest N that no edgemoe function has."""
+    taken = {name for domain, name, _ in model.functions if domain == DOMAIN}
+    number = 0
+    while f"{stem}_{number}" in taken:
+        number += 1
+    return f"{stem}_{number}"
+
+
+def outline(
+    model: ir.Model,
+    name: str,
+    kind: str,
+    inputs: Sequence[ir.Value],
+    names: Sequence[str],
+    outputs: Sequence[ir.Value],
+    metadata: dict[str, str],
+) -> ir.Node:
+    """Move the nodes between `inputs` and `outputs` into function `edgemoe::name`.
+
+    Args:
+        model: the model, changed in place.
+        name: name of the function.
+        kind: what the function is, for `edgemoe.kind` on function and call.
+        inputs: the first inputs, in order; large constants that the body reads follow.
+        names: names of the first inputs inside the function.
+        outputs: what the function returns.
+        metadata: more properties of function and call.
+
+    Returns the call.
+    """
+    graph = model.graph
+    members = graph_facts.ancestors(list(outputs), frozenset(inputs))
+    nodes = [node for node in graph if node in members]
+    constants: list[ir.Value] = []
+    for node in nodes:
+        for value in node.inputs:
+            if value is None or value.producer() in members or value in inputs:
+                continue
+            if value not in constants:
+                constants.append(value)
+    small = [c for c in constants if _is_small(c)]
+    given = [*inputs, *(c for c in constants if c not in small)]
+    taken = {str(o.name) for node in nodes for o in node.outputs} | {str(c.name) for c in small}
+    formal = _formal(given, list(names), taken)
+    properties = {**metadata, KIND: kind}
+    call = ir.node(
+        name, given, domain=DOMAIN, num_outputs=len(outputs),
+        metadata_props={**properties, ORIGIN: _origin(nodes)},
+    )  # fmt: skip
+    graph.insert_before(outputs[-1].producer(), call)  # type: ignore[arg-type]
+    for old, new in zip(outputs, call.outputs, strict=True):
+        new.shape, new.type = old.shape, old.type
+        new.meta["emitted"] = True
+        replace(old, new)
+    inner = dict(zip(given, formal, strict=True))
+    made = [_constant(value) for value in small]
+    inner.update(zip(small, (node.outputs[0] for node in made), strict=True))
+    graph.remove(nodes)
+    for node in nodes:
+        for index, value in enumerate(node.inputs):
+            if value in inner:
+                node.replace_input_with(index, inner[value])
+    body = ir.Graph(
+        formal, list(outputs), nodes=[*made, *nodes], opset_imports={"": OPSET, DOMAIN: 1}
+    )
+    function = ir.Function(DOMAIN, name, "", graph=body, attributes=[])
+    function.metadata_props.update(properties)
+    model.functions[function.identifier()] = function
+    model.opset_imports[DOMAIN] = 1
+    return call
+
+
+def _is_small(value: ir.Value) -> bool:
+    tensor = value.const_value if graph_facts.is_constant(value) else None
+    return tensor is not None and tensor.size <= INLINE_ELEMENTS
+
+
+def _formal(given: list[ir.Value], names: list[str], taken: set[str]) -> list[ir.Value]:
+    result = []
+    for index, value in enumerate(given):
+        stem = names[index] if index < len(names) else str(value.name)
+        name = stem
+        while name in taken:
+            name += "_in"
+        taken.add(name)
+        result.append(ir.Value(name=name, shape=value.shape, type=value.type))
+    return result
+
+
+def _constant(value: ir.Value) -> ir.Node:
+    assert value.const_value is not None
+    node = ir.node(
+        "Constant", [], attributes={"value": ir.tensor(value.const_value.numpy())}, num_outputs=1
+    )
+    output = node.outputs[0]
+    output.name, output.shape, output.type = value.name, value.shape, value.type
+    return node
+
+
+def _origin(nodes: Sequence[ir.Node]) -> str:
+    """Return the deepest module that holds all nodes."""
+    paths = [path.split(".") for node in nodes if (path := graph_facts.origin_of(node))]
+    if not paths:
+        return ""
+    common = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return ".".join(common)

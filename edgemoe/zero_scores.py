@@ -1,0 +1,68 @@
+"""Prove that scores can be exactly zero, which is what makes it right to skip an expert."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+
+_KEEPS_ZERO = frozenset(
+    [
+        "Reshape",
+        "Unsqueeze",
+        "Squeeze",
+        "Flatten",
+        "Identity",
+        "Transpose",
+        "Expand",
+        "Tile",
+        "Slice",
+        "Gather",
+        "Split",
+        "Abs",
+        "Neg",
+        "Sqrt",
+        "Tanh",
+        "Sign",
+        "Relu",
+    ]
+)
+
+
+def can_be_zero(value: ir.Value | None, depth: int = 24) -> str | None:
+    """Say what makes exact zeros in `value` ("Relu", "Where", ...), None when nothing does."""
+    node = value.producer() if value is not None else None
+    if node is None or value is None or depth == 0:
+        return None
+    if graph_facts.is_op(node, "Relu", "ScatterElements", "ScatterND", "OneHot"):
+        return node.op_type
+    if graph_facts.is_op(node, "Where"):
+        return "Where" if any(is_zero(v) for v in node.inputs[1:]) else None
+    if graph_facts.is_op(node, "Cast"):
+        source = node.inputs[0]
+        boolean = source is not None and source.dtype == ir.DataType.BOOL
+        return "mask" if boolean else can_be_zero(source, depth - 1)
+    if graph_facts.is_op(node, "Mul"):
+        return can_be_zero(node.inputs[0], depth - 1) or can_be_zero(node.inputs[1], depth - 1)
+    if graph_facts.is_op(node, "Clip", "Max"):
+        low = node.inputs[1] if len(node.inputs) > 1 else None
+        return node.op_type if graph_facts.scalar_of(low) == 0 else None
+    if graph_facts.is_op(node, "RMSNormalization", "Div", "ReduceSum", "Pow", *_KEEPS_ZERO):
+        return can_be_zero(node.inputs[0], depth - 1)
+    return None
+
+
+def is_zero(value: ir.Value | None) -> bool:
+    """Tell whether every element of `value` is provably zero."""
+    node = value.producer() if value is not None else None
+    if value is None:
+        return False
+    if graph_facts.is_constant(value):
+        array = graph_facts.array_of(value)
+        return array is not None and array.dtype.kind in "fiub" and not array.any()
+    if graph_facts.is_op(node, "Expand", "Cast", "CastLike", "Tile", *graph_facts.RESHAPES):
+        return is_zero(node.inputs[0]) if node is not None else False
+    if node is not None and graph_facts.is_op(node, "ConstantOfShape"):
+        fill = node.attributes.get("value")
+        return fill is None or not fill.as_tensor().numpy().any()
+    return False
