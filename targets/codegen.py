@@ -6,13 +6,14 @@ in functions with pointer and integer parameters, so that the object needs nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tvm
 from tvm import s_tir, tirx
 from tvm.tirx.build import codegen_build
 
+from edgemoe.targets.kernels.tile import Built
 from edgemoe.targets.spec import Isa
 
 MAX_STACK_BYTES = 4096
@@ -48,7 +49,19 @@ def target_of(isa: Isa) -> tvm.target.Target:
     )
 
 
-def compile_kernels(functions: dict[str, tirx.PrimFunc], isa: Isa, out: Path) -> None:
+def compile_kernels(kernels: Mapping[str, Built], isa: Isa, folder: Path) -> list[Path]:
+    """Write object files with one C function `name__isa` per kernel; returns their paths."""
+    main = {name: built.main for name, built in kernels.items()}
+    stores = {name: f for built in kernels.values() for name, f in built.stores.items()}
+    paths = []
+    for part, functions in (("kernels", main), ("stores", stores)):
+        if functions:
+            paths.append(folder / f"{part}_{isa.name}.o")
+            compile_functions(functions, isa, paths[-1])
+    return paths
+
+
+def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Path) -> None:
     """Write the object file `out` with one C function `name__isa` per entry of `functions`.
 
     Every parameter of a function must be a pointer or an integer already.

@@ -13,12 +13,11 @@ from typing import Any, Literal
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import vector_math as vm
 
-Indexing = Literal["full", "column", "row", "scalar", "expert_column"]
-"""How an operand of a [M, N] result is read: [m, n], [n], [m], [0], or [expert of m, n]."""
+Indexing = Literal["full", "column", "row", "scalar", "expert_column", "token"]
+"""How an operand of a [M, N] result is read: [m, n], [n], [m], [0], [expert of m, n], [token of m, n]."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def evaluate(node: Node, leaf: Callable[[Port | Operand], Expr], lanes: int) -> 
 
     def emit(node: Node) -> Expr:
         if node not in memo:
-            memo[node] = T.bind(_emit(node))
+            memo[node] = vm.register(_emit(node))
         return memo[node]
 
     def _emit(node: Node) -> Expr:

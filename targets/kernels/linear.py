@@ -49,34 +49,48 @@ class Linear:
         """Number of independent tasks."""
         return -(-rows // ROW_BLOCK) * -(-columns // tiles.PANEL)
 
-    def build(self, isa: Isa) -> tirx.PrimFunc:
+    def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
+        store = f"{name}_store"
+        return tiles.Built(self._main(isa, isa.symbol(store)), {store: self._store(isa)})
+
+    def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = {"a": "float32", "weights": STORED[self.weight_dtype], "out": "float32"}
             names.update({f"operand{o.index}": "float32" for o in self.operands})
             buffers, (rows, depth, columns, begin, end) = tiles.parameters(
                 names, ("rows", "depth", "columns")
             )
-            a, weights, out = buffers["a"], buffers["weights"], buffers["out"]
             blocks = tiles.local(tirx.truncdiv(rows + (ROW_BLOCK - 1), ROW_BLOCK))
             with T.serial(begin, end) as task:
                 panel = tiles.local(tirx.truncdiv(task, blocks))
                 first = tiles.local(tirx.truncmod(task, blocks) * ROW_BLOCK)
                 last = tiles.local(tirx.min(rows, first + ROW_BLOCK))
-                width = tiles.local(tirx.min(columns - panel * tiles.PANEL, tiles.PANEL))
 
                 def block(row: Expr, height: int) -> None:
                     starts = [tiles.local((row + i) * depth) for i in range(height)]
-                    tile = tiles.accumulate(
-                        isa, a, starts, depth, weights, panel * depth * tiles.PANEL,
-                        self.weight_dtype,
+                    values = tiles.accumulate(
+                        isa, buffers["a"], starts, depth, buffers["weights"],
+                        panel * depth * tiles.PANEL, self.weight_dtype,
                     )  # fmt: skip
-                    with T.serial(0, height) as i:
-                        tiles.for_columns(
-                            width, isa.lanes, lambda j, lanes: store(tile, row, i, j, lanes)
-                        )
+                    operands = [T.address_of(buffers[f"operand{o.index}"][0]) for o in self.operands]
+                    out = T.address_of(buffers["out"][0])
+                    tiles.call(store, values, out, *operands, row, panel, columns, 0, height)
 
-                def store(tile: tiles.Tile, row: Expr, i: Expr, j: Expr, lanes: int) -> None:
+                tiles.for_row_blocks(tiles.tallest_tile(isa), first, last, block)
+        return builder.get()
+
+    def _store(self, isa: Isa) -> tirx.PrimFunc:
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            names = {"values": "float32", "out": "float32"}
+            names.update({f"operand{o.index}": "float32" for o in self.operands})
+            buffers, (row, panel, columns, begin, end) = tiles.parameters(
+                names, ("row", "panel", "columns")
+            )
+            width = tiles.local(tirx.min(columns - panel * tiles.PANEL, tiles.PANEL))
+            with T.serial(begin, end) as i:
+
+                def vector(j: Expr, lanes: int) -> None:
                     column = tiles.local(panel * tiles.PANEL + j)
                     index = {
                         "full": tiles.local((row + i) * columns + column),
@@ -87,25 +101,17 @@ class Linear:
 
                     def leaf(node: ex.Port | ex.Operand) -> Expr:
                         if isinstance(node, ex.Port):
-                            return tile.load(i, j, lanes)
-                        return load(buffers[f"operand{node.index}"], node.indexing, index, lanes)
+                            return tiles.load(buffers["values"], i * tiles.PANEL + j, lanes)
+                        at = index[node.indexing]
+                        if node.indexing in ("row", "scalar"):
+                            return tiles.splat(buffers[f"operand{node.index}"][at], lanes)
+                        return tiles.load(buffers[f"operand{node.index}"], at, lanes)
 
                     value = ex.evaluate(self.epilogue, leaf, lanes)
-                    at = index["full"]
-                    T.buffer_store(out, value, [T.ramp(at, 1, lanes) if lanes > 1 else at])
+                    tiles.store(buffers["out"], index["full"], value, lanes)
 
-                tiles.for_row_blocks(tiles.rows_per_tile(isa), first, last, block)
+                tiles.for_columns(width, isa.lanes, vector)
         return builder.get()
-
-
-def load(buffer: tirx.Var, indexing: ex.Indexing, index: dict[str, Expr], lanes: int) -> Expr:
-    """An operand at the place that `index` gives for its kind."""
-    at = index[indexing]
-    if lanes == 1:
-        return buffer[at]
-    if indexing in ("row", "scalar"):
-        return tirx.Broadcast(buffer[at], lanes)
-    return buffer[T.ramp(at, 1, lanes)]
 
 
 def pack(weights: np.ndarray, dtype: str = "float32") -> np.ndarray:

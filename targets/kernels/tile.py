@@ -8,13 +8,13 @@ bits of a row do not depend on how many other rows or threads there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.targets.kernels.vector_math import typed
+from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 
 PANEL = 32
@@ -41,33 +41,45 @@ def parameters(
     return buffers, numbers
 
 
-def local(value: Expr) -> Expr:
-    """`value`, an int32, computed once and kept in a register.
-
-    A one-element array rather than `T.bind`: the analyser of TVM's simplifier substitutes bound
-    values into each other and takes seconds per kernel; LLVM promotes the array.
-    """
-    cell = T.alloc_buffer((1,), "int32")
-    T.buffer_store(cell, value, [0])
-    return cell[0]
-
-
-def rows_per_tile(isa: Isa) -> tuple[int, ...]:
-    """Tile heights for `isa`, tallest first, ending in 1; accumulators fill the registers."""
-    return {16: (12, 8, 4, 2, 1), 8: (3, 2, 1), 4: (2, 1)}[isa.lanes]
-
-
 @dataclass(frozen=True)
-class Tile:
-    """One accumulation over k of `rows` rows; `values` is the [rows, PANEL] result on the stack."""
+class Built:
+    """The functions of one kernel for one instruction set, by symbol-less name.
 
-    rows: int
-    values: tirx.Var
+    `stores` go into an object file of their own, see `accumulate`.
+    """
 
-    def load(self, row: Expr | int, column: Expr | int, lanes: int) -> Expr:
-        """`lanes` results of `row` from `column` on."""
-        start = row * PANEL + column
-        return self.values[T.ramp(start, 1, lanes)] if lanes > 1 else self.values[start]
+    main: tirx.PrimFunc
+    stores: dict[str, tirx.PrimFunc] = field(default_factory=dict)
+
+
+def call(symbol: str, *arguments: Expr | int) -> None:
+    """Emit a call of another generated C function."""
+    T.evaluate(T.call_extern("int32", symbol, *arguments))
+
+
+def local(value: Expr | int) -> Expr:
+    """`value`, an int32, computed once."""
+    return register(tirx.const(value, "int32") if isinstance(value, int) else value)
+
+
+def tallest_tile(isa: Isa) -> int:
+    """Rows of the tallest register tile of `isa`; its sums leave room for a panel row."""
+    return {16: 12, 8: 3, 4: 3}[isa.lanes]
+
+
+def load(buffer: tirx.Var, start: Expr, lanes: int) -> Expr:
+    """`lanes` consecutive elements from `start` on."""
+    return buffer[T.ramp(start, 1, lanes)] if lanes > 1 else buffer[start]
+
+
+def splat(value: Expr, lanes: int) -> Expr:
+    """A scalar in every lane."""
+    return tirx.Broadcast(value, lanes) if lanes > 1 else value
+
+
+def store(buffer: tirx.Var, start: Expr, value: Expr, lanes: int) -> None:
+    """Emit a store of `lanes` consecutive elements."""
+    T.buffer_store(buffer, value, [T.ramp(start, 1, lanes) if lanes > 1 else start])
 
 
 def load_weights(buffer: tirx.Var, start: Expr, lanes: int, dtype: str) -> Expr:
@@ -87,8 +99,12 @@ def accumulate(
     weights: tirx.Var,
     panel_start: Expr,
     weight_dtype: str,
-) -> Tile:
-    """Emit sum over k of a[row_starts[i] + k] * panel[k, :] for every row."""
+) -> Expr:
+    """Emit sum over k of a[row_starts[i] + k] * panel[k, :]; returns the address of [rows, PANEL].
+
+    What is done with the sums must happen in a function of another object file: were it inlined,
+    LLVM would keep its constants in registers during the loop over k and spill the sums.
+    """
     rows, lanes = len(row_starts), isa.lanes
     vectors = PANEL // lanes
     acc = T.alloc_buffer((rows * PANEL,), "float32")
@@ -105,27 +121,27 @@ def accumulate(
             for j in range(vectors):
                 at = T.ramp(i * PANEL + j * lanes, 1, lanes)
                 T.buffer_store(acc, acc[at] + value * panel[j], [at])
-    # Copied out so that the epilogue may index it by a loop and the sums stay in registers.
     values = T.alloc_buffer((rows * PANEL,), "float32")
     for i in range(rows * vectors):
         at = T.ramp(i * lanes, 1, lanes)
         T.buffer_store(values, acc[at], [at])
-    return Tile(rows, values)
+    return T.address_of(values[0])
 
 
 def for_row_blocks(
-    heights: Sequence[int], first: Expr, last: Expr, body: Callable[[Expr, int], None]
+    tallest: int, first: Expr, last: Expr, body: Callable[[Expr, int], None]
 ) -> None:
-    """Emit `body(row, height)` so that rows first..last are covered by the tallest tiles."""
-    tallest = heights[0]
+    """Emit `body(row, height)` so that tiles cover rows first..last.
+
+    All tiles are of the tallest height but the last, which has one body per possible height: a
+    panel is then read as few times as possible.
+    """
     with T.serial(0, tirx.truncdiv(last - first, tallest)) as block:
         body(local(first + block * tallest), tallest)
-    done = local(first + tirx.truncdiv(last - first, tallest) * tallest)
-    for height in heights[1:]:
-        left = local(last - done)
-        with T.serial(0, tirx.truncdiv(left, height)) as block:
-            body(local(done + block * height), height)
-        done = local(done + tirx.truncdiv(left, height) * height)
+    left = local(tirx.truncmod(last - first, tallest))
+    for height in range(1, tallest):
+        with T.If(tirx.EQ(left, height)), T.Then():
+            body(local(last - left), height)
 
 
 def for_columns(width: Expr, lanes: int, body: Callable[[Expr, int], None]) -> None:

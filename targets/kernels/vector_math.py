@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 
 from tvm import tirx
 from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
 from tvm.tirx import Let, Var, const
 
 
@@ -35,8 +37,24 @@ def constant(value: float, like: Expr) -> Expr:
 
 def let(value: Expr, body: Callable[[Expr], Expr]) -> Expr:
     """`body(value)` with `value` computed once."""
+    if IRBuilder.is_in_scope():
+        return body(register(value))
     var = Var("t", str(value.ty))
     return Let(var, value, body(var))
+
+
+def register(value: Expr) -> Expr:
+    """`value`, computed at this place of the builder and kept in a register.
+
+    An array rather than `T.bind`: TVM's simplifier substitutes bound values into each other, which
+    takes seconds per kernel and duplicates `Let`s; LLVM promotes the array.
+    """
+    lanes = lanes_of(value)
+    scalar = str(value.ty).removesuffix(f"x{lanes}")
+    cell = T.alloc_buffer((lanes,), scalar)
+    at = T.ramp(0, 1, lanes) if lanes > 1 else 0
+    T.buffer_store(cell, value, [at])
+    return cell[at]
 
 
 def polynomial(x: Expr, coefficients: Sequence[float]) -> Expr:

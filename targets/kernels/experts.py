@@ -1,0 +1,197 @@
+"""`experts`: rows times the packed weights of the expert that each row is routed to.
+
+Works on the order that `group_tokens` made. One call does one product of the layer for all
+experts that have rows, evaluates the layer's own body on the products (the *ports*: for a gated
+expert the gate and the up product of the same column), and writes or accumulates the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.linear import C_POINTER, STORED, to_bfloat16
+from edgemoe.targets.spec import Isa
+
+Source = Literal["token", "slot", "sorted"]
+"""Which row of `a` belongs to a sorted row: its token's, its slot's, or its own."""
+
+Result = Literal["slot", "sorted", "accumulate"]
+"""Which row of `out` is written: the slot's, the sorted row's, or added to the token's."""
+
+
+@dataclass(frozen=True)
+class Experts:
+    """What distinguishes one expert kernel from another; sizes are run-time parameters."""
+
+    epilogue: ex.Node
+    ports: int
+    source: Source
+    result: Result
+    weight_dtype: str = "float32"
+
+    @property
+    def operands(self) -> tuple[ex.Operand, ...]:
+        """Extra tensors, in the order of the kernel's pointers."""
+        return tuple(ex.operands_of(self.epilogue).values())
+
+    @property
+    def port_columns(self) -> int:
+        """Columns of one port in a panel."""
+        return tiles.PANEL // self.ports
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of the kernel's parameters, in order.
+
+        (a, weights, out, order, offsets, active, operands..., depth, columns, panels, chosen,
+        tokens)
+        """
+        return (
+            "float*", C_POINTER[self.weight_dtype], "float*", "int32_t*", "int32_t*", "int32_t*",
+            *["float*"] * len(self.operands), *["int32_t"] * 5,
+        )  # fmt: skip
+
+    def panels(self, columns: int) -> int:
+        """Panels of one expert."""
+        return -(-columns // self.port_columns)
+
+    def tasks(self, columns: int) -> tuple[int, bool]:
+        """Independent tasks, and whether they are to be multiplied by the active experts."""
+        return self.panels(columns), self.result != "accumulate"
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel for one instruction set."""
+        store = f"{name}_store"
+        return tiles.Built(self._main(isa, isa.symbol(store)), {store: self._store(isa)})
+
+    def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            names = {
+                "a": "float32", "weights": STORED[self.weight_dtype], "out": "float32",
+                "order": "int32", "offsets": "int32", "active": "int32",
+                **{f"operand{o.index}": "float32" for o in self.operands},
+            }  # fmt: skip
+            buffers, numbers = tiles.parameters(
+                names, ("depth", "columns", "panels", "chosen", "tokens")
+            )
+            depth, columns, panels, chosen, tokens, begin, end = numbers
+            order, offsets, active = buffers["order"], buffers["offsets"], buffers["active"]
+
+            def start_of(row: Expr) -> Expr:
+                if self.source == "sorted":
+                    return row * depth
+                slot = order[row]
+                return (tirx.truncdiv(slot, chosen) if self.source == "token" else slot) * depth
+
+            def one_expert(expert: Expr, panel: Expr) -> None:
+                first = tiles.local(offsets[expert])
+                last = tiles.local(offsets[expert + 1])
+                weights_at = tiles.local((expert * panels + panel) * depth * tiles.PANEL)
+
+                def block(row: Expr, height: int) -> None:
+                    starts = [tiles.local(start_of(row + i)) for i in range(height)]
+                    values = tiles.accumulate(
+                        isa, buffers["a"], starts, depth, buffers["weights"], weights_at,
+                        self.weight_dtype,
+                    )  # fmt: skip
+                    addresses = [
+                        T.address_of(buffers[n][0])
+                        for n in ("out", "order", *(f"operand{o.index}" for o in self.operands))
+                    ]
+                    tiles.call(
+                        store, values, *addresses, row, panel, columns, expert, chosen, 0, height
+                    )
+
+                tiles.for_row_blocks(tiles.tallest_tile(isa), first, last, block)
+
+            with T.serial(begin, end) as task:
+                if self.result == "accumulate":
+                    # One task owns a panel of columns of all tokens: sums need no atomics, and
+                    # their order (by expert) does not depend on the other tokens.
+                    width = tiles.local(
+                        tirx.min(columns - task * self.port_columns, self.port_columns)
+                    )
+                    with T.serial(0, tokens) as t:
+                        at = tiles.local(t * columns + task * self.port_columns)
+                        tiles.for_columns(
+                            width, isa.lanes,
+                            lambda j, n: tiles.store(
+                                buffers["out"], at + j,
+                                tiles.splat(tirx.const(0.0, "float32"), n), n,
+                            ),
+                        )  # fmt: skip
+                    with T.serial(0, active[0]) as i:
+                        one_expert(tiles.local(active[i + 1]), task)
+                else:
+                    one_expert(
+                        tiles.local(active[tirx.truncdiv(task, panels) + 1]),
+                        tiles.local(tirx.truncmod(task, panels)),
+                    )
+        return builder.get()
+
+    def _store(self, isa: Isa) -> tirx.PrimFunc:
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            names = {"values": "float32", "out": "float32", "order": "int32"}
+            names.update({f"operand{o.index}": "float32" for o in self.operands})
+            buffers, numbers = tiles.parameters(
+                names, ("row", "panel", "columns", "expert", "chosen")
+            )
+            row, panel, columns, expert, chosen, begin, end = numbers
+            width = tiles.local(tirx.min(columns - panel * self.port_columns, self.port_columns))
+            lanes_wide = min(isa.lanes, self.port_columns)
+            with T.serial(begin, end) as i:
+                slot = tiles.local(buffers["order"][row + i])
+                token = tiles.local(tirx.truncdiv(slot, chosen))
+                target = {"sorted": row + i, "slot": slot, "accumulate": token}[self.result]
+                target = tiles.local(target)
+
+                def vector(j: Expr, lanes: int) -> None:
+                    column = tiles.local(panel * self.port_columns + j)
+                    index = {
+                        "full": tiles.local(slot * columns + column),
+                        "token": tiles.local(token * columns + column),
+                        "expert_column": tiles.local(expert * columns + column),
+                        "column": column,
+                        "row": slot,
+                        "scalar": tirx.const(0, "int32"),
+                    }
+
+                    def leaf(node: ex.Port | ex.Operand) -> Expr:
+                        if isinstance(node, ex.Port):
+                            at = i * tiles.PANEL + node.index * self.port_columns + j
+                            return tiles.load(buffers["values"], at, lanes)
+                        at = index[node.indexing]
+                        if node.indexing in ("row", "scalar"):
+                            return tiles.splat(buffers[f"operand{node.index}"][at], lanes)
+                        return tiles.load(buffers[f"operand{node.index}"], at, lanes)
+
+                    value = ex.evaluate(self.epilogue, leaf, lanes)
+                    at = tiles.local(target * columns + column)
+                    if self.result == "accumulate":
+                        value = tiles.load(buffers["out"], at, lanes) + value
+                    tiles.store(buffers["out"], at, value, lanes)
+
+                tiles.for_columns(width, lanes_wide, vector)
+        return builder.get()
+
+
+def pack_expert(ports: list[np.ndarray], dtype: str = "float32") -> np.ndarray:
+    """Weights of one expert, one [N, K] array per port -> [panels, K, PANEL], zero-padded."""
+    columns, depth = ports[0].shape
+    each = tiles.PANEL // len(ports)
+    panels = -(-columns // each)
+    packed = np.zeros((panels, depth, tiles.PANEL), np.float32)
+    for panel in range(panels):
+        for number, port in enumerate(ports):
+            part = port[panel * each : (panel + 1) * each]
+            packed[panel, :, number * each : number * each + len(part)] = part.T
+    return packed if dtype == "float32" else to_bfloat16(packed)
