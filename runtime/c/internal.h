@@ -1,0 +1,149 @@
+/* internal.h - what the generated model.c hands to the runtime, and what its files share. */
+#ifndef EDGEMOE_INTERNAL_H
+#define EDGEMOE_INTERNAL_H
+
+#include "edgemoe.h"
+
+#include <pthread.h>
+
+/* ---- the description of the model: tables in model.c ---- */
+
+struct em_kernels; /* the kernels of one instruction set; defined in model.c */
+
+/* Where the data of a run is; every step computes its addresses from it. */
+typedef struct em_call {
+    const struct em_kernels *kernels;
+    unsigned char *arena;
+    const unsigned char *weights;
+    void *const *inputs;
+    void *const *outputs;
+} em_call;
+
+typedef void (*em_step_fn)(const em_call *call, int32_t begin, int32_t end);
+
+typedef struct em_step {
+    em_step_fn fn;
+    int32_t tasks;
+    int64_t tasks_from; /* arena offset of an int32 that multiplies `tasks`, or -1 */
+} em_step;
+
+typedef struct em_variant {
+    int64_t tokens; /* -1: no token axis */
+    const em_step *steps;
+    int32_t step_count;
+    size_t arena_bytes;
+} em_variant;
+
+typedef struct em_isa {
+    const char *name;
+    const struct em_kernels *kernels;
+} em_isa;
+
+enum { EM_DISPATCH_STATIC = 0, EM_DISPATCH_PAD = 1, EM_DISPATCH_SPLIT = 2 };
+
+typedef struct em_description {
+    const char *name;
+    const char *target;
+    unsigned char build_id[16];
+    uint64_t weights_bytes; /* of the payload, after the header */
+    int32_t dispatch;
+    int32_t pad_ok;       /* a last chunk below the smallest bucket may be padded */
+    size_t io_alignment;  /* what kernels expect of inputs and outputs */
+    const em_tensor_info *inputs;
+    const em_tensor_info *outputs;
+    const unsigned char *in_place; /* per input: its state output may share its bytes */
+    int32_t input_count;
+    int32_t output_count;
+    const em_variant *variants; /* ascending tokens */
+    int32_t variant_count;
+    const em_isa *isas; /* best last */
+    int32_t isa_count;
+} em_description;
+
+extern const em_description em_this_model; /* in model.c */
+
+/* ---- errors ---- */
+
+em_status em_fail(em_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+void em_clear_error(void);
+
+/* ---- weights.c: the mapped file ---- */
+
+#define EM_WEIGHTS_HEADER_BYTES 64
+#define EM_WEIGHTS_VERSION 1
+
+typedef struct em_weights {
+    void *map; /* the whole file, header included */
+    size_t bytes;
+    const unsigned char *payload;
+} em_weights;
+
+em_status em_weights_open(const char *dir, int verify, em_weights *weights);
+void em_weights_close(em_weights *weights);
+uint64_t em_checksum(const unsigned char *data, size_t bytes); /* bytes: a multiple of 8 */
+
+/* ---- isa.c ---- */
+
+/* NULL when this CPU runs `isa`, else the name of a feature that it lacks. */
+const char *em_isa_lacks(const char *isa);
+em_status em_isa_select(const char *wanted, int32_t *index);
+
+/* ---- pool.c: fork and join over task ranges ---- */
+
+typedef struct em_pool em_pool;
+typedef void (*em_task_fn)(const void *context, int32_t begin, int32_t end);
+
+em_pool *em_pool_start(int32_t threads); /* the caller counts as one; NULL: could not start */
+void em_pool_stop(em_pool *pool);        /* NULL is allowed */
+void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t tasks);
+int32_t em_cpu_count(void); /* CPUs that this process may use */
+
+/* ---- dispatch.c: tokens to variants ---- */
+
+/* The variant for the next chunk of `remaining` tokens; *take of them go into it. */
+em_status em_choose(int64_t tokens, int64_t remaining, int32_t *variant, int64_t *take);
+/* Checks the inputs; *tokens is the extent of the token axis, -1 where there is none. */
+em_status em_check_inputs(const em_tensor *inputs, int32_t count, int64_t *tokens);
+em_status em_check_outputs(const em_tensor *inputs, const em_tensor *outputs, int32_t count,
+                           int64_t tokens);
+void em_expect(const em_tensor_info *info, int64_t tokens, em_tensor *tensor);
+em_status em_check_tokens(int64_t tokens); /* can em_choose cover them all? */
+
+/* ---- a handle ---- */
+
+typedef struct em_buffer { /* grows, aligned for kernels */
+    void *data;
+    size_t bytes;
+} em_buffer;
+
+em_status em_buffer_need(em_buffer *buffer, size_t bytes);
+void em_buffer_free(em_buffer *buffer);
+
+/* Buffers of one state. Held: `pair[current]` holds the value. Given by the caller: scratch. */
+typedef struct em_state {
+    em_buffer pair[2];
+    int32_t current;
+    int32_t ready; /* pair[current] holds a value (zeros at first) */
+    em_buffer scratch[2];
+} em_state;
+
+struct em_model {
+    pthread_mutex_t mutex; /* one run at a time */
+    em_weights weights;
+    const em_isa *isa;
+    em_pool *pool; /* NULL for one thread */
+    int32_t threads;
+    em_buffer arena;
+    em_state *states;      /* per input */
+    int32_t *current;      /* per input: the half of the pair that holds the state of this run */
+    em_buffer *in_stage;   /* per input: what is padded, sliced or misaligned */
+    em_buffer *out_stage;  /* per output */
+    void **in_now;         /* per input: the pointers of the present call */
+    void **out_now;        /* per output */
+};
+
+#endif

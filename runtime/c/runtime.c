@@ -1,0 +1,241 @@
+/* runtime.c - handles: opening, closing, options and questions. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 64
+
+static __thread char last_error[1024];
+
+em_status em_fail(em_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(last_error, sizeof last_error, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void em_clear_error(void) { last_error[0] = '\0'; }
+
+const char *em_last_error(void) { return last_error; }
+
+em_status em_buffer_need(em_buffer *buffer, size_t bytes)
+{
+    if (buffer->data != NULL && buffer->bytes >= bytes)
+        return EM_OK;
+    em_buffer_free(buffer);
+    if (bytes == 0)
+        bytes = ALIGNMENT;
+    if (posix_memalign(&buffer->data, ALIGNMENT, bytes) != 0) {
+        buffer->data = NULL;
+        return em_fail(EM_ERROR_MEMORY, "out of memory: model '%s' needs %zu more bytes",
+                       em_this_model.name, bytes);
+    }
+    buffer->bytes = bytes;
+    return EM_OK;
+}
+
+void em_buffer_free(em_buffer *buffer)
+{
+    free(buffer->data);
+    buffer->data = NULL;
+    buffer->bytes = 0;
+}
+
+size_t em_arena_bytes(const em_model *model)
+{
+    size_t most = 0;
+    (void)model;
+    for (int32_t i = 0; i < em_this_model.variant_count; i++)
+        if (em_this_model.variants[i].arena_bytes > most)
+            most = em_this_model.variants[i].arena_bytes;
+    return most;
+}
+
+static em_status allocate(em_model *model)
+{
+    const size_t in = (size_t)em_this_model.input_count + 1;
+    const size_t out = (size_t)em_this_model.output_count + 1;
+    model->states = calloc(in, sizeof *model->states);
+    model->current = calloc(in, sizeof *model->current);
+    model->in_stage = calloc(in, sizeof *model->in_stage);
+    model->out_stage = calloc(out, sizeof *model->out_stage);
+    model->in_now = calloc(in, sizeof *model->in_now);
+    model->out_now = calloc(out, sizeof *model->out_now);
+    if (!model->states || !model->current || !model->in_stage || !model->out_stage || !model->in_now ||
+        !model->out_now)
+        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'",
+                       em_this_model.name);
+    return em_buffer_need(&model->arena, em_arena_bytes(model));
+}
+
+static em_status set_threads(em_model *model, int32_t threads)
+{
+    if (threads == 0)
+        threads = 1;
+    if (threads == -1)
+        threads = em_cpu_count();
+    if (threads < 1 || threads > EM_MAX_THREADS)
+        return em_fail(EM_ERROR_ARGUMENT,
+                       "%d threads were asked for; give 1 to %d, or -1 for one per CPU",
+                       (int)threads, EM_MAX_THREADS);
+    if (threads == model->threads)
+        return EM_OK;
+    em_pool *pool = NULL;
+    if (threads > 1 && (pool = em_pool_start(threads)) == NULL)
+        return em_fail(EM_ERROR_MEMORY, "cannot start %d threads; ask for fewer", (int)threads);
+    em_pool_stop(model->pool);
+    model->pool = pool;
+    model->threads = threads;
+    return EM_OK;
+}
+
+static em_status open_into(em_model *model, const char *dir, const em_options *options)
+{
+    int32_t isa = 0;
+    em_status status = em_isa_select(options->isa, &isa);
+    if (status == EM_OK)
+        status = em_weights_open(dir, options->verify, &model->weights);
+    if (status == EM_OK)
+        status = allocate(model);
+    if (status == EM_OK)
+        status = set_threads(model, options->threads);
+    model->isa = &em_this_model.isas[isa];
+    return status;
+}
+
+em_status em_open(const char *dir, const em_options *options, em_model **model)
+{
+    static const em_options defaults = {0, 0, NULL};
+    em_clear_error();
+    if (model == NULL || dir == NULL)
+        return em_fail(EM_ERROR_ARGUMENT, "em_open: `dir` and `model` must not be NULL");
+    *model = NULL;
+    em_model *opened = calloc(1, sizeof *opened);
+    if (opened == NULL)
+        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'",
+                       em_this_model.name);
+    pthread_mutex_init(&opened->mutex, NULL);
+    const em_status status = open_into(opened, dir, options != NULL ? options : &defaults);
+    if (status != EM_OK) {
+        em_close(opened);
+        return status;
+    }
+    *model = opened;
+    return EM_OK;
+}
+
+void em_close(em_model *model)
+{
+    if (model == NULL)
+        return;
+    em_pool_stop(model->pool);
+    em_weights_close(&model->weights);
+    em_buffer_free(&model->arena);
+    for (int32_t i = 0; i < em_this_model.input_count; i++) {
+        for (int32_t k = 0; k < 2 && model->states != NULL; k++) {
+            em_buffer_free(&model->states[i].pair[k]);
+            em_buffer_free(&model->states[i].scratch[k]);
+        }
+        if (model->in_stage != NULL)
+            em_buffer_free(&model->in_stage[i]);
+    }
+    for (int32_t i = 0; i < em_this_model.output_count && model->out_stage != NULL; i++)
+        em_buffer_free(&model->out_stage[i]);
+    free(model->states);
+    free(model->current);
+    free(model->in_stage);
+    free(model->out_stage);
+    free(model->in_now);
+    free(model->out_now);
+    pthread_mutex_destroy(&model->mutex);
+    free(model);
+}
+
+em_status em_set_threads(em_model *model, int32_t threads)
+{
+    em_clear_error();
+    if (model == NULL)
+        return em_fail(EM_ERROR_ARGUMENT, "em_set_threads: `model` must not be NULL");
+    pthread_mutex_lock(&model->mutex);
+    const em_status status = set_threads(model, threads);
+    pthread_mutex_unlock(&model->mutex);
+    return status;
+}
+
+em_status em_state_reset(em_model *model)
+{
+    em_clear_error();
+    if (model == NULL)
+        return em_fail(EM_ERROR_ARGUMENT, "em_state_reset: `model` must not be NULL");
+    pthread_mutex_lock(&model->mutex);
+    for (int32_t i = 0; i < em_this_model.input_count; i++)
+        model->states[i].ready = 0; /* the next run fills it with zeros */
+    pthread_mutex_unlock(&model->mutex);
+    return EM_OK;
+}
+
+em_status em_output_shape(const em_model *model, const em_tensor *inputs, int32_t input_count,
+                          int32_t index, em_tensor *output)
+{
+    int64_t tokens;
+    em_clear_error();
+    if (model == NULL || output == NULL || index < 0 || index >= em_this_model.output_count)
+        return em_fail(EM_ERROR_ARGUMENT, "em_output_shape: model '%s' has outputs 0 to %d",
+                       em_this_model.name, (int)em_this_model.output_count - 1);
+    const em_status status = em_check_inputs(inputs, input_count, &tokens);
+    if (status == EM_OK)
+        em_expect(&em_this_model.outputs[index], tokens, output);
+    return status;
+}
+
+size_t em_state_bytes(const em_model *model)
+{
+    size_t bytes = 0;
+    (void)model;
+    for (int32_t i = 0; i < em_this_model.input_count; i++) {
+        em_tensor tensor;
+        if (em_this_model.inputs[i].state < 0)
+            continue;
+        em_expect(&em_this_model.inputs[i], 0, &tensor);
+        bytes += em_tensor_bytes(&tensor) * (em_this_model.in_place[i] ? 1 : 2);
+    }
+    return bytes;
+}
+
+const em_tensor_info *em_input_info(const em_model *model, int32_t index)
+{
+    (void)model;
+    return index >= 0 && index < em_this_model.input_count ? &em_this_model.inputs[index] : NULL;
+}
+
+const em_tensor_info *em_output_info(const em_model *model, int32_t index)
+{
+    (void)model;
+    return index >= 0 && index < em_this_model.output_count ? &em_this_model.outputs[index] : NULL;
+}
+
+int64_t em_bucket(const em_model *model, int32_t index)
+{
+    (void)model;
+    return index >= 0 && index < em_this_model.variant_count ? em_this_model.variants[index].tokens
+                                                              : -1;
+}
+
+int32_t em_bucket_count(const em_model *model)
+{
+    (void)model;
+    return em_this_model.variants[0].tokens < 0 ? 0 : em_this_model.variant_count;
+}
+
+int32_t em_abi_version(void) { return EM_ABI_VERSION; }
+int32_t em_threads(const em_model *model) { return model == NULL ? 0 : model->threads; }
+int32_t em_input_count(const em_model *model) { (void)model; return em_this_model.input_count; }
+int32_t em_output_count(const em_model *model) { (void)model; return em_this_model.output_count; }
+const char *em_model_name(const em_model *model) { (void)model; return em_this_model.name; }
+const char *em_isa_name(const em_model *model) { return model == NULL ? "" : model->isa->name; }

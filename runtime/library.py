@@ -1,0 +1,111 @@
+"""ctypes bindings of an artifact's `model.so`: the structures and functions of `edgemoe.h`."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
+from pathlib import Path
+from typing import Any
+
+from edgemoe.runtime.errors import ArtifactError, DeviceError, EdgemoeError, InputError, RunError
+
+ABI_VERSION = 1
+MAX_RANK = 8
+
+DTYPES = (
+    "float32", "float64", "float16", "bfloat16", "int8", "uint8", "int16", "uint16", "int32",
+    "uint32", "int64", "uint64", "bool",
+)  # fmt: skip
+
+
+class Tensor(ctypes.Structure):
+    """`em_tensor`."""
+
+    _fields_ = (
+        ("data", c_void_p),
+        ("dtype", c_int32),
+        ("rank", c_int32),
+        ("shape", c_int64 * MAX_RANK),
+    )
+
+
+class Options(ctypes.Structure):
+    """`em_options`."""
+
+    _fields_ = (("threads", c_int32), ("verify", c_int32), ("isa", c_char_p))
+
+
+class StepInfo(ctypes.Structure):
+    """`em_step_info`."""
+
+    _fields_ = (
+        ("variant", c_int32),
+        ("step", c_int32),
+        ("nanoseconds", c_int64),
+        ("tokens", c_int64),
+        ("arena", c_void_p),
+        ("inputs", POINTER(c_void_p)),
+        ("outputs", POINTER(c_void_p)),
+    )
+
+
+HOOK = ctypes.CFUNCTYPE(None, c_void_p, POINTER(StepInfo))
+
+_ERRORS: dict[int, type[EdgemoeError]] = {
+    1: RunError,  # EM_ERROR_ARGUMENT
+    2: ArtifactError,  # EM_ERROR_FILE
+    3: ArtifactError,  # EM_ERROR_FORMAT
+    4: DeviceError,  # EM_ERROR_ISA
+    5: RunError,  # EM_ERROR_MEMORY
+    6: InputError,  # EM_ERROR_INPUT
+    7: InputError,  # EM_ERROR_OUTPUT
+    8: InputError,  # EM_ERROR_TOKENS
+}
+
+_PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "em_abi_version": (c_int32, ()),
+    "em_last_error": (c_char_p, ()),
+    "em_open": (c_int32, (c_char_p, POINTER(Options), POINTER(c_void_p))),
+    "em_close": (None, (c_void_p,)),
+    "em_run": (c_int32, (c_void_p, c_void_p, c_int32, c_void_p, c_int32)),
+    "em_run_hooked": (c_int32, (c_void_p, c_void_p, c_int32, c_void_p, c_int32, HOOK, c_void_p)),
+    "em_set_threads": (c_int32, (c_void_p, c_int32)),
+    "em_threads": (c_int32, (c_void_p,)),
+    "em_state_reset": (c_int32, (c_void_p,)),
+    "em_arena_bytes": (c_size_t, (c_void_p,)),
+    "em_state_bytes": (c_size_t, (c_void_p,)),
+    "em_isa_name": (c_char_p, (c_void_p,)),
+    "em_measure_gflops": (c_double, (c_int32, c_double)),
+    "em_measure_read_gbps": (c_double, (c_int32, c_double)),
+}
+
+
+def open_library(path: Path) -> ctypes.CDLL:
+    """Load `model.so` and declare its functions.
+
+    Raises:
+        ArtifactError: it cannot be loaded, or is no edgemoe library of this version.
+    """
+    try:
+        library = ctypes.CDLL(str(path))
+        for name, (result, arguments) in _PROTOTYPES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+        version = library.em_abi_version()
+    except (OSError, AttributeError) as error:
+        raise ArtifactError(
+            f"the library {path} cannot be loaded ({error}); compile the model again on or for "
+            "this machine"
+        ) from error
+    if version != ABI_VERSION:
+        raise ArtifactError(
+            f"the library {path} has interface {version}, this edgemoe needs {ABI_VERSION}; "
+            "compile the model with this version of edgemoe"
+        )
+    return library
+
+
+def error_of(library: ctypes.CDLL, status: int) -> EdgemoeError:
+    """Return the exception for a status of a call that this thread has just made."""
+    message = library.em_last_error().decode("utf-8", "replace")
+    return _ERRORS.get(status, RunError)(message or f"the compiled model failed, code {status}")
