@@ -169,10 +169,9 @@ class Experts:
                         if isinstance(node, ex.Port):
                             at = i * tiles.PANEL + node.index * self.port_columns + j
                             return tiles.load(buffers["values"], at, lanes)
-                        at = index[node.indexing]
-                        if node.indexing in ("row", "scalar"):
-                            return tiles.splat(buffers[f"operand{node.index}"][at], lanes)
-                        return tiles.load(buffers[f"operand{node.index}"], at, lanes)
+                        return tiles.operand(
+                            buffers[f"operand{node.index}"], node.indexing, index, lanes
+                        )
 
                     value = ex.evaluate(self.epilogue, leaf, lanes)
                     at = tiles.local(target * columns + column)

@@ -102,10 +102,9 @@ class Linear:
                     def leaf(node: ex.Port | ex.Operand) -> Expr:
                         if isinstance(node, ex.Port):
                             return tiles.load(buffers["values"], i * tiles.PANEL + j, lanes)
-                        at = index[node.indexing]
-                        if node.indexing in ("row", "scalar"):
-                            return tiles.splat(buffers[f"operand{node.index}"][at], lanes)
-                        return tiles.load(buffers[f"operand{node.index}"], at, lanes)
+                        return tiles.operand(
+                            buffers[f"operand{node.index}"], node.indexing, index, lanes
+                        )
 
                     value = ex.evaluate(self.epilogue, leaf, lanes)
                     tiles.store(buffers["out"], index["full"], value, lanes)

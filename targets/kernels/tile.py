@@ -82,6 +82,12 @@ def store(buffer: tirx.Var, start: Expr, value: Expr, lanes: int) -> None:
     T.buffer_store(buffer, value, [T.ramp(start, 1, lanes) if lanes > 1 else start])
 
 
+def operand(buffer: tirx.Var, indexing: str, index: Mapping[str, Expr], lanes: int) -> Expr:
+    """An operand of an epilogue at the place that `index` gives for its indexing."""
+    at = index[indexing]
+    return splat(buffer[at], lanes) if indexing in ("row", "scalar") else load(buffer, at, lanes)
+
+
 def load_weights(buffer: tirx.Var, start: Expr, lanes: int, dtype: str) -> Expr:
     """`lanes` packed weights as float32; bfloat16 is widened by a shift."""
     if dtype == "float32":
@@ -99,8 +105,11 @@ def accumulate(
     weights: tirx.Var,
     panel_start: Expr,
     weight_dtype: str,
+    stride: Expr | int = PANEL,
 ) -> Expr:
     """Emit sum over k of a[row_starts[i] + k] * panel[k, :]; returns the address of [rows, PANEL].
+
+    Row k of the panel begins at panel_start + k * stride.
 
     What is done with the sums must happen in a function of another object file: were it inlined,
     LLVM would keep its constants in registers during the loop over k and spill the sums.
@@ -113,7 +122,7 @@ def accumulate(
         T.buffer_store(acc, zero, [T.ramp(i * lanes, 1, lanes)])
     with T.serial(0, depth) as k:
         panel = [
-            T.bind(load_weights(weights, panel_start + k * PANEL + j * lanes, lanes, weight_dtype))
+            T.bind(load_weights(weights, panel_start + k * stride + j * lanes, lanes, weight_dtype))
             for j in range(vectors)
         ]
         for i in range(rows):

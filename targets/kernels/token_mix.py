@@ -1,0 +1,112 @@
+"""`token_mix`: constant weights times activations from the left, without transposing anything.
+
+out[b, m, n] = epilogue(sum_k w[m, k] * x[b, k, n], operands at (b, m, n))
+
+The mixing product of MLP-Mixer (Tolstikhin et al., 2021, eq. 1) as it is, where exporters write a
+transpose before and after. Channels n are contiguous, so that vectors run along them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.spec import Isa
+
+ROW_BLOCK = 48
+"""Rows m of one task."""
+
+
+@dataclass(frozen=True)
+class TokenMix:
+    """What distinguishes one kernel from another; needs at least PANEL channels."""
+
+    epilogue: ex.Node
+
+    @property
+    def operands(self) -> tuple[ex.Operand, ...]:
+        """Extra tensors, in the order of the kernel's pointers."""
+        return tuple(ex.operands_of(self.epilogue).values())
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (weights, x, out, operands..., rows, depth, channels)."""
+        return ("float*", "float*", "float*", *["float*"] * len(self.operands), *["int32_t"] * 3)
+
+    def tasks(self, batch: int, rows: int, channels: int) -> int:
+        """Number of independent tasks."""
+        return batch * -(-rows // ROW_BLOCK) * -(-channels // tiles.PANEL)
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel for one instruction set."""
+        store = f"{name}_store"
+        return tiles.Built(self._main(isa, isa.symbol(store)), {store: self._store(isa)})
+
+    def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            names = ["weights", "x", "out", *(f"operand{o.index}" for o in self.operands)]
+            buffers, (rows, depth, channels, begin, end) = tiles.parameters(
+                dict.fromkeys(names, "float32"), ("rows", "depth", "channels")
+            )
+            blocks = tiles.local(tirx.truncdiv(rows + (ROW_BLOCK - 1), ROW_BLOCK))
+            panels = tiles.local(tirx.truncdiv(channels + (tiles.PANEL - 1), tiles.PANEL))
+            with T.serial(begin, end) as task:
+                batch = tiles.local(tirx.truncdiv(task, blocks * panels))
+                rest = tiles.local(tirx.truncmod(task, blocks * panels))
+                panel = tiles.local(tirx.truncdiv(rest, blocks))
+                first = tiles.local(tirx.truncmod(rest, blocks) * ROW_BLOCK)
+                last = tiles.local(tirx.min(rows, first + ROW_BLOCK))
+                # The last panel reaches back over columns that the one before has stored.
+                column = tiles.local(tirx.min(panel * tiles.PANEL, channels - tiles.PANEL))
+                skip = tiles.local(panel * tiles.PANEL - column)
+
+                def block(row: Expr, height: int) -> None:
+                    starts = [tiles.local((row + i) * depth) for i in range(height)]
+                    values = tiles.accumulate(
+                        isa, buffers["weights"], starts, depth, buffers["x"],
+                        batch * depth * channels + column, "float32", channels,
+                    )  # fmt: skip
+                    addresses = [T.address_of(buffers[n][0]) for n in names[2:]]
+                    tiles.call(
+                        store, values, *addresses, row, column, skip, channels, batch * rows, 0,
+                        height,
+                    )  # fmt: skip
+
+                tiles.for_row_blocks(tiles.tallest_tile(isa), first, last, block)
+        return builder.get()
+
+    def _store(self, isa: Isa) -> tirx.PrimFunc:
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            names = ["values", "out", *(f"operand{o.index}" for o in self.operands)]
+            buffers, (row, first, skip, channels, before, begin, end) = tiles.parameters(
+                dict.fromkeys(names, "float32"), ("row", "first", "skip", "channels", "before")
+            )
+            with T.serial(begin, end) as i:
+
+                def vector(j: Expr, lanes: int) -> None:
+                    column = tiles.local(first + skip + j)
+                    index = {
+                        "full": tiles.local((before + row + i) * channels + column),
+                        "column": column,
+                        "row": row + i,
+                        "scalar": tirx.const(0, "int32"),
+                    }
+
+                    def leaf(node: ex.Port | ex.Operand) -> Expr:
+                        if isinstance(node, ex.Port):
+                            return tiles.load(buffers["values"], i * tiles.PANEL + skip + j, lanes)
+                        return tiles.operand(
+                            buffers[f"operand{node.index}"], node.indexing, index, lanes
+                        )
+
+                    value = ex.evaluate(self.epilogue, leaf, lanes)
+                    tiles.store(buffers["out"], index["full"], value, lanes)
+
+                tiles.for_columns(tiles.local(tiles.PANEL - skip), isa.lanes, vector)
+        return builder.get()
