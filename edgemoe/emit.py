@@ -75,7 +75,7 @@ def add_constant(graph: ir.Graph, tensor: ir.TensorProtocol, name: str) -> ir.Va
         free = f"{name}.{count}"
     value = ir.Value(
         name=free,
-        shape=ir.Shape([int(d) for d in tensor.shape]),
+        shape=_extents(tensor),
         type=ir.TensorType(tensor.dtype),
         const_value=tensor,
     )

@@ -31,6 +31,8 @@ def outline(
     names: Sequence[str],
     outputs: Sequence[ir.Value],
     metadata: dict[str, str],
+    *,
+    inline: int = INLINE_ELEMENTS,
 ) -> ir.Node:
     """Move the nodes between `inputs` and `outputs` into function `edgemoe::name`.
 
@@ -42,8 +44,9 @@ def outline(
         names: names of the first inputs inside the function.
         outputs: what the function returns.
         metadata: more properties of function and call.
+        inline: constants of up to so many elements live in the body.
 
-    Returns the call.
+    Returns the call. What other nodes read as well stays in the graph too.
     """
     graph = model.graph
     members = graph_facts.ancestors(list(outputs), frozenset(inputs))
@@ -55,41 +58,62 @@ def outline(
                 continue
             if value not in constants:
                 constants.append(value)
-    small = [c for c in constants if _is_small(c)]
+    small = [c for c in constants if _is_small(c, inline)]
     given = [*inputs, *(c for c in constants if c not in small)]
     taken = {str(o.name) for node in nodes for o in node.outputs} | {str(c.name) for c in small}
     formal = _formal(given, list(names), taken)
     properties = {**metadata, KIND: kind}
-    call = ir.node(
-        name, given, domain=DOMAIN, num_outputs=len(outputs),
-        metadata_props={**properties, ORIGIN: _origin(nodes)},
-    )  # fmt: skip
-    graph.insert_before(outputs[-1].producer(), call)  # type: ignore[arg-type]
-    for old, new in zip(outputs, call.outputs, strict=True):
-        new.shape, new.type = old.shape, old.type
-        new.meta["emitted"] = True
-        replace(old, new)
-    inner = dict(zip(given, formal, strict=True))
     made = [_constant(value) for value in small]
+    inner = dict(zip(given, formal, strict=True))
     inner.update(zip(small, (node.outputs[0] for node in made), strict=True))
-    graph.remove(nodes)
-    for node in nodes:
-        for index, value in enumerate(node.inputs):
-            if value in inner:
-                node.replace_input_with(index, inner[value])
+    copies = [_copy(node, inner) for node in nodes]
     body = ir.Graph(
-        formal, list(outputs), nodes=[*made, *nodes], opset_imports={"": OPSET, DOMAIN: 1}
+        formal,
+        [inner[value] for value in outputs],
+        nodes=[*made, *copies],
+        opset_imports={"": OPSET, DOMAIN: 1},
     )
     function = ir.Function(DOMAIN, name, "", graph=body, attributes=[])
     function.metadata_props.update(properties)
     model.functions[function.identifier()] = function
     model.opset_imports[DOMAIN] = 1
+    return _call(graph, function, given, outputs, properties, nodes)
+
+
+def _call(
+    graph: ir.Graph,
+    function: ir.Function,
+    given: list[ir.Value],
+    outputs: Sequence[ir.Value],
+    properties: dict[str, str],
+    nodes: list[ir.Node],
+) -> ir.Node:
+    call = ir.node(
+        function.name, given, domain=DOMAIN, num_outputs=len(outputs),
+        metadata_props={**properties, ORIGIN: _origin(nodes)},
+    )  # fmt: skip
+    graph.insert_after(nodes[-1], call)
+    for old, new in zip(outputs, call.outputs, strict=True):
+        new.shape, new.type = old.shape, old.type
+        new.meta["emitted"] = True
+        replace(old, new)
     return call
 
 
-def _is_small(value: ir.Value) -> bool:
+def _copy(node: ir.Node, inner: dict[ir.Value, ir.Value]) -> ir.Node:
+    """Copy a node with its names; `inner` learns what its outputs became."""
+    outputs = [ir.Value(name=o.name, shape=o.shape, type=o.type) for o in node.outputs]
+    inputs = [None if value is None else inner[value] for value in node.inputs]
+    inner.update(zip(node.outputs, outputs, strict=True))
+    return ir.Node(
+        node.domain, node.op_type, inputs, list(node.attributes.values()), outputs=outputs,
+        overload=node.overload, name=node.name, metadata_props=dict(node.metadata_props),
+    )  # fmt: skip
+
+
+def _is_small(value: ir.Value, limit: int) -> bool:
     tensor = value.const_value if graph_facts.is_constant(value) else None
-    return tensor is not None and tensor.size <= INLINE_ELEMENTS
+    return tensor is not None and tensor.size <= limit
 
 
 def _formal(given: list[ir.Value], names: list[str], taken: set[str]) -> list[ir.Value]:

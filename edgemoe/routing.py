@@ -1,0 +1,205 @@
+"""What a router is, once understood: its parameters, and the logits that it starts from.
+
+s = score(logits); choice = s + bias; groups may be masked in `choice`; ids = top k of `choice`
+w = s[ids]; w = softmax(w) or sigmoid(w); w = w / (sum(w) + eps); w = w * scale
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+
+SCORES = ("none", "softmax", "sigmoid", "sqrt_softplus", "relu")
+
+
+@dataclass(frozen=True)
+class RouterSite:
+    """Where a region gets its routing from.
+
+    Indexed regions have `ids` and `weights` [tokens, chosen], scored ones `scores`
+    [tokens, experts].
+    """
+
+    tokens: int
+    experts: int
+    chosen: int = 0
+    ids: ir.Value | None = None
+    weights: ir.Value | None = None
+    scores: ir.Value | None = None
+
+
+@dataclass
+class Route:
+    """An understood router; `tensors` are constants that it reads: correction bias, gamma."""
+
+    logits: ir.Value
+    parameters: dict[str, object]
+    tensors: list[ir.Value] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Weighting:
+    """How the chosen scores become weights; `score` is [T, E] and is gathered by the ids."""
+
+    score: ir.Value
+    softmax_after: bool = False
+    sigmoid_after: bool = False
+    renormalise: str = "none"
+    eps: float = 0.0
+    eps_mode: str = "add"
+    scale: float = 1.0
+
+    def parameters(self) -> dict[str, object]:
+        """Return the part of the route's parameters that is about weights."""
+        return {
+            "softmax_after": self.softmax_after, "sigmoid_after": self.sigmoid_after,
+            "renormalise": self.renormalise, "eps": self.eps, "eps_mode": self.eps_mode,
+            "scale": self.scale,
+        }  # fmt: skip
+
+
+def without_casts(value: ir.Value) -> ir.Value:
+    """Go up through reshapes and casts between float types that lose nothing."""
+    while True:
+        value = graph_facts.before_reshapes(value)
+        node = graph_facts.made_by(value, "Cast")
+        source = node.inputs[0] if node is not None else None
+        if source is None or source.dtype is None or value.dtype is None:
+            return value
+        if not (source.dtype.is_floating_point() and value.dtype.is_floating_point()):
+            return value
+        value = source
+
+
+def understand_weights(weights: ir.Value, ids: ir.Value, topk: ir.Node | None) -> Weighting | str:
+    """Take weights [T, K] apart; a string says what is in the way.
+
+    Args:
+        weights: the weights of a region.
+        ids: its ids.
+        topk: the TopK that made the ids, whose values may be the chosen scores.
+    """
+    found = Weighting(weights)
+    value = without_casts(weights)
+    while (scaled := _scaled(value)) is not None:
+        value, factor = without_casts(scaled[0]), scaled[1]
+        found.scale *= factor
+    if (divided := _normalised(value)) is not None:
+        value, found.eps, found.eps_mode = divided
+        found.renormalise = "sum"
+        value = without_casts(value)
+    for op_type, attribute in (("Softmax", "softmax_after"), ("Sigmoid", "sigmoid_after")):
+        node = graph_facts.made_by(value, op_type)
+        shape = graph_facts.shape_of(value)
+        if node is None or shape is None or node.inputs[0] is None:
+            continue
+        if op_type == "Softmax" and graph_facts.axis_of(node, -1, len(shape)) != len(shape) - 1:
+            return f"{node.name} normalises across tokens"
+        leaf = without_casts(node.inputs[0])
+        if _chosen_scores(leaf, ids, topk) is not None:
+            setattr(found, attribute, True)
+            value = leaf
+            break
+    score = _chosen_scores(value, ids, topk)
+    if score is None:
+        node = value.producer()
+        what = f"{node.name} ({node.op_type})" if node is not None else str(value.name)
+        return f"the weights come from {what}, which is no choice of scores"
+    found.score = score
+    return found
+
+
+def _scaled(value: ir.Value) -> tuple[ir.Value, float] | None:
+    node = graph_facts.made_by(value, "Mul", "Div")
+    if node is None:
+        return None
+    first, second = node.inputs
+    factor = graph_facts.scalar_of(second)
+    if factor is not None and first is not None:
+        return first, factor if node.op_type == "Mul" else 1.0 / factor
+    factor = graph_facts.scalar_of(first)
+    if factor is not None and second is not None and node.op_type == "Mul":
+        return second, factor
+    return None
+
+
+def _normalised(value: ir.Value) -> tuple[ir.Value, float, str] | None:
+    """X / (sum(x) + eps) or x / max(sum(x), eps) -> (x, eps, "add" or "max")."""
+    node = graph_facts.made_by(value, "Div")
+    if node is None or node.inputs[0] is None or node.inputs[1] is None:
+        return None
+    total, eps, mode = without_casts(node.inputs[1]), 0.0, "add"
+    around = graph_facts.made_by(total, "Add", "Max", "Clip", "Expand")
+    while around is not None:
+        source, constant = around.inputs[0], around.inputs[1] if len(around.inputs) > 1 else None
+        if graph_facts.is_op(around, "Clip") and len([v for v in around.inputs if v]) != 2:
+            return None
+        if not graph_facts.is_op(around, "Expand"):
+            if graph_facts.is_constant(source):
+                source, constant = constant, source
+            number = graph_facts.scalar_of(constant)
+            if number is None or eps:
+                return None
+            eps, mode = number, "add" if graph_facts.is_op(around, "Add") else "max"
+        if source is None:
+            return None
+        total = without_casts(source)
+        around = graph_facts.made_by(total, "Add", "Max", "Clip", "Expand")
+    summed = graph_facts.made_by(total, "ReduceSum")
+    axes = graph_facts.axes_of(summed) if summed is not None else None
+    if summed is None or axes is None or summed.inputs[0] is None:
+        return None
+    rank = len(graph_facts.shape_of(summed.inputs[0]) or ())
+    if axes != [rank - 1] or not graph_facts.same_elements(summed.inputs[0], node.inputs[0]):
+        return None
+    return node.inputs[0], eps, mode
+
+
+def _chosen_scores(value: ir.Value, ids: ir.Value, topk: ir.Node | None) -> ir.Value | None:
+    """Return the [T, E] that `value` [T, K] was chosen from by the ids."""
+    node = value.producer()
+    if node is None:
+        return None
+    if node is topk and value.index() == 0:
+        return node.inputs[0]
+    if graph_facts.is_op(node, "GatherElements") and node.inputs[0] is not None:
+        shape = graph_facts.shape_of(value)
+        last = shape is not None and graph_facts.axis_of(node, 0, len(shape)) == len(shape) - 1
+        if last and node.inputs[1] is not None and graph_facts.same_elements(node.inputs[1], ids):
+            return node.inputs[0]
+    return None
+
+
+def understand_score(score: ir.Value) -> tuple[str, ir.Value] | str:
+    """Split a score [T, E] into the function's name and the logits."""
+    value = without_casts(score)
+    node = value.producer()
+    if node is not None and node.inputs and node.inputs[0] is not None:
+        logits = node.inputs[0]
+        if graph_facts.is_op(node, "Softmax"):
+            rank = len(graph_facts.shape_of(value) or ())
+            if graph_facts.axis_of(node, -1, rank) != rank - 1:
+                return f"{node.name} normalises across tokens"
+            return "softmax", without_casts(logits)
+        if graph_facts.is_op(node, "Sigmoid"):
+            return "sigmoid", without_casts(logits)
+        inner = graph_facts.made_by(logits, "Softplus")
+        if graph_facts.is_op(node, "Sqrt") and inner is not None and inner.inputs[0] is not None:
+            return "sqrt_softplus", without_casts(inner.inputs[0])
+    return "none", value
+
+
+def chosen_by(ids: ir.Value) -> ir.Node | None:
+    """Return the TopK along the last axis whose indices are these ids."""
+    value = graph_facts.before_reshapes(ids)
+    while (cast := graph_facts.made_by(value, "Cast")) is not None and cast.inputs[0] is not None:
+        value = graph_facts.before_reshapes(cast.inputs[0])
+    node = graph_facts.made_by(value, "TopK")
+    if node is None or value.index() != 1 or not graph_facts.attribute(node, "largest", 1):
+        return None
+    rank = len(graph_facts.shape_of(value) or ())
+    return node if graph_facts.axis_of(node, -1, rank) == rank - 1 else None

@@ -1,0 +1,114 @@
+"""Recognise the routers of regions, family by family."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable
+
+import onnx_ir as ir
+
+import edgemoe.passes.routers
+from edgemoe import graph_facts, regions
+from edgemoe.emit import Emitter
+from edgemoe.graph_pass import Note, PassContext, graph_pass
+from edgemoe.outline import free_name, outline
+from edgemoe.routing import Route, RouterSite
+
+Matcher = Callable[[RouterSite], Route | str]
+_INLINE = 1 << 16
+
+
+def families() -> dict[str, Matcher]:
+    """Return the matcher of every file in `passes/routers`, by the file's name."""
+    found: dict[str, Matcher] = {}
+    for info in pkgutil.iter_modules(edgemoe.passes.routers.__path__):
+        module = importlib.import_module(f"edgemoe.passes.routers.{info.name}")
+        found[info.name] = module.match
+    return found
+
+
+@graph_pass(
+    phase="recognise", after=("group_regions", "recognise_flat_blocks"), exact="reassociation"
+)
+def recognise_routers(model: ir.Model, context: PassContext) -> int:
+    """Outline what leads from the logits to ids and weights (or scores), with its parameters.
+
+    Given:  v, ids = TopK(Softmax(l), k); w = Div(v, ReduceSum(v)); y = MoE_0(x, ids, w, ...)
+    Result: ids, w = Route_0(l)  {score: softmax, k: 2, renormalise: sum}; y = MoE_0(x, ids, w, ..)
+    """
+    changes = 0
+    matchers = families()
+    for node in list(model.graph):
+        if graph_facts.kind_of(node) != "MoE" or _is_routed(node):
+            continue
+        site = _site(node)
+        reasons: dict[str, str] = {}
+        for name, matcher in matchers.items():
+            route = matcher(site)
+            if isinstance(route, str):
+                reasons[name] = route
+                continue
+            _outline(model, site, route, name, context)
+            changes += 1
+            break
+        else:
+            origin = graph_facts.origin_of(node)
+            text = f"the router of {node.op_type} stays ordinary operators: " + "; ".join(
+                f"not {family}, {reason}" for family, reason in sorted(reasons.items())
+            )
+            context.notes.append(
+                Note("missed", "router", text, str(node.name), origin, {"reasons": reasons})
+            )
+    if changes:
+        regions.add_bodies(model)
+    return changes
+
+
+def _is_routed(node: ir.Node) -> bool:
+    return graph_facts.called_by(node.inputs[1], "Route") is not None
+
+
+def _site(node: ir.Node) -> RouterSite:
+    routing = node.inputs[1]
+    shape = graph_facts.shape_of(routing) or (0, 0)
+    if node.metadata_props.get("edgemoe.routing") == "scored":
+        return RouterSite(shape[0], shape[1], scores=routing)
+    experts = int(node.metadata_props.get("edgemoe.experts", "0"))
+    return RouterSite(shape[0], experts, shape[1], ids=routing, weights=node.inputs[2])
+
+
+def _outline(
+    model: ir.Model, site: RouterSite, route: Route, family: str, context: PassContext
+) -> None:
+    outputs = [v for v in (site.ids, site.weights, site.scores) if v is not None]
+    logits = _as_matrix(route.logits, outputs, site)
+    name = free_name(model, "Route")
+    metadata = {"edgemoe.route": json.dumps(route.parameters), "edgemoe.family": family}
+    call = outline(
+        model, name, "Route", [logits, *route.tensors], ["logits", *route.names], outputs,
+        metadata, inline=_INLINE,
+    )  # fmt: skip
+    origin = graph_facts.origin_of(call)
+    facts = {"form": family, "region": name, "E": site.experts, **route.parameters}
+    context.notes.append(
+        Note("matched", "router", f"{name}: {family} over {site.experts} experts",
+             str(call.name), origin, facts)
+    )  # fmt: skip
+
+
+def _as_matrix(logits: ir.Value, outputs: list[ir.Value], site: RouterSite) -> ir.Value:
+    """Return the logits as [T, E]; what reads them in another shape reads a reshape of that."""
+    shape = graph_facts.shape_of(logits)
+    target = (site.tokens, site.experts)
+    if shape == target or shape is None:
+        return logits
+    members = graph_facts.ancestors(outputs, frozenset({logits}))
+    readers = [use for use in logits.uses() if use.node in members]
+    emit = Emitter(readers[0].node)
+    matrix = emit.op("Reshape", logits, emit.ints(*target))
+    back = emit.op("Reshape", matrix, emit.ints(*shape))
+    for use in readers:
+        use.node.replace_input_with(use.idx, back)
+    return matrix
