@@ -64,7 +64,7 @@ def chunk_loss(logits: Tensor) -> Tensor:
     """
     a = torch.relu(logits)
     p = a / (a.sum(dim=-1, keepdim=True) + 1e-6)
-    rests = torch.log1p(1e-5 - p).unflatten(1, (-1, CHUNK)).sum(dim=2).exp()
+    rests: Tensor = torch.log1p(1e-5 - p).unflatten(1, (-1, CHUNK)).sum(dim=2).exp()
     return 1 - rests.mean()
 
 
@@ -83,7 +83,7 @@ def sparsity(active: Tensor, chunk: int) -> float:
     With chunk 1 this is TLS, the share of experts that rest at a token.
     """
     whole = active[: len(active) // chunk * chunk].unflatten(0, (-1, chunk))
-    return 1 - whole.any(dim=1).float().mean().item()
+    return 1.0 - float(whole.any(dim=1).float().mean())
 
 
 def dense_control() -> Decoder:

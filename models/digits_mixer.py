@@ -29,7 +29,9 @@ class MixerBlock(nn.Module):
         """Map [B, 16, W] to [B, 16, W]."""
         y = self.token_out(F.gelu(self.token_in(self.token_norm(x).transpose(1, 2))))
         x = x + self.dropout(y.transpose(1, 2))
-        return x + self.dropout(self.channel_out(F.gelu(self.channel_in(self.channel_norm(x)))))
+        y = self.channel_out(F.gelu(self.channel_in(self.channel_norm(x))))
+        update: Tensor = self.dropout(y)
+        return x + update
 
 
 class DigitsMixer(nn.Module):

@@ -63,7 +63,8 @@ class MixerBlock(nn.Module):
         y = self.dropout(F.gelu(self.time_in(self.time_norm(x))))
         x = x + self.dropout(self.time_out(y))
         y = self.dropout(F.gelu(self.feature_in(self.feature_norm(x))))
-        return x + self.dropout(self.feature_out(y))
+        update: Tensor = self.dropout(self.feature_out(y))
+        return x + update
 
 
 class Forecaster(nn.Module):

@@ -63,7 +63,8 @@ class MoE(nn.Module):
             y = self.looped(*flat).view_as(x)
         else:
             y = self.gathered(x, weights, ids)
-        return y + torch.sigmoid(self.shared_gate(x)) * self.shared(x)
+        shared: Tensor = self.shared(x)
+        return y + torch.sigmoid(self.shared_gate(x)) * shared
 
     def gathered(self, x: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
         """Multiply each (token, choice) pair by its own copy of the weights: no data in control."""

@@ -53,7 +53,7 @@ def co2_series() -> Series:
 
     Weeks without a value are filled by linear interpolation.
     """
-    parts = np.genfromtxt(DATA / "co2.csv", delimiter=",", skip_header=1, usecols=1)
+    parts = np.genfromtxt(DATA / "co2.csv", delimiter=",", skip_header=1, usecols=[1])
     known = np.flatnonzero(~np.isnan(parts))
     values = np.interp(np.arange(len(parts)), known, parts[known])[:, None]
     train, test = int(0.7 * len(values)), int(0.8 * len(values))

@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgemoe.models import checkpoint
+from edgemoe.models.blockffn_lm import BlockFFN
 from edgemoe.models.decoder import Decoder
+from edgemoe.models.moe_lm import MoE
 from edgemoe.models.vocabulary import CHARACTERS, encode
 
 SEED, STEPS, BATCH, LENGTH, WARM_UP, RATE, DECAY = 0, 4000, 8, 256, 100, 4e-3, 0.1
@@ -51,8 +53,7 @@ def unigram(train: Tensor, test: Tensor) -> float:
 
 def routers(model: Decoder) -> list[Tensor]:
     """Return the router's logits [B, T, E] that each layer left behind; none in a dense model."""
-    layers = [block.feed_forward for block in model.blocks]
-    return [layer.logits for layer in layers if hasattr(layer, "logits")]
+    return [layer.logits for layer in model.modules() if isinstance(layer, MoE | BlockFFN)]
 
 
 @torch.no_grad()
