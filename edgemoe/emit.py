@@ -83,6 +83,10 @@ def add_constant(graph: ir.Graph, tensor: ir.TensorProtocol, name: str) -> ir.Va
     return value
 
 
+def _extents(tensor: ir.TensorProtocol) -> ir.Shape:
+    return ir.Shape([d for d in tensor.shape if isinstance(d, int)])
+
+
 def derived_constant(
     graph: ir.Graph,
     name: str,
