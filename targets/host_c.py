@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -197,26 +198,24 @@ def _kernel_tables(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _address(argument: Argument, c_type: str, buffers: tuple[Buffer, ...]) -> str:
+def _address(argument: Argument, buffers: tuple[Buffer, ...]) -> str:
     if isinstance(argument, int):
         return str(argument)
     buffer = buffers[argument.buffer]
-    if buffer.where in ("arena", "weights"):
-        base, offset = f"c->{buffer.where}", buffer.offset + argument.offset
-    else:
-        base, offset = f"c->{buffer.where}s[{buffer.index}]", argument.offset
-        if offset:
-            base = f"(unsigned char *){base}"
-    return f"({c_type})({base} + {offset})" if offset else f"({c_type}){base}"
+    if buffer.where == "arena":
+        return f"em_arena(c, {buffer.offset + argument.offset})"
+    if buffer.where == "weights":
+        return f"em_weight(c, {buffer.offset + argument.offset})"
+    return f"em_{buffer.where}(c, {buffer.index}, {argument.offset})"
 
 
 def _body(step: Step, kernel: Kernel, variant: Variant) -> str:
-    arguments = [
-        _address(argument, c_type, variant.buffers)
-        for argument, c_type in zip(step.arguments, kernel.parameters, strict=True)
-    ]
-    joined = ",\n        ".join([*arguments, "begin, end"])
-    return f"    c->kernels->{kernel.name}(\n        {joined});"
+    if len(step.arguments) != len(kernel.parameters):
+        raise ValueError(f"step '{step.label}' gives kernel '{kernel.name}' other arguments")
+    arguments = [_address(argument, variant.buffers) for argument in step.arguments]
+    joined = ", ".join([*arguments, "begin", "end"])
+    lines = textwrap.wrap(f"c->kernels->{kernel.name}({joined});", 92, break_long_words=False)
+    return "    " + "\n        ".join(lines)
 
 
 def _tasks_from(step: Step, variant: Variant) -> int:

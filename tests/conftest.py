@@ -8,8 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from edgemoe.artifact import Artifact
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,3 +72,23 @@ def toys() -> ModuleType:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def toy_artifact(
+    toys: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Artifact]:
+    """`toy_artifact("mixer", dispatch="pad")` builds a toy once and returns its artifact.
+
+    Tests that damage it must copy it.
+    """
+    root = tmp_path_factory.mktemp("toys")
+    made: dict[str, Artifact] = {}
+
+    def build(name: str, **options: Any) -> Artifact:
+        key = f"{name}{options}"
+        if key not in made:
+            made[key] = toys.build(getattr(toys, name)(**options), root / str(len(made)))
+        return made[key]
+
+    return build

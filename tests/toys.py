@@ -213,6 +213,34 @@ def work(tasks: int = 64, rounds: int = 1000, steps: int = 4) -> Toy:
     return Toy(make_plan("toy-work", info[:1], info[1:], [variant]), [])
 
 
+def stress() -> Toy:
+    """Token work, a state and many tasks in one model, for checkers of memory and threads."""
+    width = WIDTH
+    variants = []
+    for n in (1, 3):
+        buffers = (
+            Buffer("x", "float32", (n, width), "input", 0),
+            Buffer("sum", "float32", (width,), "input", 1),
+            Buffer("a", "float32", (n, width), "arena", offset=0, first=0, last=1),
+            Buffer("y", "float32", (n, width), "output", 0),
+            Buffer("next", "float32", (width,), "output", 1),
+        )
+        steps = (
+            step("work", Pointer(0), Pointer(2), 20, tasks=n * width),
+            step("running", Pointer(2), Pointer(1), Pointer(3), Pointer(4), n, width),
+            step("work", Pointer(3), Pointer(3), 20, tasks=n * width),
+        )
+        variants.append(Variant(n, buffers, steps, (), n * width * 4, n * width * 4))
+    plan = make_plan(
+        "toy-stress",
+        [TensorInfo("x", "float32", (-1, width), 0),
+         TensorInfo("sum", "float32", (width,), state_output="next")],
+        [TensorInfo("y", "float32", (-1, width), 0), TensorInfo("next", "float32", (width,))],
+        variants, dispatch="split",
+    )  # fmt: skip
+    return Toy(plan, [])
+
+
 def compile_kernels(folder: Path, isas: Sequence[str], compiler: Sequence[str]) -> list[Path]:
     """Compile the toy kernels once per instruction set (all with the same, plain code)."""
     objects = []

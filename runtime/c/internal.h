@@ -19,6 +19,21 @@ typedef struct em_call {
     void *const *outputs;
 } em_call;
 
+/* Addresses for the arguments of kernels; offsets in bytes. */
+static inline void *em_arena(const em_call *c, size_t offset) { return c->arena + offset; }
+static inline void *em_weight(const em_call *c, size_t offset)
+{
+    return (void *)(uintptr_t)(c->weights + offset); /* kernels take plain pointers */
+}
+static inline void *em_input(const em_call *c, int32_t index, size_t offset)
+{
+    return (unsigned char *)c->inputs[index] + offset;
+}
+static inline void *em_output(const em_call *c, int32_t index, size_t offset)
+{
+    return (unsigned char *)c->outputs[index] + offset;
+}
+
 typedef void (*em_step_fn)(const em_call *call, int32_t begin, int32_t end);
 
 typedef struct em_step {
