@@ -86,10 +86,9 @@ def sparsity(active: Tensor, chunk: int) -> float:
     return 1.0 - float(whole.any(dim=1).float().mean())
 
 
-def dense_control() -> Decoder:
-    """Return the dense model of as many bytes: one SiLU feed-forward as wide as all the experts."""
+def dense_control(width: int) -> Decoder:
+    """Return a model with one SiLU feed-forward; E d = 512 wide it has as many parameters."""
     config = DecoderConfig()
-    width = EXPERTS * WIDTH
     return Decoder(
         config,
         lambda: nn.Sequential(

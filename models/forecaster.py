@@ -87,7 +87,7 @@ class Forecaster(nn.Module):
         return y
 
 
-ETTH1 = ForecasterConfig(512, 96, 7, blocks=2, time_width=64, feature_width=32, dropout=0.5)
+ETTH1 = ForecasterConfig(512, 96, 7, blocks=2, time_width=64, feature_width=32, dropout=0.7)
 CO2 = ForecasterConfig(104, 26, 1, blocks=2, time_width=32, feature_width=8, dropout=0.1)
 
 

@@ -109,10 +109,10 @@ def untrained() -> Decoder:
     return Decoder(config, lambda: MoE(config.hidden, EXPERTS, CHOSEN, INTERMEDIATE))
 
 
-def dense_control() -> Decoder:
-    """Return the dense model with as many active parameters (K experts and the shared one)."""
+def dense_control(width: int) -> Decoder:
+    """Return a dense model; (K + 1) I = 144 wide it has as many active parameters."""
     config = DecoderConfig()
-    return Decoder(config, lambda: SwiGLU(config.hidden, (CHOSEN + 1) * INTERMEDIATE))
+    return Decoder(config, lambda: SwiGLU(config.hidden, width))
 
 
 def char_moe() -> tuple[Decoder, tuple[Tensor, ...]]:

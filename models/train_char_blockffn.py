@@ -1,6 +1,8 @@
 """Train `char_blockffn`: python -m edgemoe.models.train_char_blockffn --data tinyshakespeare.txt.
 
-With --control it trains the dense model of as many bytes by the same recipe instead.
+With `--control 512` it trains the dense model of as many parameters by the same recipe instead, and
+with `--control 64` one as wide as the experts that are active at a token and the router; their
+figures are added to the record.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def main() -> None:
     """Train, save as float16, and measure what was saved."""
     options = arguments()
     if options.control:
-        record_control("char_blockffn", "dense, same parameters", dense_control(), options)
+        record_control("char_blockffn", dense_control(options.control), options)
         return
     tokens, validate, test = split(options.data)
     model = untrained()

@@ -41,7 +41,7 @@ class Recipe:
 RECIPES = {
     "etth1": Recipe(
         ETTH1,
-        epochs=12,
+        epochs=20,
         rate=1e-3,
         average=0.995,
         data="ETTh1",

@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
     needed = default is None
     parser.add_argument("--data", type=Path, default=default, required=needed, help="a text file")
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--control", action="store_true", help="train the dense control instead")
+    parser.add_argument("--control", type=int, metavar="WIDTH", help="train a dense model instead")
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     return parser.parse_args()
@@ -103,8 +103,9 @@ def train(model: Decoder, tokens: Tensor, steps: int, penalty: Penalty) -> float
     return time.perf_counter() - start
 
 
-def record_control(name: str, label: str, model: Decoder, options: argparse.Namespace) -> None:
+def record_control(name: str, model: Decoder, options: argparse.Namespace) -> None:
     """Train the dense `model` by the same recipe and add its figure to the record of `name`."""
+    label = f"dense, {options.control} wide"
     tokens, _, test = split(options.data)
     seconds = train(model, tokens, options.steps, lambda _: torch.zeros(()))
     value = round(evaluate(model, test)[0], 4)
