@@ -130,6 +130,11 @@ class RegionBody:
         if graph_facts.is_constant(value):
             return value
         node = value.producer()
+        if graph_facts.kind_of(node) == "Dispatch" and node is not None:
+            source, dispatched_by = node.inputs
+            assert source is not None and dispatched_by is not None
+            if graph_facts.same_elements(dispatched_by, self.ids):
+                return self._dispatched(source, (graph_facts.shape_of(source) or (0, 0))[1])
         ids = gathered_ids(node, rank=2) if node is not None else None
         if node is not None and ids is not None and graph_facts.same_elements(ids, self.ids):
             table = node.inputs[0]

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from edgemoe import constant_eval, graph_facts
+from edgemoe import constant_eval, graph_facts, microsoft_shapes
 
 _CARRY = 1024  # elements of an integer result that is worth knowing
 _SHAPE_OPS = frozenset(
@@ -150,6 +150,8 @@ def infer_one(node: ir.Node, opset: int = 23) -> None:
 
 
 def _infer(node: ir.Node, opset: int, known: Callable[[ir.Value], np.ndarray | None]) -> None:
+    if node.domain == microsoft_shapes.DOMAIN:
+        microsoft_shapes.infer_microsoft(node)
     if node.domain not in ("", "ai.onnx"):
         return
     if graph_facts.is_op(node, "If"):
@@ -172,7 +174,10 @@ def _infer(node: ir.Node, opset: int, known: Callable[[ir.Value], np.ndarray | N
             schema, ir.serde.serialize_node(node), types, data,
             opset_imports=[onnx.helper.make_opsetid("", opset)],
         )  # fmt: skip
-    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, RuntimeError):
+    except onnx.defs.SchemaError:
+        microsoft_shapes.infer_microsoft(node)
+        return
+    except (onnx.shape_inference.InferenceError, RuntimeError):
         return
     for output in node.outputs:
         found = inferred.get(str(output.name))

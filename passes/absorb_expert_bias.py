@@ -10,7 +10,9 @@ from edgemoe.graph_pass import PassContext, graph_pass
 from edgemoe.row_source import gathered_ids
 
 
-@graph_pass(phase="recognise", after=("recognise_gathered",), exact="reassociation")
+@graph_pass(
+    phase="recognise", after=("expand_microsoft_moe", "recognise_gathered"), exact="reassociation"
+)
 def absorb_expert_bias(model: ir.Model, context: PassContext) -> int:
     """Make the sum of an expert product and a bias gathered by the same ids one primitive.
 

@@ -10,7 +10,7 @@ from edgemoe.emit import add_constant, derived_constant, replace
 from edgemoe.graph_pass import PassContext, graph_pass
 
 LIMIT_BYTES = 64 << 20  # larger results stay nodes, unless they are weights in another layout
-_LAZY = frozenset({"Transpose", "Reshape", "Unsqueeze", "Squeeze", "Cast", "DequantizeLinear"})
+_LAZY = frozenset({"Transpose", "Reshape", "Unsqueeze", "Squeeze", "Cast"})
 _RANDOM = frozenset(
     [
         "RandomNormal",

@@ -59,7 +59,19 @@ def passes_through(node: ir.Node) -> ir.Value | None:
         axes, shape = graph_facts.axes_of(node), graph_facts.shape_of(source)
         unit = axes is not None and shape is not None and all(shape[a] == 1 for a in axes)
         return source if unit and _keeps_shape(node, source) else None
+    if node.op_type == "Where":
+        return _decided(node)
     return _neutral(node)
+
+
+def _decided(node: ir.Node) -> ir.Value | None:
+    """Where with a constant condition that always takes the same side."""
+    condition = graph_facts.array_of(node.inputs[0])
+    if condition is None or not (condition.all() or not condition.any()):
+        return None
+    chosen = node.inputs[1 if condition.all() else 2]
+    keeps = graph_facts.shape_of(chosen) == graph_facts.shape_of(node.outputs[0])
+    return chosen if chosen is not None and chosen.shape is not None and keeps else None
 
 
 def _keeps_shape(node: ir.Node, source: ir.Value) -> bool:
