@@ -53,7 +53,7 @@ class Emitter:
 
     def constant(self, array: np.ndarray, name: str = "const") -> ir.Value:
         """Return an initialiser of the graph that holds `array`."""
-        return add_constant(self.graph, ir.tensor(np.ascontiguousarray(array)), name)
+        return add_constant(self.graph, ir.tensor(np.asarray(array, order="C")), name)
 
     def reshape(self, value: ir.Value, *shape: int) -> ir.Value:
         """Give `value` another shape, or return it when it has that shape already."""
@@ -98,10 +98,10 @@ def derived_constant(
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     tensor: ir.TensorProtocol
     if size <= EAGER_BYTES:
-        tensor = ir.tensor(np.ascontiguousarray(compute()), dtype=dtype)
+        tensor = ir.tensor(np.asarray(compute(), order="C"), dtype=dtype)
     else:
         tensor = ir.LazyTensor(
-            lambda: ir.tensor(np.ascontiguousarray(compute()), dtype=dtype),
+            lambda: ir.tensor(np.asarray(compute(), order="C"), dtype=dtype),
             dtype=dtype, shape=ir.Shape(shape), name=name,
         )  # fmt: skip
     return add_constant(graph, tensor, name)
