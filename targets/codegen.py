@@ -11,6 +11,8 @@ from pathlib import Path
 
 import tvm
 from tvm import s_tir, tirx
+from tvm.ir import PointerType, PrimType
+from tvm.tirx.buffer import BufferType
 from tvm.tirx.build import codegen_build
 
 from edgemoe.targets.kernels.tile import Built
@@ -19,7 +21,7 @@ from edgemoe.targets.spec import Isa
 MAX_STACK_BYTES = 4096
 """Largest stack array in a kernel; bigger temporaries are placed by the memory plan."""
 
-_LOWER = [
+_LOWER_BLOCKS = [
     s_tir.transform.CanonicalizeLoop(),
     s_tir.transform.LowerInitBlock(),
     s_tir.transform.PlanAndUpdateBufferAllocationLocation(),
@@ -28,6 +30,8 @@ _LOWER = [
     s_tir.transform.LowerMatchBuffer(),
     s_tir.transform.StmtSimplify(),
     s_tir.transform.LowerOpaqueBlock(),
+]
+_LOWER_LOOPS = [
     tirx.transform.FlattenBuffer(),
     tirx.transform.BF16ComputeLegalize(),
     tirx.transform.NarrowDataType(32),
@@ -64,7 +68,7 @@ def compile_kernels(kernels: Mapping[str, Built], isa: Isa, folder: Path) -> lis
 def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Path) -> None:
     """Write the object file `out` with one C function `name__isa` per entry of `functions`.
 
-    Every parameter of a function must be a pointer or an integer already.
+    Buffer parameters become pointers.
     """
     target = target_of(isa)
     module = tvm.IRModule(
@@ -74,7 +78,11 @@ def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Pat
         }
     )
     module = tirx.transform.BindTarget(target.with_host(target))(module)
-    module = tvm.ir.transform.Sequential(_LOWER)(module)
+    module = tvm.ir.transform.Sequential(_LOWER_BLOCKS)(module)
+    module = tvm.IRModule(
+        {var: _with_pointers(function) for var, function in module.functions_items()}
+    )
+    module = tvm.ir.transform.Sequential(_LOWER_LOOPS)(module)
     # A target without a host marks the functions as lowered: no packed entry is made for them.
     module = tvm.IRModule(
         {var: function.with_attr("target", target) for var, function in module.functions_items()}
@@ -82,6 +90,22 @@ def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Pat
     module = tvm.ir.transform.Sequential(_FINISH)(module)
     check_stack(module)
     codegen_build(module, target).write_to_file(str(out), "o")
+
+
+def _with_pointers(function: tirx.PrimFunc) -> tirx.PrimFunc:
+    parameters, declarations = [], []
+    for parameter in function.params:
+        if isinstance(parameter.ty, BufferType):
+            element = PointerType(PrimType(str(parameter.dtype)), "global")
+            pointer = tirx.Var(f"{parameter.name}_pointer", element)
+            parameters.append(pointer)
+            declarations.append(tirx.DeclBuffer(parameter, data=pointer))
+        else:
+            parameters.append(parameter)
+    if not declarations:
+        return function
+    body = tirx.SeqStmt([*declarations, function.body])
+    return tirx.PrimFunc(parameters, body, function.ret_type, function.attrs)
 
 
 def check_stack(module: tvm.IRModule) -> None:

@@ -1,0 +1,165 @@
+"""`route`: router logits to the k chosen experts of each token and their weights.
+
+Ties go to the lower expert number. The parameters are those that the recogniser found; see
+`edgemoe/routing.py` for their meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels import vector_math as vm
+from edgemoe.targets.spec import Isa
+
+MAX_EXPERTS = 512
+"""Most experts of one router: scores of a token lie on the stack."""
+
+F32_LOWEST = -3.4028234e38
+
+
+@dataclass(frozen=True)
+class Route:
+    """The kernel for one kind of router; one task per token."""
+
+    score: str  # "softmax", "sigmoid" or "none"
+    bias: bool  # added for the selection, not for the weights
+    groups: int
+    top_groups: int
+    group_score: str  # "max" or "sum2"
+    softmax_after: bool
+    sigmoid_after: bool
+    renormalise: bool
+    eps: float
+    eps_mode: str  # "add" or "max"
+    scale: float
+    largest: bool
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (logits, bias?, ids, weights, experts, chosen)."""
+        bias = ("float*",) if self.bias else ()
+        return ("float*", *bias, "int64_t*", "float*", "int32_t", "int32_t")
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel for one instruction set."""
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            names = {"logits": "float32", "ids": "int64", "weights": "float32"}
+            if self.bias:
+                names = {"logits": "float32", "bias": "float32", **names}
+            buffers, (experts, chosen, begin, end) = tiles.parameters(names, ("experts", "chosen"))
+            scores = T.alloc_buffer((MAX_EXPERTS,), "float32")
+            ranks = T.alloc_buffer((MAX_EXPERTS,), "float32")
+            with T.serial(begin, end) as token:
+                at = tiles.local(token * experts)
+                self._scores(buffers["logits"], at, experts, scores)
+                with T.serial(0, experts) as e:
+                    rank = scores[e]
+                    if self.bias:
+                        rank = rank + buffers["bias"][e]
+                    T.buffer_store(ranks, rank if self.largest else tirx.const(0.0, "float32") - rank, [e])
+                if self.groups > 1:
+                    self._keep_groups(ranks, experts)
+                out = tiles.local(token * chosen)
+                taken = T.alloc_buffer((MAX_EXPERTS,), "int8")
+                with T.serial(0, experts) as e:
+                    T.buffer_store(taken, tirx.const(0, "int8"), [e])
+                with T.serial(0, chosen) as j:
+                    best = T.alloc_buffer((1,), "int32")
+                    T.buffer_store(best, -1, [0])
+                    with T.serial(0, experts) as e:
+                        free = tirx.EQ(taken[e], tirx.const(0, "int8"))
+                        better = tirx.any(best[0] < 0, ranks[e] > ranks[tirx.max(best[0], 0)])
+                        with T.If(tirx.all(free, better)), T.Then():
+                            T.buffer_store(best, e, [0])
+                    T.buffer_store(taken, tirx.const(1, "int8"), [best[0]])
+                    T.buffer_store(buffers["ids"], tirx.Cast("int64", best[0]), [out + j])
+                    T.buffer_store(buffers["weights"], scores[best[0]], [out + j])
+                self._weights(buffers["weights"], out, chosen)
+        return tiles.Built(builder.get())
+
+    def _scores(self, logits: tirx.Var, at: Expr, experts: Expr, scores: tirx.Var) -> None:
+        if self.score != "softmax":
+            with T.serial(0, experts) as e:
+                value = logits[at + e]
+                T.buffer_store(scores, vm.sigmoid(value) if self.score == "sigmoid" else value, [e])
+            return
+        _softmax(logits, at, experts, scores, tirx.const(0, "int32"))
+
+    def _keep_groups(self, ranks: tirx.Var, experts: Expr) -> None:
+        """Only the `top_groups` best groups of experts stay eligible (DeepSeek-V3, 2.1.2)."""
+        lowest = tirx.const(F32_LOWEST, "float32")
+        size = tiles.local(tirx.truncdiv(experts, self.groups))
+        marks = T.alloc_buffer((self.groups,), "float32")
+        kept = T.alloc_buffer((self.groups,), "int32")
+        with T.serial(0, self.groups) as g:
+            first = T.alloc_buffer((1,), "float32")
+            second = T.alloc_buffer((1,), "float32")
+            T.buffer_store(first, lowest, [0])
+            T.buffer_store(second, lowest, [0])
+            with T.serial(0, size) as i:
+                value = vm.register(ranks[g * size + i])
+                with T.If(value > first[0]):
+                    with T.Then():
+                        T.buffer_store(second, first[0], [0])
+                        T.buffer_store(first, value, [0])
+                    with T.Else(), T.If(value > second[0]), T.Then():
+                        T.buffer_store(second, value, [0])
+            mark = first[0] + second[0] if self.group_score == "sum2" else first[0]
+            T.buffer_store(marks, mark, [g])
+            T.buffer_store(kept, 0, [g])
+        with T.serial(0, self.top_groups):
+            best = T.alloc_buffer((1,), "int32")
+            T.buffer_store(best, -1, [0])
+            with T.serial(0, self.groups) as g:
+                better = tirx.any(best[0] < 0, marks[g] > marks[tirx.max(best[0], 0)])
+                with T.If(tirx.all(tirx.EQ(kept[g], 0), better)), T.Then():
+                    T.buffer_store(best, g, [0])
+            T.buffer_store(kept, 1, [best[0]])
+        with T.serial(0, experts) as e:
+            with T.If(tirx.EQ(kept[tirx.truncdiv(e, size)], 0)), T.Then():
+                T.buffer_store(ranks, lowest, [e])
+
+    def _weights(self, weights: tirx.Var, at: Expr, chosen: Expr) -> None:
+        if self.softmax_after:
+            _softmax(weights, at, chosen, weights, at)
+        if self.sigmoid_after:
+            with T.serial(0, chosen) as j:
+                T.buffer_store(weights, vm.sigmoid(weights[at + j]), [at + j])
+        if self.renormalise:
+            total = T.alloc_buffer((1,), "float32")
+            T.buffer_store(total, tirx.const(0.0, "float32"), [0])
+            with T.serial(0, chosen) as j:
+                T.buffer_store(total, total[0] + weights[at + j], [0])
+            eps = tirx.const(self.eps, "float32")
+            if self.eps_mode == "add":
+                T.buffer_store(total, total[0] + eps, [0])
+            else:
+                T.buffer_store(total, tirx.Select(total[0] > eps, total[0], eps), [0])
+            with T.serial(0, chosen) as j:
+                T.buffer_store(weights, weights[at + j] / total[0], [at + j])
+        if self.scale != 1.0:
+            with T.serial(0, chosen) as j:
+                scaled = weights[at + j] * tirx.const(self.scale, "float32")
+                T.buffer_store(weights, scaled, [at + j])
+
+
+def _softmax(source: tirx.Var, at: Expr, count: Expr, target: tirx.Var, to: Expr) -> None:
+    peak = T.alloc_buffer((1,), "float32")
+    total = T.alloc_buffer((1,), "float32")
+    T.buffer_store(peak, source[at], [0])
+    T.buffer_store(total, tirx.const(0.0, "float32"), [0])
+    with T.serial(0, count) as i:
+        value = source[at + i]
+        T.buffer_store(peak, tirx.Select(peak[0] > value, peak[0], value), [0])
+    with T.serial(0, count) as i:
+        value = vm.register(vm.exp(source[at + i] - peak[0]))
+        T.buffer_store(target, value, [to + i])
+        T.buffer_store(total, total[0] + value, [0])
+    with T.serial(0, count) as i:
+        T.buffer_store(target, target[to + i] / total[0], [to + i])
