@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 from edgemoe import __version__
 from edgemoe.errors import ArtifactError
 from edgemoe.plan import Plan
-from edgemoe.runtime.manifest import FORMAT, MANIFEST, SELF_HASH, file_hash, self_hash
+from edgemoe.runtime.manifest import (
+    FORMAT,
+    MANIFEST,
+    SELF_HASH,
+    file_hash,
+    inside,
+    read_manifest,
+    self_hash,
+)
+from edgemoe.runtime.package import unpack
 from edgemoe.runtime.session import Session, load
 from edgemoe.weight_writer import WeightWriter, write_weights
 
@@ -50,14 +59,16 @@ class Artifact:
     manifest: dict[str, Any]
     plan: Plan
 
+    @property
+    def folder(self) -> Path:
+        """The folder with the files; for a `.zip`, in the user's cache."""
+        return unpack(self.path) if self.path.is_file() else self.path
+
     @staticmethod
     def open(path: str | Path) -> Artifact:
         """Read manifest and plan of an artifact; raises ArtifactError when it is damaged."""
-        from edgemoe.runtime.manifest import inside, read_manifest
-        from edgemoe.runtime.package import unpack
-
         path = Path(path)
-        folder = unpack(path) if path.suffix == ".zip" and path.is_file() else path
+        folder = unpack(path) if path.is_file() else path
         manifest = read_manifest(folder)
         try:
             plan = Plan.from_json(inside(folder, "plan.json").read_text("utf-8"))
@@ -66,6 +77,19 @@ class Artifact:
                 f"plan.json of {path} cannot be read ({error}); compile the model again"
             ) from error
         return Artifact(path, manifest.data, plan)
+
+    def read_report(self) -> dict[str, Any]:
+        """Return `report.json`; empty when the artifact has none."""
+        path = inside(self.folder, "report.json")
+        try:
+            data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ArtifactError(
+                f"report.json of {self.path} cannot be read ({error}); compile the model again"
+            ) from error
+        return data
 
     def load(self, **options: Any) -> Session:
         """Open the artifact to run it; the options are those of `edgemoe.load`."""
@@ -92,7 +116,7 @@ class ManifestExtras:
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)  # of the tools
     accuracy: Mapping[str, Any] = field(default_factory=dict)
-    vocabulary: Mapping[str, Any] | None = None  # {"tokens": ["a", "b", ...]}
+    vocabulary: Sequence[str] | None = None  # token number -> text
     quantisation: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -229,7 +253,8 @@ def write_manifest(folder: Path, plan: Plan, build_id: bytes, extras: ManifestEx
         },
         "accuracy": dict(extras.accuracy),
         "quantisation": dict(extras.quantisation),
-        "vocabulary": None if extras.vocabulary is None else dict(extras.vocabulary),
+        "vocabulary": None if extras.vocabulary is None else list(extras.vocabulary),
+        "context_tokens": plan.facts.get("context_tokens"),
         "versions": {"edgemoe": __version__, **extras.versions},
         "command": extras.command,
         "files": {

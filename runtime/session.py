@@ -58,7 +58,7 @@ def load(
         DeviceError: for another machine, or the CPU lacks the instruction set.
     """
     path = Path(path)
-    folder = unpack(path) if path.suffix == ".zip" and path.is_file() else path
+    folder = unpack(path) if path.is_file() else path
     if not folder.is_dir():
         raise ArtifactError(
             f"{path} does not exist; give the folder or .zip that `edgemoe compile -o` wrote"

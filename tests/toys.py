@@ -52,7 +52,7 @@ class Toy:
     plan: Plan
     weights: Sequence[NDArray[Any]]
     selftests: Sequence[SelfTest] = ()
-    vocabulary: dict[str, Any] | None = None
+    vocabulary: Sequence[str] | None = None
 
 
 def step(kernel: str, *arguments: Argument | int, **more: Any) -> Step:

@@ -1,0 +1,117 @@
+"""`edgemoe compile`: make an artifact of a model."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgemoe.cli import values
+from edgemoe.cli.console import Console, size
+from edgemoe.cli.options import Json, Quiet, Verbose
+
+
+def command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A .onnx, a .pt2 or package.module:factory.")
+    ],
+    target: Annotated[str, typer.Option("-t", "--target", help="See `edgemoe targets`.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="The artifact to write.")],
+    calibrate: Annotated[
+        Path | None, typer.Option("--calibrate", help="An .npz; arrays have a sample axis first.")
+    ] = None,
+    max_loss: Annotated[
+        str | None, typer.Option("--max-loss", help="Accuracy that may be lost, such as 0.5%.")
+    ] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option("--max-bytes", help="Bytes of weights allowed, such as 2M.")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="auto, f32, bf16, i8, i4, ...")
+    ] = "auto",
+    prune: Annotated[str, typer.Option("--prune", help="auto, none or a ratio such as 25%.")] = (
+        "auto"
+    ),
+    tokens: Annotated[
+        str | None, typer.Option("--tokens", help="Token counts to compile for: 1,8,64.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option("--shape", help="Bind a dimension (T=8) or an input (x=1x512x7)."),
+    ] = None,
+    cpu: Annotated[
+        str, typer.Option("--cpu", help="native, all or an instruction set: x86-64-v3, ...")
+    ] = "all",
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with onnxruntime after every pass.")
+    ] = False,
+    dump: Annotated[
+        Path | None, typer.Option("--dump", help="Write the graph around every pass here.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say first what was recognised and what was not.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="An error for what falls back or is skipped.")
+    ] = False,
+    zipped: Annotated[bool, typer.Option("--zip", help="Pack the artifact into one file.")] = False,
+    time_passes: Annotated[
+        bool, typer.Option("--time-passes", help="Print the seconds of every stage.")
+    ] = False,
+    json_file: Json = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Compile a model for a device."""
+    from edgemoe.errors import OptionError
+
+    console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
+    options: dict[str, Any] = {
+        "shapes": values.shapes(shape or []),
+        "tokens": values.token_counts(tokens),
+    }
+    if calibrate is not None and not calibrate.is_file():
+        raise OptionError(f"--calibrate {calibrate} does not exist; give an .npz")
+    settings: dict[str, Any] = {
+        "calibration": calibrate,
+        "max_loss": values.ratio(max_loss),
+        "max_bytes": values.nbytes(max_bytes),
+        "precision": precision,
+        "prune": values.pruning(prune),
+    }
+    if name is not None:
+        settings["name"] = name
+    if zipped and out.suffix != ".zip":
+        out = out.with_name(out.name + ".zip")
+
+    import edgemoe.compiler as compiler
+
+    if explain:
+        from edgemoe.explain import render
+
+        console.print(render(compiler.explain(model, **options)))
+    with console.progress() as show:
+        artifact = compiler.compile(
+            model, target=target, out=out, **options, **settings, cpu=cpu, check=check, dump=dump,
+            strict=strict, command=shlex.join(["edgemoe", *sys.argv[1:]]), progress=show,
+        )  # fmt: skip
+        show("done", 1, 1)
+    if time_passes:
+        stages = sorted(console.stages.items(), key=lambda item: -item[1])
+        console.table(("seconds", "stage"), [(f"{time:.3f}", stage) for stage, time in stages])
+    manifest = artifact.manifest
+    memory = manifest["memory"]
+    console.print(f"{artifact.path}: {manifest['name']} for {manifest['target']}")
+    console.print(
+        f"  weights {size(memory['weights_bytes'])}, arena {size(memory['arena_bytes'])} (lower "
+        f"bound {size(memory['lower_bound_bytes'])}), {', '.join(manifest['isas'])}"
+    )
+    for key, value in manifest["accuracy"].items():
+        console.print(f"  {key}: {value}")
+    for decision in artifact.plan.decisions:
+        console.detail(f"  {decision.subject}: {decision.choice}, because {decision.reason}")
+    console.result({"path": artifact.path, "manifest": manifest, "seconds": console.stages})

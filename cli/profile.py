@@ -1,0 +1,77 @@
+"""`edgemoe profile`: where the time of a run goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgemoe.cli.console import Console, duration, size
+from edgemoe.cli.options import ArtifactPath, Inputs, Isa, Json, Quiet, Threads, Verbose
+
+if TYPE_CHECKING:
+    from edgemoe.runtime.profile import Profile
+
+
+def command(
+    artifact: ArtifactPath,
+    inputs: Inputs = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Medians are over this many.")] = 20,
+    threads: Threads = 1,
+    isa: Isa = None,
+    json_file: Json = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Measure each step of a run against the machine, and count which experts were used."""
+    from edgemoe.cli.arrays import read_arrays
+    from edgemoe.runtime.profile import profile
+    from edgemoe.runtime.session import load
+
+    console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
+    arrays = None if inputs is None else read_arrays(inputs)
+    with load(artifact, threads=threads, isa=isa) as session, console.progress() as show:
+        result = profile(
+            session, arrays, runs=runs, progress=lambda done, total: show("runs", done, total)
+        )
+    _print(console, result)
+    console.result(result.to_dict())
+
+
+def _print(console: Console, result: Profile) -> None:
+    tokens = "" if result.tokens is None else f", {result.tokens} tokens"
+    console.print(
+        f"{result.name} for {result.target}: {result.isa}, {result.threads} threads{tokens}, "
+        f"median of {result.runs} runs {duration(result.run_nanoseconds)}"
+    )
+    machine = result.machine
+    console.print(
+        f"machine: {machine.cpu}; {machine.gflops:.0f} GFLOP/s float32, {machine.read_gbps:.1f} "
+        "GB/s read, with these threads\n"
+    )
+    console.table(
+        ("step", "time", "share", "calls", "MACs", "bytes", "peak", "bandwidth", "kernel", "origin",
+         "what"),
+        [
+            (f"{s.variant}.{s.step}", duration(s.nanoseconds), f"{s.share:.1%}", s.calls,
+             f"{s.macs:,}", f"{s.nbytes:,}", f"{s.peak_share:.1%}", f"{s.bandwidth_share:.1%}",
+             s.kernel, s.origin, s.label)
+            for s in result.steps
+        ],
+    )  # fmt: skip
+    console.print("\nMACs and bytes are the plan's worst case: every expert used.")
+    for region in result.regions:
+        cls8 = "n/a" if region.cls8 is None else f"{region.cls8:.3f}"
+        console.print(
+            f"\nexperts of {region.origin or region.name}: {region.experts}, {region.tokens} "
+            f"tokens, TLS {region.tls:.3f}, CLS_8 {cls8}, {region.unused} never used"
+        )
+        most = max(region.counts, default=0) or 1
+        for expert, count in enumerate(region.counts):
+            console.print(f"  {expert:4d}  {count:6d}  {'#' * round(40 * count / most)}".rstrip())
+    memory = result.memory
+    console.print(
+        f"\nmemory: arena {size(memory['arena_bytes'])} (lower bound "
+        f"{size(memory['lower_bound_bytes'])}), states {size(memory['state_bytes'])}, weights "
+        f"{size(memory['weights_bytes'])}"
+    )
