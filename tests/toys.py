@@ -41,6 +41,8 @@ _SIGNATURES: dict[str, tuple[str, ...]] = {
     "route": ("float*", "int32_t*", "int32_t*", "int32_t*", "int32_t", "int32_t", "int32_t"),
     "expert": ("float*", "int32_t*", "int32_t*", "float*", "float*", "int32_t", "int32_t"),
     "running": ("float*", "float*", "float*", "float*", "int32_t", "int32_t"),
+    "successor": ("int64_t*", "int64_t*", "float*", "int64_t*", "int32_t", "int32_t"),
+    "relu": ("float*", "float*", "int32_t"),
     "work": ("float*", "float*", "int32_t"),
 }
 
@@ -164,8 +166,9 @@ def routed(buckets: Sequence[int] = (1, 4), experts: int = 4, **more: Any) -> To
         variants.append(Variant(n, buffers, steps, (region,), 64 * n + 128, 64 * n + 96))
     info = [TensorInfo(name, "float32", (-1, width), 0) for name in ("x", "y")]
     plan = make_plan(
-        "toy-routed", info[:1], info[1:], variants, weights=sections, dispatch="split", **more
-    )
+        "toy-routed", info[:1], info[1:], variants, weights=sections,
+        **{"dispatch": "split", **more},
+    )  # fmt: skip
     x = np.eye(width, dtype=np.float32)[:1] * 2
     return Toy(plan, list(weights), [SelfTest({"x": x}, {"y": x * weights[:1]})])
 
@@ -239,6 +242,46 @@ def stress() -> Toy:
         variants, dispatch="split",
     )  # fmt: skip
     return Toy(plan, [])
+
+
+def language(
+    buckets: Sequence[int] = (1, 4), letters: str = "abcdefg", context: int | None = 40
+) -> Toy:
+    """A language model with a position as state: the next letter is a simple sum."""
+    variants = []
+    for n in buckets:
+        buffers = (
+            Buffer("tokens", "int64", (n,), "input", 0),
+            Buffer("position", "int64", (1,), "input", 1),
+            Buffer("logits", "float32", (n, len(letters)), "output", 0),
+            Buffer("position_out", "int64", (1,), "output", 1),
+        )
+        steps = (step("successor", *map(Pointer, range(4)), n, len(letters)),)
+        variants.append(Variant(n, buffers, steps, (), 0, 0))
+    plan = make_plan(
+        "toy-language",
+        [TensorInfo("tokens", "int64", (-1,), 0),
+         TensorInfo("position", "int64", (1,), state_output="position_out")],
+        [TensorInfo("logits", "float32", (-1, len(letters)), 0),
+         TensorInfo("position_out", "int64", (1,))],
+        variants, dispatch="split", facts={"context_tokens": context},
+    )  # fmt: skip
+    return Toy(plan, [], vocabulary=list(letters))
+
+
+def scored(buckets: Sequence[int] = (1, 8)) -> Toy:
+    """Scores per token and expert, zero where the expert is not active; the scores are returned."""
+    variants = []
+    for n in buckets:
+        buffers = (
+            Buffer("x", "float32", (n, WIDTH), "input", 0),
+            Buffer("y", "float32", (n, WIDTH), "output", 0),
+        )
+        steps = (step("relu", Pointer(0), Pointer(1), WIDTH, tasks=n, region=0),)
+        region = Region("moe_0", "model.blocks.0", "scored", 1, 0, n, WIDTH, WIDTH, 64, 1)
+        variants.append(Variant(n, buffers, steps, (region,), 0, 0))
+    info = [TensorInfo(name, "float32", (-1, WIDTH), 0) for name in ("x", "y")]
+    return Toy(make_plan("toy-scored", info[:1], info[1:], variants, dispatch="split"), [])
 
 
 def compile_kernels(folder: Path, isas: Sequence[str], compiler: Sequence[str]) -> list[Path]:

@@ -77,6 +77,25 @@ void K(running)(const float *x, const float *sum, float *y, float *next, int32_t
     }
 }
 
+/* logits[t] has its maximum at token (tokens[t] + position + t) % vocabulary; one task. */
+void K(successor)(const int64_t *tokens, const int64_t *position, float *logits, int64_t *next,
+                  int32_t count, int32_t vocabulary, int32_t begin, int32_t end)
+{
+    (void)begin, (void)end;
+    for (int32_t t = 0; t < count; t++)
+        for (int32_t v = 0; v < vocabulary; v++)
+            logits[t * vocabulary + v] =
+                v == (tokens[t] + position[0] + t) % vocabulary ? 3.0f : 0.25f * (float)v / 9.0f;
+    next[0] = position[0] + count;
+}
+
+/* scores[t][e] = x[t][e] where it is positive, else an exact zero; task = token */
+void K(relu)(const float *x, float *scores, int32_t width, int32_t begin, int32_t end)
+{
+    for (int32_t i = begin * width; i < end * width; i++)
+        scores[i] = x[i] > 0 ? x[i] : 0;
+}
+
 /* Some work per task, for the thread pool. */
 void K(work)(const float *x, float *y, int32_t rounds, int32_t begin, int32_t end)
 {
