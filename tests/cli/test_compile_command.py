@@ -1,0 +1,147 @@
+"""`compile` and `explain` hand their options on, and print what came out.
+
+The compiler is a fake that records its arguments: what it does with them is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from edgemoe.cli import values
+from edgemoe.cli.main import app
+from edgemoe.errors import BudgetError
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeExplanation:
+    text: str = "two regions"
+
+
+@pytest.fixture
+def compiler(monkeypatch, toy_artifact):
+    """A module in the place of `edgemoe.compiler`; `calls` holds the arguments."""
+    fake = ModuleType("edgemoe.compiler")
+    fake.calls = []
+
+    def compile(model, **options):
+        fake.calls.append((model, options))
+        options["progress"]("import", 1, 2)
+        options["progress"]("lower", 2, 2)
+        return toy_artifact("mixer")
+
+    def explain(model, **options):
+        fake.calls.append((model, options))
+        return FakeExplanation()
+
+    fake.compile, fake.explain = compile, explain
+    monkeypatch.setitem(sys.modules, "edgemoe.compiler", fake)
+    monkeypatch.setattr("edgemoe.compiler", fake, raising=False)
+    text = ModuleType("edgemoe.explain")
+    text.render = lambda explanation: f"explained: {explanation.text}"
+    monkeypatch.setitem(sys.modules, "edgemoe.explain", text)
+    monkeypatch.setattr("edgemoe.explain", text, raising=False)
+    return fake
+
+
+def cli(*arguments):
+    result = CliRunner().invoke(app, [str(a) for a in arguments], prog_name="edgemoe")
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_defaults(compiler, tmp_path):
+    code, out, err = cli("compile", "m.onnx", "-t", "cpu", "-o", tmp_path / "out")
+    assert code == 0, err
+    ((model, options),) = compiler.calls
+    assert model == "m.onnx"
+    command, progress = options.pop("command"), options.pop("progress")
+    assert command.startswith("edgemoe ") and callable(progress)
+    assert options == {
+        "target": "cpu", "out": tmp_path / "out", "tokens": None, "shapes": {}, "cpu": "all",
+        "precision": "auto", "prune": "auto", "calibration": None, "max_loss": None,
+        "max_bytes": None, "check": False, "dump": None, "strict": False,
+    }  # fmt: skip
+    assert "[1/2] import\n[2/2] lower\n" in err
+    assert "toy-mixer for toy-cpu" in out and "weights 88 B, arena 184 B" in out
+
+
+def test_all_options(compiler, tmp_path):
+    (tmp_path / "c.npz").write_bytes(b"")
+    code, out, err = cli(
+        "compile", "a.b:f", "-t", "cpu", "-o", tmp_path / "out", "--calibrate", tmp_path / "c.npz",
+        "--max-loss", "0.5%", "--max-bytes", "2M", "--precision", "i8", "--prune", "25%",
+        "--tokens", "64,1,8", "--shape", "T=8", "--shape", "x=1x512x7", "--cpu", "native",
+        "--name", "mine", "--check", "--dump", tmp_path / "d", "--explain", "--strict", "--zip",
+        "--time-passes", "--json", tmp_path / "r.json",
+    )  # fmt: skip
+    assert code == 0, err
+    (_, explained), (model, options) = compiler.calls
+    assert model == "a.b:f"
+    assert explained == {"tokens": [1, 8, 64], "shapes": {"T": 8, "x": (1, 512, 7)}}
+    expected = {
+        "tokens": [1, 8, 64], "shapes": {"T": 8, "x": (1, 512, 7)}, "max_loss": 0.005,
+        "max_bytes": 2 << 20, "precision": "i8", "prune": "25%", "cpu": "native", "name": "mine",
+        "check": True, "dump": tmp_path / "d", "strict": True, "out": tmp_path / "out.zip",
+        "calibration": tmp_path / "c.npz",
+    }  # fmt: skip
+    assert {key: options[key] for key in expected} == expected
+    assert out.startswith("explained: two regions\n")
+    assert re.search(r"^ *\d\.\d+  import$", out, re.MULTILINE)
+    assert json.loads((tmp_path / "r.json").read_text())["manifest"]["name"] == "toy-mixer"
+
+
+def test_a_budget_is_3(compiler, tmp_path):
+    def compile(model, **options):
+        raise BudgetError("tsmixer needs 3 B, 2 B are allowed; try --max-bytes 3")
+
+    compiler.compile = compile
+    code, _, err = cli("compile", "m.onnx", "-t", "cpu", "-o", tmp_path / "out")
+    assert (code, err) == (
+        3,
+        "BudgetError: tsmixer needs 3 B, 2 B are allowed; try --max-bytes 3\n",
+    )
+
+
+def test_missing_calibration(compiler, tmp_path):
+    code, _, err = cli(
+        "compile", "m.onnx", "-t", "cpu", "-o", tmp_path / "o", "--calibrate", "no.npz"
+    )
+    assert (code, err) == (1, "OptionError: --calibrate no.npz does not exist; give an .npz\n")
+    assert not compiler.calls
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--tokens", "1,x", "'1,x' are no token counts; give for example 1,8,64"),
+        ("--tokens", "0", "'0' are no token counts"),
+        ("--max-loss", "150%", "'150%' is no ratio; give for example 0.5%"),
+        ("--max-bytes", "2 apples", "'2 apples' is no size; give for example"),
+        ("--shape", "T", "'T' is no shape; give for example T=8 or x=1x512x7"),
+        ("--prune", "100%", "'100%': give auto, none or a ratio below 1"),
+    ],
+)
+def test_values_that_are_none(compiler, tmp_path, option, value, message):
+    code, _, err = cli("compile", "m", "-t", "cpu", "-o", tmp_path / "o", option, value)
+    assert code == 2
+    assert message in " ".join(err.split())
+    assert not compiler.calls
+
+
+def test_explain(compiler):
+    code, out, _ = cli("explain", "m.onnx", "--tokens", "8", "--shape", "T=8")
+    assert (code, out) == (0, "explained: two regions\n")
+    assert compiler.calls == [("m.onnx", {"tokens": [8], "shapes": {"T": 8}})]
+    assert json.loads(cli("explain", "m.onnx", "--json", "-")[1]) == {"text": "two regions"}
+
+
+def test_sizes():
+    cases = {"12": 12, "1K": 1024, "1.5M": 3 << 19, "2MiB": 2 << 20, "1gb": 1 << 30}
+    assert {text: values.nbytes(text) for text in cases} == cases
+    assert values.nbytes(None) is None and values.ratio(None) is None
