@@ -22,11 +22,15 @@ Resolve = Callable[["Body", ir.Value], ex.Node | None]
 
 @dataclass
 class Body:
-    """The parse of one region function; `operands` are values inside the function."""
+    """The parse of one region function.
+
+    `operands` are values inside the function, or arrays; `indexing` says how each is read.
+    """
 
     shape: tuple[int, ...]  # of the result
     resolve: Resolve
-    operands: list[ir.Value] = field(default_factory=list)
+    operands: list[ir.Value | np.ndarray] = field(default_factory=list)
+    indexing: list[str] = field(default_factory=list)
     memo: dict[ir.Value, ex.Node] = field(default_factory=dict)
 
     def parse(self, value: ir.Value) -> ex.Node:
@@ -40,14 +44,21 @@ class Body:
             self.memo[value] = known if known is not None else self._parse(value)
         return self.memo[value]
 
-    def operand(self, value: ir.Value, indexing: str | None = None) -> ex.Operand:
+    def operand(
+        self, value: ir.Value | np.ndarray, indexing: str | None = None
+    ) -> ex.Operand:
         """Declare `value` to be an extra pointer of the kernel."""
-        indexing = indexing or indexing_of(shape_of(value), self.shape)
         if indexing is None:
-            raise NotElementwise(f"{value.name} {value.shape} against {self.shape}")
-        if value not in self.operands:
-            self.operands.append(value)
-        return ex.Operand(self.operands.index(value), indexing)  # type: ignore[arg-type]
+            shape = value.shape if isinstance(value, np.ndarray) else shape_of(value)
+            indexing = indexing_of(tuple(shape), self.shape)
+        if indexing is None:
+            raise NotElementwise(f"an operand of shape {value.shape} against {self.shape}")
+        for number, known in enumerate(self.operands):
+            if known is value and self.indexing[number] == indexing:
+                return ex.Operand(number, indexing)  # type: ignore[arg-type]
+        self.operands.append(value)
+        self.indexing.append(indexing)
+        return ex.Operand(len(self.operands) - 1, indexing)  # type: ignore[arg-type]
 
     def _parse(self, value: ir.Value) -> ex.Node:
         constant = constant_of(value)

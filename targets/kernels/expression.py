@@ -65,6 +65,20 @@ def operands_of(node: Node) -> dict[int, Operand]:
     return dict(sorted(found.items()))
 
 
+def describe(node: Node) -> str:
+    """The operators of an expression in the order of evaluation, for step labels."""
+    names: list[str] = []
+
+    def visit(node: Node) -> None:
+        if isinstance(node, Apply):
+            for argument in node.arguments:
+                visit(argument)
+            names.append(node.op.lower())
+
+    visit(node)
+    return "".join(f", {name}" for name in dict.fromkeys(names))
+
+
 def evaluate(node: Node, leaf: Callable[[Port | Operand], Expr], lanes: int) -> Expr:
     """Emit `node` at the current place of the builder; equal subtrees are computed once."""
     memo: dict[Node, Expr] = {}

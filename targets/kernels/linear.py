@@ -8,13 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe import graph_facts
+from edgemoe.plan import DTYPE_BYTES, Pointer, WeightSection
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.body import Body, NotElementwise
+from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
 ROW_BLOCK = 48
@@ -111,6 +116,79 @@ class Linear:
 
                 tiles.for_columns(width, isa.lanes, vector)
         return builder.get()
+
+
+HANDLES = ("Linear",)
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """Tell whether the region can be computed by this kernel."""
+    assert function is not None
+    try:
+        _parse(function)
+    except NotElementwise:
+        return False
+    return True
+
+
+def _product(function: ir.Function) -> ir.Node:
+    return next(n for n in function if n.op_type in ("MatMul", "Gemm") and not n.domain)
+
+
+def _parse(function: ir.Function) -> tuple[Body, ex.Node]:
+    product = _product(function)
+
+    def resolve(body: Body, value: ir.Value) -> ex.Node | None:
+        if value is not product.outputs[0]:
+            return None
+        bias = product.inputs[2] if len(product.inputs) > 2 else None
+        return ex.Port() if bias is None else ex.Apply("Add", (ex.Port(), body.operand(bias)))
+
+    result = function.outputs[0]
+    body = Body(shape_of(product.outputs[0]), resolve)
+    return body, body.parse(result)
+
+
+def lower(site: Site) -> None:
+    """Append the product to the program."""
+    assert site.function is not None
+    body, epilogue = _parse(site.function)
+    product = _product(site.function)
+    x, weight = site.node.inputs[:2]
+    assert x is not None and weight is not None
+    transposed = product.op_type == "MatMul" or not graph_facts.attribute(product, "transB", 0)
+    columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
+    rows = size_of(shape_of(x)) // depth
+    role, dtype = "linear", site.program.weight_dtype
+    if any(graph_facts.kind_of(use.node) == "Route" for use in site.node.outputs[0].uses()):
+        # A router decides by small differences; it is a fraction of the bytes.
+        role, dtype = "router", "float32"
+    spec = Linear(epilogue, dtype)
+    weights = _place(site, weight, transposed, role, dtype)
+    operands = site.operands(body)
+    (out,) = site.outputs
+    site.program.step(
+        spec, "linear",
+        [*site.pointers([x]), Pointer(weights), Pointer(out), *operands, rows, depth, columns],
+        in_place=[(out, b) for b in site.full_operands(body, operands)],
+        tasks=spec.tasks(rows, columns),
+        label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
+        origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
+        nbytes=4 * (rows * (depth + columns)) + DTYPE_BYTES[dtype] * depth * columns,
+        reason=f"constant weight, {dtype}",
+    )  # fmt: skip
+
+
+def _place(site: Site, weight: ir.Value, transposed: bool, role: str, dtype: str) -> int:
+    read = reader(weight)
+    columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
+    panels = -(-columns // tiles.PANEL)
+    nbytes = panels * depth * tiles.PANEL * DTYPE_BYTES[dtype]
+    section = WeightSection(str(weight.name), 0, nbytes, role, None, dtype)
+    key = ("linear", transposed, dtype, site.program.weights.digest(read()))
+    return site.program.packed(
+        str(weight.name), key, [(section, lambda: pack(read().T if transposed else read(), dtype))]
+    )
 
 
 def pack(weights: np.ndarray, dtype: str = "float32") -> np.ndarray:

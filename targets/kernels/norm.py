@@ -9,13 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe import graph_facts
+from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import reduce
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
 
@@ -76,3 +80,41 @@ class Norm:
 
                 tiles.for_columns(width, isa.lanes, write)
         return tiles.Built(builder.get())
+
+
+HANDLES = ("LayerNormalization", "RMSNormalization")
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """Tell whether the node normalises the last axis of a float32 tensor."""
+    del function
+    x = node.inputs[0]
+    shape = graph_facts.shape_of(x)
+    if x is None or not shape or x.dtype != ir.DataType.FLOAT:
+        return False
+    last = graph_facts.axis_of(node, -1, len(shape)) == len(shape) - 1
+    used = [o for o in node.outputs if o.uses() or o.is_graph_output()]
+    sizes = [graph_facts.size_of(v) for v in node.inputs[1:] if v is not None]
+    return last and used == [node.outputs[0]] and all(s == shape[-1] for s in sizes)
+
+
+def lower(site: Site) -> None:
+    """Append the norm to the program."""
+    x, *more = site.node.inputs
+    assert x is not None
+    given = [v for v in more if v is not None]
+    shape = shape_of(x)
+    kind: Literal["layer", "rms"] = (
+        "layer" if site.node.op_type == "LayerNormalization" else "rms"
+    )
+    epsilon = graph_facts.float_attribute(site.node, "epsilon", 1e-5)
+    spec = Norm(kind, len(given) > 0, len(given) > 1, epsilon)
+    source, *parameters = site.pointers([x, *given])
+    out = site.outputs[0]
+    rows = size_of(shape[:-1])
+    site.program.step(
+        spec, "norm", [source, Pointer(out), *parameters, shape[-1]],
+        in_place=[(out, source.buffer)], tasks=rows,
+        label=f"{kind} norm of {rows} rows of {shape[-1]}", origin=site.origin, nodes=site.nodes,
+        nbytes=8 * size_of(shape), reason="norm of the last axis",
+    )  # fmt: skip

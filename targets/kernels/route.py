@@ -6,15 +6,19 @@ Ties go to the lower expert number. The parameters are those that the recogniser
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels import vector_math as vm
+from edgemoe.targets.site import Site, shape_of
 from edgemoe.targets.spec import Isa
 
 MAX_EXPERTS = 512
@@ -163,3 +167,43 @@ def _softmax(source: tirx.Var, at: Expr, count: Expr, target: tirx.Var, to: Expr
         T.buffer_store(total, total[0] + value, [0])
     with T.serial(0, count) as i:
         T.buffer_store(target, target[to + i] / total[0], [to + i])
+
+
+HANDLES = ("Route",)
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """Tell whether the router is a top-k router of a kind that the kernel computes."""
+    del function
+    parameters = json.loads(node.metadata_props.get("edgemoe.route", "{}"))
+    experts = shape_of(node.inputs[0])[-1]
+    return (
+        parameters.get("select") == "topk"
+        and parameters.get("score") in ("none", "softmax", "sigmoid")
+        and experts <= MAX_EXPERTS
+        and node.outputs[0].dtype == ir.DataType.INT64
+    )
+
+
+def lower(site: Site) -> None:
+    """Append the router to the program."""
+    node = site.node
+    found = json.loads(node.metadata_props["edgemoe.route"])
+    spec = Route(
+        score=found["score"], bias=bool(found["bias"]), groups=found["groups"],
+        top_groups=found["top_groups"], group_score=found["group_score"],
+        softmax_after=found["softmax_after"], sigmoid_after=found["sigmoid_after"],
+        renormalise=found["renormalise"] == "sum", eps=found["eps"],
+        eps_mode=found.get("eps_mode", "add"), scale=found["scale"], largest=found["largest"],
+    )  # fmt: skip
+    logits = node.inputs[0]
+    tokens, experts = shape_of(logits)
+    chosen = found["k"]
+    given = [v for v in node.inputs if v is not None][: 2 if spec.bias else 1]
+    site.program.step(
+        spec, "route",
+        [*site.pointers(given), *(Pointer(b) for b in site.outputs), experts, chosen],
+        tasks=tokens, label=f"route {tokens} tokens to {chosen} of {experts} experts",
+        origin=site.origin, nodes=site.nodes, nbytes=4 * tokens * (experts + 3 * chosen),
+        reason=f"router understood: {spec.score}, top {chosen}",
+    )  # fmt: skip

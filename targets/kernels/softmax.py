@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe import graph_facts
+from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import reduce
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels import vector_math as vm
+from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
 
@@ -67,4 +71,33 @@ def softmax_row(isa, width, read, write, read_temporary, write_temporary) -> Non
     tiles.for_columns(
         width, isa.lanes,
         lambda j, n: write(j, read_temporary(j, n) * tiles.splat(factor, n), n),
+    )  # fmt: skip
+
+
+HANDLES = ("Softmax",)
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """Tell whether the node is a softmax of the last axis of a float32 tensor."""
+    del function
+    x = node.inputs[0]
+    shape = graph_facts.shape_of(x)
+    if x is None or not shape or x.dtype != ir.DataType.FLOAT:
+        return False
+    return graph_facts.axis_of(node, -1, len(shape)) == len(shape) - 1
+
+
+def lower(site: Site) -> None:
+    """Append the softmax to the program."""
+    x = site.node.inputs[0]
+    shape = shape_of(x)
+    assert x is not None
+    (source,) = site.pointers([x])
+    (out,) = site.outputs
+    rows = size_of(shape[:-1])
+    site.program.step(
+        Softmax(), "softmax", [source, Pointer(out), shape[-1]],
+        in_place=[(out, source.buffer)], tasks=rows,
+        label=f"softmax of {rows} rows of {shape[-1]}", origin=site.origin, nodes=site.nodes,
+        nbytes=8 * size_of(shape), reason="softmax of the last axis",
     )  # fmt: skip

@@ -1,0 +1,150 @@
+"""From a fused graph to the program of one variant."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+import onnx_ir as ir
+
+import edgemoe.targets.kernels
+from edgemoe import graph_facts
+from edgemoe.plan import Pointer
+from edgemoe.targets import generic, middle
+from edgemoe.targets.kernels.copy import Copy
+from edgemoe.targets.program import Program
+from edgemoe.targets.site import Site
+
+
+@cache
+def handlers() -> dict[str, ModuleType]:
+    """Kernel modules by what they handle: a region kind or a standard operator."""
+    found: dict[str, ModuleType] = {}
+    for info in pkgutil.iter_modules(edgemoe.targets.kernels.__path__):
+        module = importlib.import_module(f"edgemoe.targets.kernels.{info.name}")
+        for name in getattr(module, "HANDLES", ()):
+            found[name] = module
+    return found
+
+
+def function_of(model: ir.Model, node: ir.Node) -> ir.Function | None:
+    """The model-local function that a node calls."""
+    return model.functions.get((node.domain, node.op_type, node.overload))
+
+
+def handler_of(model: ir.Model, node: ir.Node) -> ModuleType | None:
+    """The kernel module that computes a node, None if the generic path must."""
+    kind = graph_facts.kind_of(node) or (node.op_type if node.domain in ("", "ai.onnx") else "")
+    module = handlers().get(kind)
+    if module is None or not module.accepts(node, function_of(model, node)):
+        return None
+    return module
+
+
+def lower(model: ir.Model, program: Program) -> None:
+    """Append all steps of `model` (static shapes, fused) to `program`; it is changed in place.
+
+    Raises:
+        UnsupportedOpError: an operator can be lowered neither by our kernels nor by TVM.
+    """
+    inline_regions(model)
+    straight = middle.lower_to_list(model, lambda node: handler_of(model, node) is not None)
+    buffers = _Buffers(straight, program)
+    for operation in straight.operations:
+        if isinstance(operation, middle.View):
+            buffers.share(operation.output, operation.input)
+        elif isinstance(operation, middle.Opaque):
+            values = middle.dynamic_inputs(operation.node)
+            inputs = [buffers.of(number) for number in operation.inputs]
+            module = handler_of(model, operation.node)
+            assert module is not None
+            module.lower(
+                Site(
+                    operation.node, function_of(model, operation.node), program,
+                    dict(zip(values, inputs, strict=True)),
+                    tuple(buffers.of(number) for number in operation.outputs),
+                )
+            )  # fmt: skip
+        else:
+            _generic(operation, program, buffers)
+    buffers.bind_outputs(len(model.graph.inputs))
+
+
+def inline_regions(model: ir.Model) -> None:
+    """Replace calls of regions and primitives that no kernel takes by their bodies."""
+    from onnx_ir.passes.common import InlinePass
+
+    while True:
+        refused = {
+            (node.domain, node.op_type, node.overload)
+            for node in model.graph
+            if function_of(model, node) is not None and handler_of(model, node) is None
+        }
+        if not refused:
+            return
+        InlinePass(criteria=lambda function: function.identifier() in refused)(model)
+
+
+class _Buffers:
+    """The program's buffer of every value of a straight list."""
+
+    def __init__(self, straight: middle.StraightList, program: Program) -> None:
+        self.straight, self.program = straight, program
+        self.known: dict[int, int] = {}
+
+    def of(self, number: int) -> int:
+        if number not in self.known:
+            value = self.straight.values[number]
+            if value.graph_input is not None:
+                buffer = self.program.buffer(
+                    value.name, value.dtype, value.shape, where="input", index=value.graph_input
+                )
+            elif value.weight is not None or value.constant is not None:
+                array = value.constant
+                if value.weight is not None:
+                    array = graph_facts.array_of(value.weight)
+                assert array is not None
+                buffer = self.program.constant(value.name, np.ascontiguousarray(array))
+            else:
+                buffer = self.program.buffer(value.name, value.dtype, value.shape)
+            self.known[number] = buffer
+        return self.known[number]
+
+    def share(self, output: int, source: int) -> None:
+        self.known[output] = self.of(source)
+
+    def bind_outputs(self, inputs: int) -> None:
+        """Let results be written where the caller wants them; copy what cannot be."""
+        del inputs
+        for index, number in enumerate(self.straight.outputs):
+            buffer = self.of(number)
+            place = self.program.buffers[buffer]
+            if place.where != "arena":
+                target = self.program.buffer(
+                    f"output_{index}", place.dtype, place.shape, where="output", index=index
+                )
+                Copy.append(self.program, buffer, target, place.nbytes)
+                continue
+            self.program.move(buffer, where="output", index=index)
+
+
+def _generic(operation: middle.Generic, program: Program, buffers: _Buffers) -> None:
+    split = generic.split(operation.function)
+    parameters = [buffers.of(number) for number in (*operation.inputs, *operation.outputs)]
+    parameters += [
+        program.buffer(f"{operation.name}.{i}", dtype, shape)
+        for i, (shape, dtype) in enumerate(split.temporaries)
+    ]
+    for call in split.calls:
+        numbers = [parameters[i] for i in call.buffers]
+        written = [numbers[i] for i in call.written]
+        program.step(
+            call.nest, "generic", [Pointer(number) for number in numbers],
+            in_place=[(w, numbers[i]) for w in written for i in call.in_place],
+            tasks=call.nest.tasks, label=operation.name.replace("_", " "), macs=call.macs,
+            nbytes=sum(program.buffers[number].nbytes for number in set(numbers)),
+            reason="default schedule",
+        )  # fmt: skip

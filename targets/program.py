@@ -1,0 +1,260 @@
+"""The program of one variant while it is being built: buffers, steps, and what they share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe.memory import Lifetime, lower_bound, plan_arena
+from edgemoe.plan import (
+    DTYPE_BYTES,
+    Argument,
+    Buffer,
+    Kernel,
+    Pointer,
+    Region,
+    Step,
+    Variant,
+    WeightSection,
+)
+from edgemoe.targets.kernels.tile import Built
+from edgemoe.targets.spec import Isa
+
+Array = NDArray[Any]
+
+
+class KernelSpec(Protocol):
+    """What distinguishes one kernel from another: frozen, hashable, knows how to build itself."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of the parameters before the tasks."""
+
+    def build(self, name: str, isa: Isa) -> Built:
+        """The kernel for one instruction set."""
+
+
+@dataclass
+class KernelTable:
+    """The kernels of an artifact, shared by all variants; equal ones exist once."""
+
+    names: dict[KernelSpec, str] = field(default_factory=dict)
+    templates: dict[str, str] = field(default_factory=dict)
+
+    def name_of(self, spec: KernelSpec, template: str) -> str:
+        """The name of `spec`, given at its first use."""
+        if spec not in self.names:
+            count = sum(1 for name in self.templates if self.templates[name] == template)
+            name = f"{template}_{count}"
+            self.names[spec] = name
+            self.templates[name] = template
+        return self.names[spec]
+
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The kernels as the plan lists them."""
+        return tuple(
+            Kernel(name, spec.parameters, self.templates[name]) for spec, name in self.names.items()
+        )
+
+
+@dataclass
+class WeightTable:
+    """What goes to `weights.bin`; data are computed when they are written, and not kept."""
+
+    sections: list[WeightSection] = field(default_factory=list)
+    makers: list[Callable[[], Array]] = field(default_factory=list)
+    offsets: dict[tuple[object, ...], int] = field(default_factory=dict)
+    nbytes: int = 0
+    _hashes: dict[int, tuple[Array, str]] = field(default_factory=dict)
+
+    def add(
+        self, key: tuple[object, ...], parts: Sequence[tuple[WeightSection, Callable[[], Array]]]
+    ) -> int:
+        """Add sections one behind the other unless `key` is known; returns the first offset.
+
+        Offsets inside `parts` are ignored; sizes must be multiples of 64 but for the last.
+        """
+        if key not in self.offsets:
+            self.nbytes = -(-self.nbytes // 64) * 64
+            self.offsets[key] = self.nbytes
+            for section, maker in parts:
+                self.sections.append(replace(section, offset=self.nbytes))
+                self.makers.append(maker)
+                self.nbytes += section.nbytes
+        return self.offsets[key]
+
+    def digest(self, array: Array) -> str:
+        """A hash of the elements, so that equal weights of two variants are stored once."""
+        if id(array) not in self._hashes:
+            data = np.ascontiguousarray(array)
+            text = hashlib.blake2b(data.view(np.uint8).reshape(-1), digest_size=16).hexdigest()
+            self._hashes[id(array)] = (array, f"{data.dtype}{data.shape}{text}")
+        return self._hashes[id(array)][1]
+
+    def data(self) -> Iterator[Array]:
+        """The contents of the sections, in their order."""
+        for section, maker in zip(self.sections, self.makers, strict=True):
+            array = np.ascontiguousarray(maker())
+            if array.nbytes != section.nbytes:
+                raise AssertionError(f"{section.name}: {array.nbytes} B, not {section.nbytes} B")
+            yield array
+
+
+@dataclass
+class _Step:
+    step: Step
+    in_place: tuple[tuple[int, int], ...]
+
+
+@dataclass
+class Program:
+    """One variant; `weight_dtype` is how packed weights are stored."""
+
+    kernels: KernelTable
+    weights: WeightTable
+    weight_dtype: str = "float32"
+    buffers: list[Buffer] = field(default_factory=list)
+    steps: list[_Step] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+    kept_float32: dict[str, int] = field(default_factory=dict)
+
+    def buffer(self, name: str, dtype: str, shape: Sequence[int], **where: Any) -> int:
+        """A new buffer, in the arena unless `where` says otherwise."""
+        if dtype not in DTYPE_BYTES:
+            raise AssertionError(f"buffer {name}: dtype {dtype} has no size")
+        place = {"where": "arena", **where}
+        self.buffers.append(Buffer(name, dtype, tuple(int(d) for d in shape), **place))
+        return len(self.buffers) - 1
+
+    def move(self, buffer: int, **where: Any) -> None:
+        """Put a buffer somewhere else than in the arena."""
+        self.buffers[buffer] = replace(self.buffers[buffer], **where)
+
+    def constant(self, name: str, array: Array, role: str = "constant") -> int:
+        """A buffer in the weights that holds `array` as it is."""
+        dtype = str(array.dtype)
+        section = WeightSection(name, 0, array.nbytes, role, None, dtype)
+        key = ("plain", self.weights.digest(array))
+        offset = self.weights.add(key, [(section, lambda: array)])
+        return self.buffer(name, dtype, array.shape, where="weights", offset=offset)
+
+    def packed(
+        self,
+        name: str,
+        key: tuple[object, ...],
+        parts: Sequence[tuple[WeightSection, Callable[[], Array]]],
+    ) -> int:
+        """A buffer in the weights made of packed sections."""
+        offset = self.weights.add(key, parts)
+        total = sum(section.nbytes for section, _ in parts)
+        return self.buffer(name, "int8", (total,), where="weights", offset=offset)
+
+    def step(
+        self,
+        spec: KernelSpec,
+        template: str,
+        arguments: Sequence[Argument],
+        *,
+        in_place: Sequence[tuple[int, int]] = (),
+        **facts: Any,
+    ) -> int:
+        """Append a call; integer arguments that are buffers are given as `Pointer`.
+
+        `in_place` are pairs (result, operand) of buffers that may share their bytes.
+        """
+        name = self.kernels.name_of(spec, template)
+        if len(arguments) != len(spec.parameters):
+            raise AssertionError(f"{name}: {len(arguments)} arguments for {spec.parameters}")
+        self.steps.append(_Step(Step(name, tuple(arguments), **facts), tuple(in_place)))
+        return len(self.steps) - 1
+
+    def finish(self, tokens: int | None) -> Variant:
+        """Place every temporary and freeze the program."""
+        first, last = self._lifetimes()
+        roots = self._share(first, last)
+        members = [i for i, b in enumerate(self.buffers) if b.where == "arena" and i in first]
+        groups: dict[int, list[int]] = {}
+        for i in members:
+            groups.setdefault(_root(roots, i), []).append(i)
+        lifetimes = {
+            root: Lifetime(
+                max(self.buffers[i].nbytes for i in group),
+                min(first[i] for i in group),
+                max(last[i] for i in group),
+            )
+            for root, group in groups.items()
+        }
+        arena = plan_arena(list(lifetimes.values()))
+        offsets = dict(zip(lifetimes, arena.offsets, strict=True))
+        buffers = []
+        for i, buffer in enumerate(self.buffers):
+            changes: dict[str, Any] = {"first": first.get(i, -1), "last": last.get(i, -1)}
+            if buffer.where == "arena":
+                changes["offset"] = offsets[_root(roots, i)] if i in first else 0
+                changes["shares"] = roots.get(i)
+            buffers.append(replace(buffer, **changes))
+        _check_sharing(buffers)
+        return Variant(
+            tokens,
+            tuple(buffers),
+            tuple(s.step for s in self.steps),
+            tuple(self.regions),
+            arena.nbytes,
+            lower_bound(list(lifetimes.values())),
+        )
+
+    def _lifetimes(self) -> tuple[dict[int, int], dict[int, int]]:
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for number, entry in enumerate(self.steps):
+            touched = [a.buffer for a in entry.step.arguments if isinstance(a, Pointer)]
+            if entry.step.tasks_from is not None:
+                touched.append(entry.step.tasks_from)
+            for buffer in touched:
+                first.setdefault(buffer, number)
+                last[buffer] = number
+        for region in self.regions:  # the profiler reads the routing after its step
+            last[region.buffer] = max(last.get(region.buffer, 0), region.routed_at)
+        return first, last
+
+    def _share(self, first: Mapping[int, int], last: Mapping[int, int]) -> dict[int, int]:
+        """Let results take the place of operands that die in the same step."""
+        roots: dict[int, int] = {}
+        for number, entry in enumerate(self.steps):
+            for result, operand in entry.in_place:
+                one, other = self.buffers[result], self.buffers[operand]
+                if (
+                    one.where == other.where == "arena"
+                    and result != operand
+                    and first[result] == number == last[operand]
+                    and result not in roots
+                    and one.nbytes <= other.nbytes
+                ):
+                    roots[result] = operand
+                    break
+        return roots
+
+
+def _root(roots: Mapping[int, int], buffer: int) -> int:
+    while buffer in roots:
+        buffer = roots[buffer]
+    return buffer
+
+
+def _check_sharing(buffers: Sequence[Buffer]) -> None:
+    """Live temporaries share bytes only where one takes the place of the other in one step."""
+    placed = [b for b in buffers if b.where == "arena" and b.first >= 0]
+    for number, one in enumerate(placed):
+        for other in placed[:number]:
+            apart = (
+                one.offset + one.nbytes <= other.offset or other.offset + other.nbytes <= one.offset
+            )
+            handed_over = one.first == other.last or other.first == one.last
+            alive = one.first <= other.last and other.first <= one.last
+            if not apart and alive and not handed_over:
+                raise AssertionError(f"{other.name} and {one.name} share bytes while both are live")
