@@ -45,15 +45,29 @@ class LeftLinear(nn.Module):
         return torch.matmul(self.weight, x) + self.bias
 
 
+class PlaneNorm(nn.Module):
+    """Layer normalisation over time and channels together, which one channel survives too."""
+
+    def __init__(self, context: int, channels: int) -> None:
+        super().__init__()
+        self.shape = (context, channels)
+        self.norm = nn.LayerNorm(context * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, L, C] to [B, L, C]."""
+        y: Tensor = self.norm(x.flatten(1))
+        return y.reshape(-1, *self.shape)
+
+
 class MixerBlock(nn.Module):
-    """x += time MLP(norm(x)); x += feature MLP(norm(x)); both norms over the channels."""
+    """x += time MLP(norm(x)); x += feature MLP(norm(x))."""
 
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
-        self.time_norm = nn.LayerNorm(config.channels)
+        self.time_norm = PlaneNorm(config.context, config.channels)
         self.time_in = LeftLinear(config.context, config.time_width)
         self.time_out = LeftLinear(config.time_width, config.context)
-        self.feature_norm = nn.LayerNorm(config.channels)
+        self.feature_norm = PlaneNorm(config.context, config.channels)
         self.feature_in = nn.Linear(config.channels, config.feature_width)
         self.feature_out = nn.Linear(config.feature_width, config.channels)
         self.dropout = nn.Dropout(config.dropout)
