@@ -80,7 +80,8 @@ def generate(
     """Yield the text of one token after another, continuing `prompt`.
 
     A model with states reads each token once; one without reads as much of the text as its
-    largest bucket holds for every token. The session's states are reset first.
+    largest bucket holds for every token. The session's states are reset first. It stops where
+    the context is full.
 
     Args:
         session: a language model: one integer input with a token axis, one float output whose
@@ -98,8 +99,8 @@ def generate(
     numbers = vocabulary.encode(prompt)
     if not numbers:
         raise InputError("the prompt is empty; give at least one character")
-    context = session.manifest.data.get("context_tokens")
-    if context is not None and session.manifest.states:
+    context = context_tokens(session)
+    if context is not None:
         if len(numbers) >= context:
             raise InputError(
                 f"the prompt has {len(numbers)} tokens, the model's context holds {context}; "
@@ -117,6 +118,23 @@ def generate(
         numbers.append(chosen)
         new = [chosen]
         yield vocabulary.tokens[chosen]
+
+
+def context_tokens(session: Session) -> int | None:
+    """Return how many tokens the states hold; None when nothing says so.
+
+    Where the manifest is silent, the largest extent of the caches is taken: beyond it there is
+    no room for a token in any of them.
+    """
+    known = session.manifest.data.get("context_tokens")
+    if known is not None:
+        return int(known)
+    caches = [
+        spec.shape
+        for spec in session.inputs
+        if spec.state_output is not None and len(spec.shape) > 1
+    ]
+    return min((max(shape) for shape in caches), default=None)
 
 
 def _roles(session: Session, size: int) -> tuple[TensorSpec, TensorSpec]:

@@ -103,6 +103,8 @@ def build_library(
     kernels = source / "kernels"
     kernels.mkdir(exist_ok=True)
     names = []
+    if len({item.name for item in objects}) != len(objects):
+        raise ValueError("kernel objects must have different file names")
     for item in objects:
         names.append(f"kernels/{item.name}")
         shutil.copyfile(item, kernels / item.name)
@@ -144,6 +146,9 @@ def _check(plan: Plan) -> None:
             raise ValueError(f"'{info.name}' has rank {len(info.shape)}, at most {MAX_RANK}")
         if (info.token_axis is not None) != (-1 in info.shape):
             raise ValueError(f"'{info.name}': -1 in the shape {info.shape} is the token axis")
+    with_tokens = any(info.token_axis is not None for info in plan.inputs)
+    if with_tokens != (tokens[0] > 0):
+        raise ValueError(f"plan '{plan.name}': variants of tokens need an input with a token axis")
     outputs = {info.name: info for info in plan.outputs}
     for info in plan.inputs:
         if info.state_output is None:

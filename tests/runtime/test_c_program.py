@@ -173,3 +173,29 @@ def test_it_can_be_linked_again_from_src(toy_artifact, tmp_path):
     moved = [Path(shutil.copy(path, tmp_path)) for path in objects]
     before = (folder / "model.so").read_bytes()
     assert build_library(folder, moved, compiler=["cc"]).read_bytes() == before
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("way", ["library", "sources"])
+def test_the_program_in_the_guide(toys, toy_artifact, tmp_path, way):
+    guide = (Path(__file__).parents[2] / "docs" / "c-api.md").read_text("utf-8")
+    source = tmp_path / "program.c"
+    source.write_text(guide.split("```c\n")[1].split("```")[0], "utf-8")
+    out = toy_artifact("mixer").path
+    command = ["gcc", *STRICT, f"-I{out}/src", "-o", tmp_path / "program", source]
+    if way == "library":
+        command += [f"-L{out}", "-l:model.so", f"-Wl,-rpath,{out}"]
+    else:
+        files = [path for path in (out / "src").glob("*.c") if path.name != "example.c"]
+        command += [*files, *(out / "src" / "kernels").glob("*.o"), "-lm"]
+    run(command)
+    text = run([tmp_path / "program", out])
+    bias = toys.mixer().weights[1]
+    assert text == f"toy-mixer, {toys.HOST_ISAS[-1]}: {float(bias[0]):g}\n"
+    assert "give the folder" in failing([tmp_path / "program", tmp_path])
+
+
+def failing(command) -> str:
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    return done.stderr
