@@ -5,7 +5,7 @@ All shapes are static: a variant is specialised before the passes run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx_ir as ir
@@ -95,6 +95,17 @@ def graphs_of(model: ir.Model) -> Iterator[ir.Graph]:
 def origin_of(node: ir.Node | None) -> str:
     """Return the PyTorch module path of a node, "" when the file has none."""
     return node.metadata_props.get(ORIGIN, "") if node is not None else ""
+
+
+def common_origin(nodes: Iterable[ir.Node]) -> str:
+    """Return the deepest module that holds all nodes, as far as they have one."""
+    paths = [path.split(".") for node in nodes if (path := origin_of(node))]
+    common: list[str] = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return ".".join(common)
 
 
 def kind_of(node: ir.Node | None) -> str:

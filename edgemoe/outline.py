@@ -90,7 +90,7 @@ def _call(
 ) -> ir.Node:
     call = ir.node(
         function.name, given, domain=DOMAIN, num_outputs=len(outputs),
-        metadata_props={**properties, ORIGIN: _origin(nodes)},
+        metadata_props={**properties, ORIGIN: graph_facts.common_origin(nodes)},
     )  # fmt: skip
     graph.insert_after(nodes[-1], call)
     for old, new in zip(outputs, call.outputs, strict=True):
@@ -136,16 +136,3 @@ def _constant(value: ir.Value) -> ir.Node:
     output = node.outputs[0]
     output.name, output.shape, output.type = value.name, value.shape, value.type
     return node
-
-
-def _origin(nodes: Sequence[ir.Node]) -> str:
-    """Return the deepest module that holds all nodes."""
-    paths = [path.split(".") for node in nodes if (path := graph_facts.origin_of(node))]
-    if not paths:
-        return ""
-    common = []
-    for parts in zip(*paths, strict=False):
-        if len(set(parts)) > 1:
-            break
-        common.append(parts[0])
-    return ".".join(common)

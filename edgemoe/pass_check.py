@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -108,24 +109,33 @@ def difference(got: np.ndarray, wanted: np.ndarray, *, exact: bool) -> str | Non
 def run_in_onnxruntime(
     model: ir.Model, feed: dict[str, np.ndarray], wanted: Sequence[str] | None = None
 ) -> list[np.ndarray]:
-    """Run a model, without onnxruntime's own graph rewriting, on named inputs.
+    """Run a model on named inputs.
 
     Args:
         model: the model, left as it is.
         feed: arrays by input name; names that are no inputs are ignored.
         wanted: names of values to return instead of the outputs.
     """
-    import onnxruntime as ort  # type: ignore[import-untyped]
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     if wanted is not None:
         model = model.clone()
         values = {str(v.name): v for node in model.graph for v in node.outputs}
         model.graph.outputs[:] = [values[name] for name in wanted]
+    session = onnxruntime_session(model)
+    inputs = {i.name for i in session.get_inputs()}
+    outputs = session.run(None, {name: a for name, a in feed.items() if name in inputs})
+    return [np.asarray(array) for array in outputs]
+
+
+def onnxruntime_session(model: ir.Model, *, threads: int = 1, optimise: bool = False) -> Any:
+    """Open a model in onnxruntime, without its own graph rewriting unless `optimise`."""
+    import onnxruntime as ort  # type: ignore[import-untyped]
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if not optimise:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     nbytes = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value)
     with tempfile.TemporaryDirectory() as folder:
         source: bytes | str
@@ -134,7 +144,4 @@ def run_in_onnxruntime(
         else:
             source = str(Path(folder) / "model.onnx")
             ir.save(model, source, external_data="model.data")
-        session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        inputs = {i.name for i in session.get_inputs()}
-        outputs = session.run(None, {name: a for name, a in feed.items() if name in inputs})
-        return [np.asarray(array) for array in outputs]
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])

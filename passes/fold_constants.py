@@ -8,6 +8,7 @@ import onnx_ir as ir
 from edgemoe import constant_eval, graph_facts, shapes
 from edgemoe.emit import add_constant, derived_constant, replace
 from edgemoe.graph_pass import PassContext, graph_pass
+from edgemoe.stacked_weights import SLICE
 
 LIMIT_BYTES = 64 << 20  # larger results stay nodes, unless they are weights in another layout
 _LAZY = frozenset({"Transpose", "Reshape", "Unsqueeze", "Squeeze", "Cast"})
@@ -65,14 +66,30 @@ def _lazily(graph: ir.Graph, node: ir.Node) -> int | None:
     """Fold a weight in another layout or type without computing it now, when it is large."""
     output = node.outputs[0]
     shape, dtype, size = graph_facts.shape_of(output), output.dtype, _nbytes(output)
-    if node.op_type not in _LAZY or shape is None or dtype is None or size is None:
+    row = _row(node)
+    if (node.op_type not in _LAZY and row is None) or shape is None or dtype is None:
         return None
-    if size <= 1 << 20:
+    if size is None or (size <= 1 << 20 and row is None):
         return None
     copy = Frozen(node)
     name = str(output.name)
     output.name = f"{name}.node"
-    return int(replace(output, derived_constant(graph, name, dtype, shape, copy.compute)))
+    constant = derived_constant(graph, name, dtype, shape, copy.compute)
+    if row is not None:
+        constant.meta[SLICE] = row
+    return int(replace(output, constant))
+
+
+def _row(node: ir.Node) -> tuple[ir.Value, int] | None:
+    """Return (W, e) when a node takes row e of a constant weight W of rank 2 or more."""
+    source = node.inputs[0]
+    shape = graph_facts.shape_of(source)
+    if source is None or shape is None or len(shape) < 2 or not graph_facts.is_op(node, "Gather"):
+        return None
+    index, rank = graph_facts.ints_of(node.inputs[1]), graph_facts.shape_of(node.inputs[1])
+    if graph_facts.axis_of(node, 0, len(shape)) != 0 or index is None or rank != ():
+        return None
+    return source, index[0] % shape[0]
 
 
 class Frozen:
