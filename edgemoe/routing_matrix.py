@@ -103,9 +103,9 @@ def one_hot_ids(hot: ir.Value, experts: int) -> ir.Value | None:
         return node.inputs[0] if depth == [experts] and last and plain else None
     if graph_facts.is_op(node, "Equal"):
         for ids, numbers in (node.inputs, tuple(reversed(node.inputs))):
-            shape = graph_facts.shape_of(ids)
+            own = graph_facts.shape_of(ids)
             counted = graph_facts.ints_of(numbers) == list(range(experts))
-            if counted and ids is not None and shape is not None and shape[-1:] == (1,):
+            if counted and ids is not None and own is not None and own[-1:] == (1,):
                 return ids
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,8 +26,8 @@ def stack(graph: ir.Graph, values: Sequence[ir.Value], suffix: str = "stacked") 
     shape = graph_facts.shape_of(values[0])
     assert first is not None and shape is not None
     names = [str(value.name) for value in values]
-    reverse = [name[::-1] for name in names]
-    head, tail = os.path.commonprefix(names), os.path.commonprefix(reverse)[::-1]
+    head = _common(names)
+    tail = _common([name[len(head) :][::-1] for name in names])[::-1]
     stem = f"{head}N{tail}" if head or tail else names[0]
 
     def compute() -> np.ndarray:
@@ -37,9 +36,20 @@ def stack(graph: ir.Graph, values: Sequence[ir.Value], suffix: str = "stacked") 
     return derived_constant(graph, f"{stem}.{suffix}", first.dtype, (len(values), *shape), compute)
 
 
+def _common(names: Sequence[str]) -> str:
+    """Return the longest prefix of all names."""
+    first, last = min(names), max(names)
+    count = 0
+    while count < len(first) and first[count] == last[count]:
+        count += 1
+    return first[:count]
+
+
 def _whole(graph: ir.Graph, values: Sequence[ir.Value]) -> ir.Value | None:
-    origins = [value.meta.get(SLICE) for value in values]
-    if any(origin is None for origin in origins):
+    origins: list[tuple[ir.Value, int]] = [
+        value.meta[SLICE] for value in values if SLICE in value.meta
+    ]
+    if len(origins) != len(values):
         return None
     sources = {id(source) for source, _ in origins}
     source = origins[0][0]
@@ -52,4 +62,4 @@ def _whole(graph: ir.Graph, values: Sequence[ir.Value]) -> ir.Value | None:
         if str(source.name) in graph.initializers:
             return None
         graph.register_initializer(source)
-    return source if isinstance(source, ir.Value) else None
+    return source

@@ -56,12 +56,14 @@ def recognise_scatter_loops(model: ir.Model, context: PassContext) -> int:
 
 def _chain(last: ir.Node) -> Chain | None:
     """Follow the accumulator up from the last ScatterND of a chain."""
-    if not graph_facts.is_op(last, "ScatterND") or not last.outputs[0].uses():
-        if not last.outputs[0].is_graph_output():
-            return None
-    if not graph_facts.is_op(last, "ScatterND") or any(
-        graph_facts.is_op(use.node, "ScatterND") and use.idx == 0 for use in last.outputs[0].uses()
-    ):
+    if not graph_facts.is_op(last, "ScatterND"):
+        return None
+    result = last.outputs[0]
+    ends = result.is_graph_output() or bool(result.uses())
+    goes_on = any(
+        graph_facts.is_op(use.node, "ScatterND") and use.idx == 0 for use in result.uses()
+    )
+    if not ends or goes_on:
         return None
     nodes: list[ir.Node] = []
     updates: list[ir.Value] = []
