@@ -1,28 +1,158 @@
-"""The CPU family: programs of all variants, kernels for every instruction set."""
+"""The CPU family: programs of all variants, kernels for every instruction set, one library."""
 
 from __future__ import annotations
 
+import platform
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import onnx_ir as ir
+
+from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.errors import OptionError
+from edgemoe.plan import Pointer, TensorInfo, Variant
 from edgemoe.targets.codegen import compile_kernels
-from edgemoe.targets.program import KernelTable
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.host_package import write_cpu_artifact
+from edgemoe.targets.lowering import lower
+from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.spec import TargetSpec
+
+WEIGHT_DTYPES = {"f32": "float32", "bf16": "bfloat16"}
+"""How weights may be stored, by the name that `--precision` knows."""
+
+_TOOLS = ("apache-tvm", "onnx", "onnx-ir", "onnxruntime", "numpy")
 
 
-def compile_table(
-    table: KernelTable, isas: Sequence[Isa], folder: Path, progress: Callable[[str], None]
-) -> list[Path]:
-    """Write the objects of all kernels for all instruction sets; returns their paths."""
-    objects: list[Path] = []
-    for isa in isas:
-        progress(f"kernels for {isa.name}")
-        built = {name: spec.build(name, isa) for spec, name in table.names.items()}
-        objects += compile_kernels(built, isa, folder)
-    return objects
+def with_isas(spec: TargetSpec, cpu: str) -> TargetSpec:
+    """Keep the instruction sets that `--cpu` asks for: "all", "native" or one by name."""
+    if cpu == "all":
+        return spec
+    if cpu == "native":
+        cpu = _native(spec)
+    kept = tuple(isa for isa in spec.isas if isa.name == cpu)
+    if not kept:
+        names = ", ".join(isa.name for isa in spec.isas)
+        raise OptionError(f"--cpu {cpu}: target {spec.name} has all, native, {names}")
+    return replace(spec, isas=kept)
 
 
-def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for objects; removed when the artifact is written."""
-    return tempfile.TemporaryDirectory(prefix="edgemoe-")
+def _native(spec: TargetSpec) -> str:
+    """The best instruction set of `spec` that this machine has."""
+    if not runs_here(spec):
+        raise OptionError(f"--cpu native: this machine is no {spec.architecture}")
+    if spec.architecture != "x86_64":
+        return spec.isas[-1].name
+    flags = Path("/proc/cpuinfo").read_text("utf-8").split("flags", 1)[-1].split("\n", 1)[0].split()
+    has_v4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= set(flags)
+    return spec.isas[-1 if has_v4 else 0].name
+
+
+def runs_here(spec: TargetSpec) -> bool:
+    """Tell whether this machine can load a library for `spec`."""
+    return spec.architecture == platform.machine()
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """All variants with what they share."""
+
+    variants: tuple[Variant, ...]
+    kernels: KernelTable
+    weights: WeightTable
+
+
+def lower_variants(
+    graphs: Sequence[ir.Model], counts: Sequence[int | None], weight_dtype: str
+) -> Lowered:
+    """Lower fused graphs of static shapes; equal weights and kernels are shared."""
+    kernels, weights = KernelTable(), WeightTable()
+    variants = []
+    for graph, count in zip(graphs, counts, strict=True):
+        program = Program(kernels, weights, weight_dtype)
+        lower(graph, program)
+        variants.append(program.finish(count))
+    return Lowered(tuple(variants), kernels, weights)
+
+
+def in_place_states(lowered: Lowered, inputs: Sequence[TensorInfo],
+                    outputs: Sequence[TensorInfo]) -> list[str]:  # fmt: skip
+    """States whose input nobody reads once their output has been begun, in any variant."""
+    names = [info.name for info in outputs]
+    found = []
+    for number, info in enumerate(inputs):
+        if info.state_output is None:
+            continue
+        result = names.index(info.state_output)
+        if all(_may_share(variant, number, result) for variant in lowered.variants):
+            found.append(info.name)
+    return found
+
+
+def _may_share(variant: Variant, number: int, result: int) -> bool:
+    def place(where: str, index: int) -> list[int]:
+        return [
+            i for i, b in enumerate(variant.buffers) if b.where == where and b.index == index
+        ]
+
+    sources, targets = place("input", number), place("output", result)
+    if not targets:
+        return False
+    touched: dict[int, list[int]] = {}
+    for position, step in enumerate(variant.steps):
+        for argument in step.arguments:
+            if isinstance(argument, Pointer):
+                touched.setdefault(argument.buffer, []).append(position)
+    first_write = min(min(touched.get(t, [len(variant.steps)])) for t in targets)
+    last_read = max((max(touched.get(s, [-1])) for s in sources), default=-1)
+    if last_read < first_write:
+        return True
+    return last_read == first_write and any(
+        variant.steps[first_write].kernel.startswith(kind) for kind in ("copy",)
+    )
+
+
+def write(
+    spec: TargetSpec,
+    lowered: Lowered,
+    plan: Any,
+    out: Path,
+    *,
+    selftests: Sequence[SelfTest],
+    extras: ManifestExtras,
+    report: Mapping[str, Any],
+    show: Callable[[str, int], None],
+    measure: Callable[[Path], Mapping[str, Any]] | None = None,
+) -> Artifact:
+    """Generate the kernels and write the artifact."""
+    with tempfile.TemporaryDirectory(prefix="edgemoe-") as folder:
+        objects: list[Path] = []
+        for number, isa in enumerate(spec.isas):
+            show(f"kernels for {isa.name}", number)
+            built = {name: k.build(name, isa) for k, name in lowered.kernels.names.items()}
+            objects += compile_kernels(built, isa, Path(folder))
+        show("library", len(spec.isas))
+        return write_cpu_artifact(
+            out, plan, lowered.weights.data(), objects, compiler=spec.compiler,
+            selftests=selftests, extras=extras, report=report, measure=measure,
+        )  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of the tools that an artifact depends on."""
+    return {name: version(name) for name in _TOOLS}
+
+
+def generic_steps(variants: Sequence[Variant], kernels: KernelTable) -> list[str]:
+    """Labels of steps that no kernel of ours computes."""
+    return [
+        step.label
+        for variant in variants
+        for step in variant.steps
+        if kernels.templates[step.kernel] == "generic"
+    ]
+
+

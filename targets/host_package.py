@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def write_cpu_artifact(
     extras: ManifestExtras | None = None,
     report: Mapping[str, Any] | None = None,
     zipped: bool = False,
+    measure: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> Artifact:
     """Write the artifact to `out`, or nothing at all.
 
@@ -50,6 +52,8 @@ def write_cpu_artifact(
         extras: what the manifest says beyond the plan.
         report: goes to `report.json`.
         zipped: pack the folder into one file.
+        measure: runs the finished artifact and returns its accuracy figures for the manifest; an
+            error that it raises leaves nothing behind.
 
     Raises:
         ArtifactError: `out` is something else, or cannot be written.
@@ -69,5 +73,9 @@ def write_cpu_artifact(
         write_host_program(plan, folder, build_id)
         write_example(plan, folder, selftests[0].inputs if selftests else None)
         build_library(folder, objects, compiler=compiler, link=link)
-        write_manifest(folder, plan, build_id, extras or ManifestExtras())
+        extras = extras or ManifestExtras()
+        write_manifest(folder, plan, build_id, extras)
+        if measure is not None:
+            accuracy = measure(folder)
+            write_manifest(folder, plan, build_id, replace(extras, accuracy=accuracy))
     return Artifact.open(out)

@@ -1,0 +1,394 @@
+"""`compile`: from a model to an artifact, as one readable function; `explain`: what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples
+from edgemoe.dispatching import Found, find_dispatch
+from edgemoe.errors import BudgetError, InputError, OptionError, StrictError
+from edgemoe.frontend import Source, load_model
+from edgemoe.pass_runner import PassReport, run_passes
+from edgemoe.plan import Decision, Plan, TensorInfo
+from edgemoe.reference import Reference
+
+if TYPE_CHECKING:
+    from edgemoe.explain import Explanation
+    from edgemoe.targets.cpu import Lowered
+    from edgemoe.targets.spec import TargetSpec
+
+Array = NDArray[Any]
+Progress = Callable[[str, int, int], None]
+
+TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
+"""Largest difference that a self-test allows, relative to the RMS of the output, by weight dtype.
+
+A bfloat16 weight has 8 significant bits: each product is off by up to 2^-9, their sums by less.
+"""
+
+
+@dataclass
+class _Variant:
+    count: int | None
+    graph: ir.Model
+    report: PassReport
+    feed: dict[str, Array]
+    expected: dict[str, Array]
+
+
+def compile(
+    model: Any,
+    *,
+    target: str = "cpu",
+    out: str | Path | None = None,
+    tokens: Sequence[int] | None = None,
+    shapes: Mapping[str, int | Sequence[int]] | None = None,
+    cpu: str = "all",
+    precision: str = "auto",
+    prune: str | float = "none",
+    calibration: str | Path | Mapping[str, Array] | None = None,
+    max_loss: float | None = None,
+    max_bytes: int | None = None,
+    check: bool = False,
+    dump: str | Path | None = None,
+    strict: bool = False,
+    name: str | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Artifact:
+    """Compile a model for a device.
+
+    Args:
+        model: path of a .onnx or .pt2, "package.module:factory", (module, example inputs), or an
+            `onnx_ir.Model`.
+        target: a name of `edgemoe targets`, or a .toml file.
+        out: the artifact to write: a folder, or a .zip; default: `NAME.em`.
+        tokens: token counts to compile for, one variant each (default 1, 8, 64 when the model has
+            a token axis).
+        shapes: extents of dimensions by name, or whole shapes of inputs by name.
+        cpu: "all" instruction sets of the target, "native", or the name of one.
+        precision: how weights are stored: "f32", "bf16", or "auto" (f32, or bf16 where
+            `max_bytes` asks for it).
+        prune: "none" or "auto"; this version prunes nothing.
+        calibration: arrays by input name (an .npz or a mapping), with a sample axis first.
+        max_loss: largest relative RMS error of any output on the calibration data, 0.005 for 0.5%.
+        max_bytes: largest size of the weights in bytes.
+        check: compare the graph with onnxruntime after every pass.
+        dump: folder for the text of the graph around every pass.
+        strict: an error for what falls back to generic code, stays dense or is skipped.
+        name: name of the model; default: that of the file or factory.
+        command: the command line, for the manifest.
+        progress: called with (what, done, total).
+
+    Returns the artifact, which has been written and opened.
+
+    Raises:
+        EdgemoeError: with the thing, the limit and the next step; nothing is left behind.
+    """
+    from edgemoe.targets import cpu as family
+    from edgemoe.targets import load_target
+
+    show = progress or (lambda what, done, total: None)
+    spec = family.with_isas(load_target(target), cpu)
+    dtypes = _weight_dtypes(precision, max_bytes)
+    samples = read_samples(calibration)
+    _refuse_unusable(prune, max_loss, samples, spec)
+
+    show("import", 0, 1)
+    source = load_model(model, dynamic=tokens is not None)
+    title = name or source.name
+    buckets = plan_buckets(source.model, tokens, shapes or {})
+    total = 2 * len(buckets.counts) + len(spec.isas) + 3
+    reference = Reference(buckets)
+    variants = []
+    for number, count in enumerate(buckets.counts):
+        label = "" if count is None else f" for {count} tokens"
+        show(f"passes{label}", 1 + 2 * number, total)
+        variants.append(_prepare(source, buckets, count, reference, samples, check, dump))
+    inputs, outputs = buckets.infos(source.states)
+    found = _dispatch(source, buckets, reference, inputs, outputs)
+
+    lowered, dtype = _lower_within(title, variants, dtypes, max_bytes, show, total)
+    plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, dtype)
+    if strict:
+        _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
+    done = total - len(spec.isas) - 1
+    return family.write(
+        spec, lowered, plan, Path(out) if out is not None else Path(f"{title}.em"),
+        selftests=[_self_test(variant, inputs, TOLERANCE[dtype]) for variant in variants],
+        extras=ManifestExtras(
+            command=command, versions=family.versions(),
+            vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
+        ),
+        report={"notes": [asdict(n) for v in variants for n in v.report.notes],
+                "warnings": source.notes},
+        show=lambda what, step: show(what, done + step, total),
+        measure=_measurer(reference, buckets, source, samples, max_loss)
+        if family.runs_here(spec) else None,
+    )  # fmt: skip
+
+
+def explain(
+    model: Any,
+    *,
+    tokens: Sequence[int] | None = None,
+    shapes: Mapping[str, int | Sequence[int]] | None = None,
+) -> Explanation:
+    """Say what the compiler recognises in a model, and the nearest miss where it does not."""
+    from edgemoe.explain import explain as explain_graph
+
+    source = load_model(model, dynamic=tokens is not None)
+    buckets = plan_buckets(source.model, tokens, shapes or {})
+    graph = buckets.bind(buckets.counts[-1])
+    report = run_passes(graph, phases=("import", "canonicalise", "recognise"))
+    return explain_graph(graph, report)
+
+
+def _weight_dtypes(precision: str, max_bytes: int | None) -> list[str]:
+    """The dtypes to try, in order."""
+    from edgemoe.targets.cpu import WEIGHT_DTYPES
+
+    if precision == "auto":
+        return ["float32"] if max_bytes is None else ["float32", "bfloat16"]
+    if precision not in WEIGHT_DTYPES:
+        raise OptionError(
+            f"--precision {precision}: this version stores weights as auto, "
+            f"{', '.join(WEIGHT_DTYPES)}"
+        )
+    return [WEIGHT_DTYPES[precision]]
+
+
+def _refuse_unusable(
+    prune: str | float, max_loss: float | None, samples: Mapping[str, Array], spec: TargetSpec
+) -> None:
+    from edgemoe.targets.cpu import runs_here
+
+    if prune not in ("none", "auto"):
+        raise OptionError(
+            f"--prune {prune}: this version prunes nothing; leave the option out, or give none"
+        )
+    if max_loss is not None and not samples:
+        raise OptionError(
+            "--max-loss needs data to measure on; give --calibration F.npz with arrays under the "
+            "model's input names"
+        )
+    if max_loss is not None and not runs_here(spec):
+        raise OptionError(
+            f"--max-loss cannot be measured here: {spec.name} code does not run on this machine"
+        )
+
+
+def _prepare(
+    source: Source,
+    buckets: Buckets,
+    count: int | None,
+    reference: Reference,
+    samples: Mapping[str, Array],
+    check: bool,
+    dump: str | Path | None,
+) -> _Variant:
+    """Bind, run all passes, and ask onnxruntime what the outputs should be."""
+    graph = buckets.bind(count)
+    feed = feed_for(graph, source.examples, source.states)
+    folder = None
+    if dump is not None:
+        folder = Path(dump) if count is None else Path(dump) / f"tokens-{count}"
+    feeds = [feed, *_samples_that_fit(samples, feed)[:2]]
+    expected = reference.run(feed, count)
+    report = run_passes(graph, dump=folder, check=feeds if check else None)
+    return _Variant(count, graph, report, feed, expected)
+
+
+def _samples_that_fit(
+    samples: Mapping[str, Array], feed: Mapping[str, Array]
+) -> list[dict[str, Array]]:
+    """Calibration samples as feeds, those whose shapes fit this variant."""
+    names = [name for name in samples if name in feed]
+    if not names:
+        return []
+    fitting = []
+    for number in range(len(samples[names[0]])):
+        sample = {name: samples[name][number] for name in names}
+        if all(
+            sample[name].shape == feed[name].shape and sample[name].dtype == feed[name].dtype
+            for name in names
+        ):
+            fitting.append({**feed, **sample})
+    return fitting
+
+
+def _dispatch(
+    source: Source,
+    buckets: Buckets,
+    reference: Reference,
+    inputs: Sequence[TensorInfo],
+    outputs: Sequence[TensorInfo],
+) -> Found:
+    if buckets.dimension is None:
+        return Found("static", False, "every shape is static")
+    return find_dispatch(
+        reference, inputs, outputs,
+        lambda n, seed: feed_for(buckets.bind(n), source.examples, source.states, seed=seed),
+    )  # fmt: skip
+
+
+def _lower_within(
+    title: str,
+    variants: Sequence[_Variant],
+    dtypes: Sequence[str],
+    max_bytes: int | None,
+    show: Progress,
+    total: int,
+) -> tuple[Lowered, str]:
+    """Lower with the first weight dtype that keeps `max_bytes`."""
+    from edgemoe.targets.cpu import lower_variants
+
+    for dtype in dtypes:
+        show(f"lowering, {dtype} weights", 1 + 2 * len(variants), total)
+        graphs, counts = [v.graph for v in variants], [v.count for v in variants]
+        lowered = lower_variants(graphs, counts, dtype)
+        if max_bytes is None or lowered.weights.nbytes <= max_bytes:
+            return lowered, dtype
+    over = lowered.weights.nbytes - (max_bytes or 0)
+    raise BudgetError(
+        f"{title} needs {lowered.weights.nbytes:,} B of weights as {dtypes[-1]}, --max-bytes "
+        f"allows {max_bytes:,} B (over by {over:,} B)\n  try: a larger --max-bytes"
+        + ("" if "bfloat16" in dtypes else ", or --precision bf16")
+    )
+
+
+def _plan(
+    title: str,
+    spec: TargetSpec,
+    lowered: Lowered,
+    inputs: tuple[TensorInfo, ...],
+    outputs: tuple[TensorInfo, ...],
+    found: Found,
+    source: Source,
+    variants: Sequence[_Variant],
+    dtype: str,
+) -> Plan:
+    from edgemoe.targets import cpu as family
+
+    generic = family.generic_steps(lowered.variants, lowered.kernels)
+    steps = sum(len(variant.steps) for variant in lowered.variants)
+    kept = [s for s in lowered.weights.sections if s.format == "float32"]
+    decisions = [
+        Decision("dispatch", found.dispatch, found.reason),
+        Decision("weights", dtype, f"{sum(s.nbytes for s in kept):,} B stay float32"),
+        Decision(
+            "generic kernels", f"{len(generic)} of {steps} steps",
+            "no kernel of ours computes them; TVM's functions run with the default schedule",
+        ),
+    ]  # fmt: skip
+    for note in variants[-1].report.notes:
+        decisions.append(Decision(note.subject, note.kind, note.text, note.origin))
+    facts: dict[str, Any] = {
+        "pad_ok": found.pad_ok,
+        "in_place_states": family.in_place_states(lowered, inputs, outputs),
+        "tokens": list(_counts(variants)),
+    }
+    return Plan(
+        name=title, target=spec.name, isas=tuple(isa.name for isa in spec.isas), inputs=inputs,
+        outputs=outputs, variants=lowered.variants, kernels=lowered.kernels.kernels(),
+        weights=tuple(lowered.weights.sections), weights_bytes=lowered.weights.nbytes,
+        dispatch=found.dispatch, dispatch_reason=found.reason, decisions=tuple(decisions),
+        facts=facts,
+    )  # fmt: skip
+
+
+def _counts(variants: Sequence[_Variant]) -> list[int]:
+    return [v.count for v in variants if v.count is not None]
+
+
+def _self_test(variant: _Variant, inputs: Sequence[TensorInfo], tolerance: float) -> SelfTest:
+    """Inputs without states (they start at zeros) and the outputs that are no states."""
+    states = {x.name: x.state_output for x in inputs if x.state_output is not None}
+    return SelfTest(
+        {name: array for name, array in variant.feed.items() if name not in states},
+        {n: array for n, array in variant.expected.items() if n not in states.values()},
+        tolerance,
+    )
+
+
+def _strict(plan: Plan, variants: Sequence[_Variant], generic: Sequence[str]) -> None:
+    """Refuse what was only printed without `--strict`."""
+    problems = [
+        f"{note.subject}: {note.text}" + (f" (at {note.origin})" if note.origin else "")
+        for note in variants[-1].report.notes
+        if note.kind in ("missed", "warning")
+    ]
+    problems += [f"generic kernel: {label}" for label in dict.fromkeys(generic)]
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:20])
+        more = f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise StrictError(
+            f"--strict: {plan.name} has {len(problems)} places that are not optimal:\n{shown}{more}"
+            "\n  next: `edgemoe explain MODEL` shows each, or leave --strict out"
+        )
+
+
+def _measurer(
+    reference: Reference,
+    buckets: Buckets,
+    source: Source,
+    samples: Mapping[str, Array],
+    max_loss: float | None,
+) -> Callable[[Path], dict[str, Any]]:
+    """A function that runs a finished artifact against onnxruntime."""
+
+    def measure(folder: Path) -> dict[str, Any]:
+        from edgemoe.runtime.session import load
+
+        with load(folder, verify=False, check=True) as session:
+            if not samples:
+                return {}
+            return _loss(session, reference, buckets, source, samples, max_loss)
+
+    return measure
+
+
+def _loss(
+    session: Any,
+    reference: Reference,
+    buckets: Buckets,
+    source: Source,
+    samples: Mapping[str, Array],
+    max_loss: float | None,
+) -> dict[str, Any]:
+    """Relative RMS error per output over the calibration samples."""
+    squares: dict[str, list[float]] = {}
+    used = 0
+    for count in buckets.counts:
+        feed = feed_for(buckets.bind(count), source.examples, source.states)
+        for sample in _samples_that_fit(samples, feed):
+            used += 1
+            wanted, got = reference.run(sample, count), session.run(sample)
+            for name, array in wanted.items():
+                if array.dtype.kind == "f":
+                    sums = squares.setdefault(name, [0.0, 0.0])
+                    sums[0] += float(np.sum((got[name].astype(np.float64) - array) ** 2))
+                    sums[1] += float(np.sum(array.astype(np.float64) ** 2))
+    if not used:
+        shapes = {name: a.shape[1:] for name, a in samples.items()}
+        raise InputError(
+            f"no calibration sample fits the model: arrays {shapes} after the sample axis, the "
+            f"model has {[(str(v.name), list(v.shape or ())) for v in source.model.graph.inputs]}"
+        )
+    errors = {name: float(np.sqrt(a / b)) if b else 0.0 for name, (a, b) in squares.items()}
+    worst = max(errors, key=lambda n: errors[n])
+    if max_loss is not None and errors[worst] > max_loss:
+        raise BudgetError(
+            f"output {worst!r} is off by {errors[worst]:.3%} relative RMS on the calibration data, "
+            f"--max-loss allows {max_loss:.3%}\n  try: --precision f32, or a larger --max-loss"
+        )
+    return {"relative_rms_error": errors, "data": f"{used} calibration samples",
+            "baseline": "onnxruntime, float32"}  # fmt: skip

@@ -1,0 +1,75 @@
+"""onnxruntime as the oracle: runs the model that came in, on given or made-up inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgemoe import graph_facts
+from edgemoe.pass_check import onnxruntime_session
+
+if TYPE_CHECKING:
+    from edgemoe.buckets import Buckets
+
+Array = NDArray[Any]
+
+
+class Reference:
+    """The imported model in onnxruntime, one session per token count."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+        self._sessions: dict[int | None, Any] = {}
+
+    def run(self, feed: Mapping[str, Array], tokens: int | None) -> dict[str, Array]:
+        """Outputs by name for inputs of `tokens` tokens."""
+        if tokens not in self._sessions:
+            self._sessions[tokens] = onnxruntime_session(self._buckets.bind(tokens))
+        session = self._sessions[tokens]
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(None, dict(feed)), strict=True))
+
+
+def made_up_inputs(model: ir.Model, *, seed: int = 0) -> dict[str, Array]:
+    """Random inputs for a model of static shapes: normal floats, row numbers inside their tables.
+
+    Integers that nothing is looked up with are 0 or 1; states begin at zero when the caller says
+    so by leaving them out.
+    """
+    chance = np.random.default_rng(seed)
+    feed: dict[str, Array] = {}
+    for value in model.graph.inputs:
+        shape = graph_facts.shape_of(value)
+        assert shape is not None and value.dtype is not None
+        dtype = value.dtype.numpy()
+        if value.dtype.is_floating_point():
+            feed[str(value.name)] = chance.standard_normal(shape).astype(dtype)
+        elif value.dtype == ir.DataType.BOOL:
+            feed[str(value.name)] = chance.random(shape) < 0.5
+        else:
+            feed[str(value.name)] = chance.integers(0, table_rows(value), shape).astype(dtype)
+    return feed
+
+
+def table_rows(value: ir.Value) -> int:
+    """How many rows the smallest table has that an integer input looks up; 2 without one."""
+    rows: list[int] = []
+    todo, seen = [value], set[ir.Value]()
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for use in current.uses():
+            node = use.node
+            if node.op_type in ("Gather", "GatherElements") and use.idx == 1:
+                shape = graph_facts.shape_of(node.inputs[0])
+                if shape:
+                    rows.append(shape[graph_facts.axis_of(node, 0, len(shape))])
+            elif node.op_type in ("Cast", "Reshape", "Unsqueeze", "Squeeze", "Identity", "Flatten"):
+                todo.extend(node.outputs)
+    return min(rows, default=2)
