@@ -25,10 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _missing(tool: str) -> bool:
-    """A tool is a program on PATH, or `python:module`."""
+    """A tool is a program on PATH, or `python:module`; "clang|clang-14" is either of the two."""
     if tool.startswith("python:"):
         return importlib.util.find_spec(tool.removeprefix("python:")) is None
-    return shutil.which(tool) is None
+    return not any(map(shutil.which, tool.split("|")))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

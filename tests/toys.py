@@ -216,7 +216,7 @@ def work(tasks: int = 64, rounds: int = 1000, steps: int = 4) -> Toy:
     return Toy(make_plan("toy-work", info[:1], info[1:], [variant]), [])
 
 
-def stress() -> Toy:
+def stress(**more: Any) -> Toy:
     """Token work, a state and many tasks in one model, for checkers of memory and threads."""
     width = WIDTH
     variants = []
@@ -239,7 +239,7 @@ def stress() -> Toy:
         [TensorInfo("x", "float32", (-1, width), 0),
          TensorInfo("sum", "float32", (width,), state_output="next")],
         [TensorInfo("y", "float32", (-1, width), 0), TensorInfo("next", "float32", (width,))],
-        variants, dispatch="split",
+        variants, dispatch="split", **more,
     )  # fmt: skip
     return Toy(plan, [])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -274,7 +273,7 @@ def test_passes(cli):
     assert len(data) == out.count("\n") - 2
 
 
-@pytest.mark.skipif(shutil.which("script") is None, reason="needs script, which is not installed")
+@pytest.mark.needs("script")
 def test_a_progress_bar_on_a_terminal_and_lines_elsewhere(toy_artifact, tmp_path):
     program = Path(sys.executable).with_name("edgemoe")
     command = [str(program), "profile", str(toy_artifact("mixer").path), "--runs", "2"]

@@ -18,6 +18,7 @@ from edgemoe.targets.host_c import (
 )
 
 STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-pthread"]
+DRIVER = Path(__file__).parent / "toys" / "driver.c"
 
 
 def run(command, cwd=None, **environment) -> str:
@@ -59,10 +60,15 @@ def test_the_example_prints_what_python_prints(toys, toy_artifact, tmp_path, nam
     assert numbers(run([example, artifact.path]), "y") == expected
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang-14", "clang"])
-def test_compilers_do_not_complain(toys, toy_artifact, tmp_path, compiler):
-    if shutil.which(compiler) is None:
-        pytest.skip(f"needs {compiler}, which is not installed")
+@pytest.mark.parametrize(
+    "compilers",
+    [
+        pytest.param("gcc", marks=pytest.mark.needs("gcc")),
+        pytest.param("clang|clang-14", marks=pytest.mark.needs("clang|clang-14")),
+    ],
+)
+def test_compilers_do_not_complain(toys, toy_artifact, tmp_path, compilers):
+    compiler = next(name for name in compilers.split("|") if shutil.which(name))
     artifact = toy_artifact("routed")
     text = run([program(artifact.path, tmp_path / "example", compiler), artifact.path])
     assert numbers(text, "y") == python_numbers(toys.routed(), artifact)
@@ -87,6 +93,24 @@ def test_aarch64_prints_the_same(toys, toy_artifact, tmp_path, name):
     assert "instruction set aarch64" in text
     expected = python_numbers(getattr(toys, name)(), toy_artifact(name))
     assert numbers(text, "y") == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc", "qemu-aarch64")
+def test_aarch64_threads_and_states(toys, tmp_path):
+    compiler = "aarch64-linux-gnu-gcc"
+    artifact = toys.build(toys.stress(isas=("aarch64",)), tmp_path / "arm", compiler=[compiler])
+    out = program_of(DRIVER, artifact.path, tmp_path / "driver", compiler=compiler)
+    for threads in ("1", "2"):
+        command = [
+            "qemu-aarch64",
+            "-L",
+            "/usr/aarch64-linux-gnu",
+            out,
+            artifact.path,
+            threads,
+            "20",
+        ]
+        assert run(command).strip() == "ok"
 
 
 @pytest.mark.needs("cppcheck")
@@ -115,8 +139,7 @@ def test_valgrind(toy_artifact, tmp_path, tool):
     Helgrind does not know atomics, therefore it sees one thread only.
     """
     artifact = toy_artifact("stress")
-    driver = Path(__file__).parent / "toys" / "driver.c"
-    out = program_of(driver, artifact.path, tmp_path / "driver")
+    out = program_of(DRIVER, artifact.path, tmp_path / "driver")
     options = ["--leak-check=full"] if tool == "memcheck" else []
     run(["valgrind", f"--tool={tool}", "--error-exitcode=9", "-q", *options, out, artifact.path,
          "2" if tool == "memcheck" else "1", "3"])  # fmt: skip
@@ -126,17 +149,18 @@ def test_valgrind(toy_artifact, tmp_path, tool):
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
 def test_sanitizers(toy_artifact, tmp_path, sanitizer):
     artifact = toy_artifact("stress")
-    driver = Path(__file__).parent / "toys" / "driver.c"
     flags = f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-g"
-    out = program_of(driver, artifact.path, tmp_path / "driver", *flags)
+    out = program_of(DRIVER, artifact.path, tmp_path / "driver", *flags)
     for threads in ("1", "2", "5"):
         assert run([out, artifact.path, threads, "200"]).strip() == "ok"
 
 
-def program_of(driver: Path, artifact_path: Path, out: Path, *options: str) -> Path:
+def program_of(
+    driver: Path, artifact_path: Path, out: Path, *options: str, compiler: str = "gcc"
+) -> Path:
     source = artifact_path / "src"
     objects = sorted((source / "kernels").glob("*.o"))
-    run(["gcc", *STRICT, *options, f"-I{source}", "-o", out, driver, "model.c", *RUNTIME_SOURCES,
+    run([compiler, *STRICT, *options, f"-I{source}", "-o", out, driver, "model.c", *RUNTIME_SOURCES,
          *objects, "-lm"], cwd=source)  # fmt: skip
     return out
 
