@@ -116,7 +116,7 @@ class ManifestExtras:
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)  # of the tools
     accuracy: Mapping[str, Any] = field(default_factory=dict)
-    vocabulary: Sequence[str] | None = None  # token number -> text
+    vocabulary: Mapping[str, Any] | None = None  # {"tokens": ["a", "b", ...]} by number
     quantisation: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -253,7 +253,7 @@ def write_manifest(folder: Path, plan: Plan, build_id: bytes, extras: ManifestEx
         },
         "accuracy": dict(extras.accuracy),
         "quantisation": dict(extras.quantisation),
-        "vocabulary": None if extras.vocabulary is None else list(extras.vocabulary),
+        "vocabulary": None if extras.vocabulary is None else dict(extras.vocabulary),
         "context_tokens": plan.facts.get("context_tokens"),
         "versions": {"edgemoe": __version__, **extras.versions},
         "command": extras.command,

@@ -51,7 +51,7 @@ class Vocabulary:
 
 def vocabulary_of(session: Session) -> Vocabulary:
     """Return the vocabulary of the session's model; raises InputError when it has none."""
-    tokens = session.manifest.data.get("vocabulary")
+    tokens = (session.manifest.data.get("vocabulary") or {}).get("tokens")
     if not tokens:
         raise InputError(
             f"artifact '{session.manifest.name}' has no vocabulary, so it cannot generate text; "

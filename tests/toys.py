@@ -54,7 +54,7 @@ class Toy:
     plan: Plan
     weights: Sequence[NDArray[Any]]
     selftests: Sequence[SelfTest] = ()
-    vocabulary: Sequence[str] | None = None
+    vocabulary: dict[str, Any] | None = None
 
 
 def step(kernel: str, *arguments: Argument | int, **more: Any) -> Step:
@@ -266,7 +266,7 @@ def language(
          TensorInfo("position_out", "int64", (1,))],
         variants, dispatch="split", facts={"context_tokens": context},
     )  # fmt: skip
-    return Toy(plan, [], vocabulary=list(letters))
+    return Toy(plan, [], vocabulary={"tokens": list(letters)})
 
 
 def scored(buckets: Sequence[int] = (1, 8)) -> Toy:
