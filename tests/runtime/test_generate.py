@@ -68,6 +68,8 @@ def test_errors(toy_artifact, name, prompt, message):
 
 def test_a_model_of_another_form(toys, tmp_path):
     toy = toys.mixer()
-    artifact = toys.build(toys.Toy(toy.plan, toy.weights, vocabulary={"tokens": ["a"]}), tmp_path / "out")
+    artifact = toys.build(
+        toys.Toy(toy.plan, toy.weights, vocabulary={"tokens": ["a"]}), tmp_path / "out"
+    )
     with pytest.raises(InputError, match=r"cannot generate text: that needs one integer input"):
         list(generate(artifact.load(), "a"))
