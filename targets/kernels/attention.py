@@ -9,15 +9,20 @@ length. The order of all sums depends on the key numbers alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe import attention_form, graph_facts
+from edgemoe.attention_form import LOWEST
+from edgemoe.plan import Pointer
+from edgemoe.strided_view import View, repeated
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels import vector_math as vm
+from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
 KEY_BLOCK = 32
@@ -25,9 +30,6 @@ KEY_BLOCK = 32
 
 MAX_HEAD_SIZE = 512
 """Largest head size: the running result of one query lies on the stack."""
-
-LOWEST = -3.0e38
-"""Mask values below this are "not attended"; exporters write -inf or the lowest float."""
 
 STRIDES = tuple(
     f"{tensor}_{axis}" for tensor in ("q", "k", "v", "o", "m") for axis in ("batch", "head", "row")
@@ -40,12 +42,12 @@ class Attention:
     """What distinguishes one kernel from another."""
 
     scale: float
-    mask: Literal["none", "float", "bool"]
+    mask: attention_form.MaskKind
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (q, k, v, out, mask?, heads, group, queries, keys, size, value_size, strides)."""
-        mask = {"none": (), "float": ("float*",), "bool": ("int8_t*",)}[self.mask]
+        mask = {"none": (), "float": ("float*",)}.get(self.mask, ("int8_t*",))
         return ("float*",) * 4 + mask + ("int32_t",) * (6 + len(STRIDES))
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
@@ -113,8 +115,8 @@ class Attention:
                         score = score * tirx.const(self.scale, "float32")
                         if self.mask == "float":
                             score = score + buffers["mask"][m_at + base + c]
-                        elif self.mask == "bool":
-                            seen = buffers["mask"][m_at + base + c] != tirx.const(0, "int8")
+                        elif self.mask != "none":
+                            seen = self._seen(buffers["mask"], m_at + base + c)
                             score = tirx.Select(seen, score, tirx.const(-3.4e38, "float32"))
                         score = vm.register(score)
                         T.buffer_store(weights, score, [c])
@@ -163,15 +165,19 @@ class Attention:
         masked = tirx.all(score < lowest, peak > lowest)
         return vm.register(tirx.Select(masked, zero, weight))
 
+    def _seen(self, mask: tirx.Var, at: Expr) -> Expr:
+        if self.mask == "float":
+            return mask[at] > tirx.const(LOWEST, "float32")
+        zero = tirx.const(0, "int8")
+        return mask[at] != zero if self.mask == "seen" else tirx.EQ(mask[at], zero)
+
     def _unmasked_range(
         self, mask: tirx.Var, start: Expr, keys: Expr, first: tirx.Var, last: tirx.Var
     ) -> None:
         """Narrow [first, last) to the keys that are not masked; all masked keeps the full range."""
 
         def seen(key: Expr) -> Expr:
-            if self.mask == "bool":
-                return mask[start + key] != tirx.const(0, "int8")
-            return mask[start + key] > tirx.const(LOWEST, "float32")
+            return self._seen(mask, start + key)
 
         with T.While(tirx.all(first[0] < keys, tirx.Not(seen(tirx.min(first[0], keys - 1))))):
             T.buffer_store(first, first[0] + 1, [0])
@@ -204,3 +210,79 @@ class Attention:
             at = size - tail + j
             T.buffer_store(partial, partial[0] + a[a_at + at] * b[b_at + at], [0])
         return partial[0]
+
+
+HANDLES = ("Attention",)
+
+
+def _read(function: ir.Function) -> tuple[attention_form.Attention, list[int]] | None:
+    """The attention of a region, and the order of axes in which its result is stored."""
+    end = function.outputs[0].producer()
+    order: list[int] | None = None
+    if graph_facts.is_op(end, "Transpose"):
+        assert end is not None and end.inputs[0] is not None
+        order = list(end.attributes["perm"].as_ints()) if "perm" in end.attributes else None
+        end = end.inputs[0].producer()
+    if end is None:
+        return None
+    found = attention_form.match(end)
+    if isinstance(found, str):
+        return None
+    rank = len(found.q.dims)
+    order = order if order is not None else list(range(rank))
+    if order[-1] != rank - 1 or found.v.shape[-1] > MAX_HEAD_SIZE:
+        return None
+    return found, order
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """Tell whether the region is an attention that the kernel computes."""
+    del node
+    return function is not None and _read(function) is not None
+
+
+def lower(site: Site) -> None:
+    """Append the attention to the program."""
+    assert site.function is not None
+    read = _read(site.function)
+    assert read is not None
+    found, order = read
+    rank = len(found.q.dims)
+    batch, heads = ((1, 1) + found.q.shape[:-2])[-2:]
+    queries, keys = found.q.shape[-2], found.k.shape[-2]
+    result = shape_of(site.node.outputs[0])
+    # stored[i] is axis order[i] of the result: its stride belongs to that axis.
+    contiguous = [size_of(result[i + 1 :]) for i in range(rank)]
+    out = {axis: contiguous[i] for i, axis in enumerate(order)}
+    strides = [
+        *_strides(found.q, rank), *_strides(found.k, rank), *_strides(found.v, rank),
+        *([0] * (4 - rank) + [out[a] for a in range(rank)])[:3][-3:],
+        *([0, 0, 0] if found.mask is None else _strides(found.mask, rank)),
+    ]  # fmt: skip
+    spec = Attention(found.scale, found.mask_kind)
+    views = [found.q, found.k, found.v]
+    pointers = site.pointers([view.base for view in views])
+    mask = [] if found.mask is None else site.pointers([found.mask.base])
+    size, value_size = found.q.shape[-1], found.v.shape[-1]
+    macs = batch * heads * queries * keys * (size + value_size)
+    site.program.step(
+        spec, "attention",
+        [*pointers, Pointer(site.outputs[0]), *mask, heads, found.group, queries, keys, size,
+         value_size, *strides],
+        tasks=batch * heads * queries, macs=macs,
+        label=f"attention {heads} heads, {queries} queries, {keys} keys of {size}",
+        origin=site.origin, nodes=site.nodes,
+        nbytes=4 * (batch * heads * (2 * queries * size) + batch * (heads // found.group) * keys
+                    * (size + value_size)),
+        reason=f"softmax attention, mask {found.mask_kind}",
+    )  # fmt: skip
+
+
+def _strides(view: View, rank: int) -> list[int]:
+    """Strides of batch, head and row; missing dimensions have stride 0."""
+    found = []
+    for axis in range(rank - 1):
+        pair = repeated(view.dims[axis])
+        assert pair is not None
+        found.append(pair[0])
+    return [0] * (3 - len(found)) + found
