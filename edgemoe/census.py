@@ -92,7 +92,7 @@ def _macs(node: ir.Node) -> int:
         return out * int(np.prod(shapes[1][1:]))
     if graph_facts.is_op(node, "Einsum"):
         equation = graph_facts.text_attribute(node, "equation", "").replace(" ", "")
-        extents = {}
+        extents: dict[str, int] = {}
         for term, shape in zip(equation.partition("->")[0].split(","), shapes, strict=False):
             extents.update(zip(term, shape, strict=False))
         return int(np.prod(list(extents.values()))) if extents else 0

@@ -59,8 +59,8 @@ class LoopRows:
         return True
 
 
-def understand_loop(template: Template, copies: int) -> LoopRows:
-    """Find and check the mask of a loop body.
+def understand_loop(template: Template, index: Template, copies: int) -> LoopRows:
+    """Find and check the mask of a loop body, whose results are added at rows `index`.
 
     Raises:
         NotLifted: the rows are not those where the ids equal the number of the expert.
@@ -76,10 +76,14 @@ def understand_loop(template: Template, copies: int) -> LoopRows:
     if shape is None or len(shape) != 2:
         raise NotLifted(f"the ids {ids.name} are no matrix of tokens and choices")
     experts = _experts(ids, copies)
-    order, token_axis = _check_masks(mask, ids, shape, experts)
+    order = _numbers(mask, experts)
     if sorted(order) != list(range(experts)):
         raise NotLifted(f"{copies} copies do not cover the {experts} experts once each")
-    return LoopRows(ids, experts, order, token_axis, picks)
+    for axis in _token_axes(mask, ids, shape, order):
+        loop = LoopRows(ids, experts, order, axis, picks)
+        if loop.picks_tokens(index):
+            return loop
+    raise NotLifted("results are not added to the rows that were picked")
 
 
 def _ids_of(mask: Template) -> ir.Value:
@@ -106,29 +110,21 @@ def _experts(ids: ir.Value, copies: int) -> int:
     return copies
 
 
-def _check_masks(
-    mask: Template, ids: ir.Value, shape: tuple[int, ...], experts: int
-) -> tuple[list[int], int]:
-    """Return the expert of each copy, and the axis of the mask that numbers the tokens."""
-    size = shape[0] * shape[1]
-    order: list[int] | None = None
-    axis = 0
+def _token_axes(
+    mask: Template, ids: ir.Value, shape: tuple[int, ...], order: list[int]
+) -> list[int]:
+    """Return which axes of the mask can number the tokens: mask == (ids == expert), or turned."""
+    size, experts = shape[0] * shape[1], len(order)
+    axes = {axis for axis in (0, 1) if graph_facts.shape_of(mask.value) == shape[:: 1 - 2 * axis]}
     for start in range(0, experts, max(size, 1)):
         numbers = ((np.arange(size) + start) % experts).reshape(shape).astype(np.int64)
-        masks = constant_eval.evaluate(list(mask.values), {ids: numbers})
-        flat = [m.astype(bool) for m in masks]
-        if flat[0].shape == shape:
-            axis = 0
-        elif flat[0].shape == shape[::-1]:
-            axis, flat = 1, [m.T for m in flat]
-        else:
-            raise NotLifted("the mask of an expert does not have the shape of the ids")
-        if order is None:
-            order = _numbers(mask, experts)
-        if any(not np.array_equal(m, numbers == e) for m, e in zip(flat, order, strict=True)):
-            raise NotLifted("the mask of an expert is not ids == expert")
-    assert order is not None
-    return order, axis
+        for found, e in zip(constant_eval.evaluate(list(mask.values), {ids: numbers}), order,
+                            strict=True):  # fmt: skip
+            turned = (found.astype(bool), found.astype(bool).T)
+            axes = {axis for axis in axes if np.array_equal(turned[axis], numbers == e)}
+    if not axes:
+        raise NotLifted("the mask of an expert is not ids == expert")
+    return sorted(axes)
 
 
 def _numbers(mask: Template, experts: int) -> list[int]:

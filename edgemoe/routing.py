@@ -149,6 +149,9 @@ def _normalised(value: ir.Value) -> tuple[ir.Value, float, str] | None:
             return None
         total = without_casts(source)
         around = graph_facts.made_by(total, "Add", "Max", "Clip", "Expand")
+    alone = (graph_facts.shape_of(node.inputs[0]) or (0,))[-1] == 1
+    if alone and graph_facts.same_elements(total, node.inputs[0]):
+        return node.inputs[0], eps, mode  # the sum of one weight
     summed = graph_facts.made_by(total, "ReduceSum")
     axes = graph_facts.axes_of(summed) if summed is not None else None
     if summed is None or axes is None or summed.inputs[0] is None:

@@ -143,7 +143,7 @@ def _rewrite(
     chosen = (graph_facts.size_of(ids) or 0) // tokens
     ids = emit.cast(emit.reshape(with_shape(ids, (tokens, chosen)), tokens, chosen),
                     ir.DataType.INT64)  # fmt: skip
-    rows = dense_rows(emit, template, ids, [term.expert for term in terms])
+    rows = dense_rows(emit, ids, [term.expert for term in terms])
     y = rows.lift(template)
     total = emit_combine(rows, y, with_shape(weights, (tokens, chosen)), tokens, chosen)
     result = emit.reshape(total, *out)
@@ -153,8 +153,8 @@ def _rewrite(
     return 1
 
 
-def dense_rows(emit: Emitter, template: Template, ids: ir.Value, order: list[int]) -> TemplateRows:
-    """Prepare to lift a template whose values are [T, ...] for all tokens."""
+def dense_rows(emit: Emitter, ids: ir.Value, order: list[int]) -> TemplateRows:
+    """Prepare to lift a template of values [T, ...], experts numbered by `order`."""
     tokens, chosen = graph_facts.shape_of(ids) or (0, 0)
 
     def lead(part: Template) -> int:
@@ -175,5 +175,4 @@ def dense_rows(emit: Emitter, template: Template, ids: ir.Value, order: list[int
         source = emit.reshape(with_shape(part.value, (tokens, width)), tokens, width)
         return emit.reshape(regions.dispatch(emit, source, ids), tokens * chosen, *inner)
 
-    del template
     return TemplateRows(emit, ids, tokens * chosen, order, leaf, lead)

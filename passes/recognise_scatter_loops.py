@@ -108,9 +108,7 @@ def _rewrite(chain: Chain) -> int:
     index = unifier.unify(chain.rows)
     if update is None or index is None:
         raise NotLifted("the experts are not computed alike")
-    loop = understand_loop(update, len(chain.nodes))
-    if not loop.picks_tokens(index):
-        raise NotLifted("results are not added to the rows that were picked")
+    loop = understand_loop(update, index, len(chain.nodes))
     last = chain.nodes[-1]
     out = graph_facts.shape_of(last.outputs[0])
     shape = graph_facts.shape_of(loop.ids)
