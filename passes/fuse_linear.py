@@ -10,13 +10,14 @@ from edgemoe.graph_pass import PassContext, graph_pass
 from edgemoe.outline import free_name, outline
 
 
-@graph_pass(phase="fuse")
+@graph_pass(phase="fuse", after=("fuse_token_mix",))
 def fuse_linear(model: ir.Model, context: PassContext) -> int:
     """Outline MatMul or Gemm with a constant weight, and its epilogue, as `Linear_N`.
 
     Given:  h = MatMul(x, W); a = Add(h, b); s = Sigmoid(a); y = Mul(a, s)
     Result: y = Linear_0(x, W, b)
     """
+    del context
     changes = 0
     for node in list(model.graph):
         if node.graph is None or not _is_linear(node):

@@ -27,6 +27,9 @@ WARNINGS = ("-Wall", "-Wextra", "-pedantic")
 COMPILE_FLAGS = ("-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread", *WARNINGS)
 DEFAULT_IO_ALIGNMENT = 64
 MAX_RANK = 8
+SERIAL_UNITS = 100_000
+"""A step of fewer multiply-accumulates plus bytes (about 5 us) runs on the calling thread alone:
+handing parts of it to another thread can cost more than it saves."""
 
 _DTYPES = (
     "float32", "float64", "float16", "bfloat16", "int8", "uint8", "int16", "uint16", "int32",
@@ -232,6 +235,11 @@ def _tasks_from(step: Step, variant: Variant) -> int:
     return buffer.offset
 
 
+def _serial(step: Step) -> int:
+    """1 for little work; a step of unknown size is shared."""
+    return int(0 < step.macs + step.nbytes < SERIAL_UNITS)
+
+
 def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, str]:
     """Return the new step functions of a variant, and its table."""
     variant = plan.variants[number]
@@ -250,13 +258,14 @@ def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, s
             )
         label = _comment(step.label or step.kernel)
         rows.append(
-            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}}}, /* {position}: {label} */"
+            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {_serial(step)}}}, "
+            f"/* {position}: {label} */"
         )
     tokens = "no token axis" if variant.tokens is None else f"{variant.tokens} tokens"
     table = [
         f"/* variant {number}: {tokens}, arena of {variant.arena_bytes} bytes */",
         f"static const em_step steps_{number}[] = {{",
-        *(rows or ["    {0, 0, -1},"]),
+        *(rows or ["    {0, 0, -1, 0},"]),
         "};\n",
     ]
     return "\n".join(texts), "\n".join(table)

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.body import Body, NotElementwise
+from edgemoe.targets.kernels.body import shape_of as shape_of_inner
+from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
 ROW_BLOCK = 48
@@ -110,3 +116,69 @@ class TokenMix:
 
                 tiles.for_columns(tiles.local(tiles.PANEL - skip), isa.lanes, vector)
         return builder.get()
+
+
+HANDLES = ("TokenMix",)
+
+
+def _parse(function: ir.Function) -> tuple[Body, ex.Node]:
+    product = next(n for n in function if n.op_type == "MatMul" and not n.domain)
+    shape = shape_of(product.outputs[0])
+
+    def resolve(body: Body, value: ir.Value) -> ex.Node | None:
+        if value is product.outputs[0]:
+            return ex.Port()
+        if value.producer() is None and value in function.inputs:
+            # A bias has one value per mixed row, the same in every batch.
+            operand = shape_of_inner(value)
+            if size_of(operand) == shape[-2] == operand[-2:][0] and operand[-1] == 1:
+                return body.operand(value, "row")
+        return None
+
+    body = Body(shape, resolve)
+    return body, body.parse(function.outputs[0])
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """Tell whether the region can be computed by this kernel."""
+    del node
+    assert function is not None
+    try:
+        body, _ = _parse(function)
+    except NotElementwise:
+        return False
+    rows = body.shape[-2]
+    return all(
+        kind != "row" or size_of(_extent(value)) == rows
+        for value, kind in zip(body.operands, body.indexing, strict=True)
+    )
+
+
+def _extent(value: ir.Value | np.ndarray) -> tuple[int, ...]:
+    return tuple(value.shape) if isinstance(value, np.ndarray) else shape_of_inner(value)
+
+
+def lower(site: Site) -> None:
+    """Append the product to the program."""
+    assert site.function is not None
+    body, epilogue = _parse(site.function)
+    weight, x = site.node.inputs[:2]
+    assert weight is not None and x is not None
+    rows, depth = shape_of(weight)
+    batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
+    spec = TokenMix(epilogue)
+    operands = site.operands(body)
+    (out,) = site.outputs
+    program = site.program
+    if program.weight_dtype != "float32":
+        program.kept_float32["token mixing"] = program.kept_float32.get("token mixing", 0) + 1
+    site.program.step(
+        spec, "token_mix",
+        [*site.pointers([weight, x]), Pointer(out), *operands, rows, depth, channels],
+        in_place=[(out, b) for b in site.full_operands(body, operands)],
+        tasks=spec.tasks(batch, rows, channels), macs=batch * rows * depth * channels,
+        label=f"mix {batch}x{depth} tokens -> {rows}, {channels} channels{ex.describe(epilogue)}",
+        origin=site.origin, nodes=site.nodes,
+        nbytes=4 * (rows * depth + batch * channels * (rows + depth)),
+        reason="constant weight from the left; no transposes",
+    )  # fmt: skip
