@@ -40,6 +40,7 @@ typedef struct em_step {
     em_step_fn fn;
     int32_t tasks;
     int64_t tasks_from; /* arena offset of an int32 that multiplies `tasks`, or -1 */
+    int32_t serial;     /* too little work to share with other threads */
 } em_step;
 
 typedef struct em_variant {

@@ -210,7 +210,7 @@ static void run_step(const run *r, const em_step *step, const em_call *call)
         memcpy(&factor, call->arena + step->tasks_from, sizeof factor);
         tasks *= factor;
     }
-    if (r->model->pool == NULL) {
+    if (r->model->pool == NULL || step->serial) {
         if (tasks > 0)
             step->fn(call, 0, tasks);
         return;
