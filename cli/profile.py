@@ -59,7 +59,10 @@ def _print(console: Console, result: Profile) -> None:
             for s in result.steps
         ],
     )  # fmt: skip
-    console.print("\nMACs and bytes are the plan's worst case: every expert used.")
+    console.print(
+        "\nMACs and bytes are the plan's worst case: every expert used. A bandwidth above 100% "
+        "came from caches."
+    )
     for region in result.regions:
         cls8 = "n/a" if region.cls8 is None else f"{region.cls8:.3f}"
         console.print(
