@@ -16,7 +16,7 @@ WIDE = 32
 _SUNK = "edgemoe.sunk"
 
 
-@graph_pass(phase="fuse", after=("fuse_attention", "fuse_norm"), exact="reassociation")
+@graph_pass(phase="fuse", after=("conv_to_product", "fuse_attention", "fuse_norm"), exact="reassociation")
 def sink_transposes(model: ir.Model, context: PassContext) -> int:
     """Multiply from the side that needs no transpose, and move transposes down until they cancel.
 

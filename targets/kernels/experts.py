@@ -101,7 +101,7 @@ class Experts:
                     starts = [tiles.local(start_of(row + i)) for i in range(height)]
                     values = tiles.accumulate(
                         isa, buffers["a"], starts, depth, buffers["weights"], weights_at,
-                        self.weight_dtype,
+                        self.weight_dtype, prefetch=tiles.PREFETCH,
                     )  # fmt: skip
                     addresses = [
                         T.address_of(buffers[n][0])

@@ -66,17 +66,18 @@ class Linear:
             buffers, (rows, depth, columns, begin, end) = tiles.parameters(
                 names, ("rows", "depth", "columns")
             )
-            blocks = tiles.local(tirx.truncdiv(rows + (ROW_BLOCK - 1), ROW_BLOCK))
+            blocks = tiles.local(tiles.row_blocks(rows, ROW_BLOCK))
+            each = tiles.local(tirx.truncdiv(rows + blocks - 1, blocks))
             with T.serial(begin, end) as task:
                 panel = tiles.local(tirx.truncdiv(task, blocks))
-                first = tiles.local(tirx.truncmod(task, blocks) * ROW_BLOCK)
-                last = tiles.local(tirx.min(rows, first + ROW_BLOCK))
+                first = tiles.local(tirx.min(rows, tirx.truncmod(task, blocks) * each))
+                last = tiles.local(tirx.min(rows, first + each))
 
                 def block(row: Expr, height: int) -> None:
                     starts = [tiles.local((row + i) * depth) for i in range(height)]
                     values = tiles.accumulate(
                         isa, buffers["a"], starts, depth, buffers["weights"],
-                        panel * depth * tiles.PANEL, self.weight_dtype,
+                        panel * depth * tiles.PANEL, self.weight_dtype, prefetch=tiles.PREFETCH,
                     )  # fmt: skip
                     operands = [T.address_of(buffers[f"operand{o.index}"][0]) for o in self.operands]
                     out = T.address_of(buffers["out"][0])

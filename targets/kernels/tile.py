@@ -20,6 +20,15 @@ from edgemoe.targets.spec import Isa
 PANEL = 32
 """Output columns per weight panel, over all ports."""
 
+CACHE_LINE = 64
+"""Bytes."""
+
+STORED_BYTES = {"float32": 4, "bfloat16": 2}
+"""Bytes of one packed weight."""
+
+PREFETCH = 4096
+"""Bytes that packed weights are fetched ahead of their use."""
+
 UNBOUNDED = 1 << 30
 """Extent of buffers whose size only the plan knows."""
 
@@ -106,10 +115,12 @@ def accumulate(
     panel_start: Expr,
     weight_dtype: str,
     stride: Expr | int = PANEL,
+    prefetch: int = 0,
 ) -> Expr:
     """Emit sum over k of a[row_starts[i] + k] * panel[k, :]; returns the address of [rows, PANEL].
 
-    Row k of the panel begins at panel_start + k * stride.
+    Row k of the panel begins at panel_start + k * stride; what lies `prefetch` bytes further is
+    fetched ahead.
 
     What is done with the sums must happen in a function of another object file: were it inlined,
     LLVM would keep its constants in registers during the loop over k and spill the sums.
@@ -125,6 +136,16 @@ def accumulate(
             T.bind(load_weights(weights, panel_start + k * stride + j * lanes, lanes, weight_dtype))
             for j in range(vectors)
         ]
+        if prefetch:
+            for line in range(0, PANEL * STORED_BYTES[weight_dtype], CACHE_LINE):
+                ahead = panel_start + k * stride + (prefetch + line) // STORED_BYTES[weight_dtype]
+                # Read, keep in all caches, data: hardware prefetchers run too short a way ahead
+                # of a loop that does this much work per line.
+                T.evaluate(
+                    T.call_llvm_intrin(
+                        "void", "llvm.prefetch.p0", T.address_of(weights[ahead]), 0, 3, 1
+                    )
+                )
         for i in range(rows):
             value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
             for j in range(vectors):
@@ -137,20 +158,28 @@ def accumulate(
     return T.address_of(values[0])
 
 
+def row_blocks(rows: Expr | int, limit: int) -> Expr:
+    """Number of blocks of at most `limit` rows."""
+    return tirx.truncdiv(rows + (limit - 1), limit)
+
+
 def for_row_blocks(
     tallest: int, first: Expr, last: Expr, body: Callable[[Expr, int], None]
 ) -> None:
     """Emit `body(row, height)` so that tiles cover rows first..last.
 
-    All tiles are of the tallest height but the last, which has one body per possible height: a
-    panel is then read as few times as possible.
+    As few tiles as possible, of heights that differ by at most one: a low tile waits for its sums
+    instead of being limited by the multipliers.
     """
-    with T.serial(0, tirx.truncdiv(last - first, tallest)) as block:
-        body(local(first + block * tallest), tallest)
-    left = local(tirx.truncmod(last - first, tallest))
-    for height in range(1, tallest):
-        with T.If(tirx.EQ(left, height)), T.Then():
-            body(local(last - left), height)
+    count = local(row_blocks(last - first, tallest))
+    each = local(tirx.truncdiv(last - first, tirx.max(count, 1)))
+    extra = local((last - first) - each * count)
+    with T.serial(0, count) as number:
+        row = local(first + number * each + tirx.min(number, extra))
+        height = local(each + tirx.Select(number < extra, tirx.const(1), tirx.const(0)))
+        for candidate in range(1, tallest + 1):
+            with T.If(tirx.EQ(height, candidate)), T.Then():
+                body(row, candidate)
 
 
 def for_columns(width: Expr, lanes: int, body: Callable[[Expr, int], None]) -> None:

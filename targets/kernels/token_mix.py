@@ -60,14 +60,15 @@ class TokenMix:
             buffers, (rows, depth, channels, begin, end) = tiles.parameters(
                 dict.fromkeys(names, "float32"), ("rows", "depth", "channels")
             )
-            blocks = tiles.local(tirx.truncdiv(rows + (ROW_BLOCK - 1), ROW_BLOCK))
+            blocks = tiles.local(tiles.row_blocks(rows, ROW_BLOCK))
+            each = tiles.local(tirx.truncdiv(rows + blocks - 1, blocks))
             panels = tiles.local(tirx.truncdiv(channels + (tiles.PANEL - 1), tiles.PANEL))
             with T.serial(begin, end) as task:
                 batch = tiles.local(tirx.truncdiv(task, blocks * panels))
                 rest = tiles.local(tirx.truncmod(task, blocks * panels))
                 panel = tiles.local(tirx.truncdiv(rest, blocks))
-                first = tiles.local(tirx.truncmod(rest, blocks) * ROW_BLOCK)
-                last = tiles.local(tirx.min(rows, first + ROW_BLOCK))
+                first = tiles.local(tirx.min(rows, tirx.truncmod(rest, blocks) * each))
+                last = tiles.local(tirx.min(rows, first + each))
                 # The last panel reaches back over columns that the one before has stored.
                 column = tiles.local(tirx.min(panel * tiles.PANEL, channels - tiles.PANEL))
                 skip = tiles.local(panel * tiles.PANEL - column)
