@@ -49,12 +49,13 @@ def _print(console: Console, result: Profile) -> None:
         f"machine: {machine.cpu}; {machine.gflops:.0f} GFLOP/s float32, {machine.read_gbps:.1f} "
         "GB/s read, with these threads\n"
     )
+    several = len({step.variant for step in result.steps}) > 1
     console.table(
         ("step", "time", "share", "calls", "MACs", "bytes", "peak", "bandwidth", "kernel", "origin",
          "what"),
         [
-            (f"{s.variant}.{s.step}", duration(s.nanoseconds), f"{s.share:.1%}", s.calls,
-             f"{s.macs:,}", f"{s.nbytes:,}", f"{s.peak_share:.1%}", f"{s.bandwidth_share:.1%}",
+            (f"variant {s.variant}, {s.step}" if several else s.step, duration(s.nanoseconds),
+             f"{s.share:.1%}", s.calls, f"{s.macs:,}", f"{s.nbytes:,}", f"{s.peak_share:.1%}", f"{s.bandwidth_share:.1%}",
              s.kernel, s.origin, s.label)
             for s in result.steps
         ],

@@ -174,8 +174,11 @@ em_status em_state_reset(em_model *model)
     if (model == NULL)
         return em_fail(EM_ERROR_ARGUMENT, "em_state_reset: `model` must not be NULL");
     pthread_mutex_lock(&model->mutex);
-    for (int32_t i = 0; i < em_this_model.input_count; i++)
-        model->states[i].ready = 0; /* the next run fills it with zeros */
+    for (int32_t i = 0; i < em_this_model.input_count; i++) {
+        const em_state *state = &model->states[i];
+        if (state->ready) /* otherwise the first run that needs it fills it with zeros */
+            memset(state->pair[state->current].data, 0, state->pair[state->current].bytes);
+    }
     pthread_mutex_unlock(&model->mutex);
     return EM_OK;
 }
