@@ -55,7 +55,8 @@ def _print(console: Console, result: Profile) -> None:
          "what"),
         [
             (f"variant {s.variant}, {s.step}" if several else s.step, duration(s.nanoseconds),
-             f"{s.share:.1%}", s.calls, f"{s.macs:,}", f"{s.nbytes:,}", f"{s.peak_share:.1%}", f"{s.bandwidth_share:.1%}",
+             f"{s.share:.1%}", s.calls, f"{s.macs:,}", f"{s.nbytes:,}", f"{s.peak_share:.1%}",
+             f"{s.bandwidth_share:.1%}",
              s.kernel, s.origin, s.label)
             for s in result.steps
         ],
