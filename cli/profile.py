@@ -17,6 +17,9 @@ def command(
     artifact: ArtifactPath,
     inputs: Inputs = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Medians are over this many.")] = 20,
+    remeasure: Annotated[
+        bool, typer.Option("--remeasure", help="Measure the machine's peak and bandwidth again.")
+    ] = False,
     threads: Threads = 1,
     isa: Isa = None,
     json_file: Json = None,
@@ -32,7 +35,11 @@ def command(
     arrays = None if inputs is None else read_arrays(inputs)
     with load(artifact, threads=threads, isa=isa) as session, console.progress() as show:
         result = profile(
-            session, arrays, runs=runs, progress=lambda done, total: show("runs", done, total)
+            session,
+            arrays,
+            runs=runs,
+            measure_again=remeasure,
+            progress=lambda done, total: show("runs", done, total),
         )
     _print(console, result)
     console.result(result.to_dict())

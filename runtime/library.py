@@ -49,6 +49,18 @@ class StepInfo(ctypes.Structure):
     )
 
 
+class StepTime(ctypes.Structure):
+    """`em_step_time`."""
+
+    _fields_ = (("variant", c_int32), ("step", c_int32), ("nanoseconds", c_int64))
+
+
+class Times(ctypes.Structure):
+    """`em_times`."""
+
+    _fields_ = (("steps", POINTER(StepTime)), ("capacity", c_int32), ("count", c_int32))
+
+
 HOOK = ctypes.CFUNCTYPE(None, c_void_p, POINTER(StepInfo))
 
 _ERRORS: dict[int, type[EdgemoeError]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import ArtifactError, InputError
 from edgemoe.runtime.frame import numpy_dtype
-from edgemoe.runtime.library import StepInfo
 from edgemoe.runtime.machine import Machine, measure
 from edgemoe.runtime.manifest import inside
 from edgemoe.runtime.routing import RegionUse, RoutingRecorder
@@ -98,6 +98,7 @@ def profile(
     inputs: Mapping[str, Array] | None = None,
     *,
     runs: int = 20,
+    measure_again: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Profile:
     """Run `session` `runs` times with and without hooks, always from fresh states.
@@ -106,6 +107,7 @@ def profile(
         session: an opened artifact; its number of threads is used.
         inputs: as for `Session.run`; None takes the self-test's.
         runs: how often; medians are reported.
+        measure_again: measure the machine even if it has been measured before.
         progress: called with (done, total).
 
     Raises:
@@ -119,18 +121,15 @@ def profile(
     session.reset()
     session.run_hooked(inputs, recorder)
     times: list[dict[tuple[int, int], int]] = []
-    calls: dict[tuple[int, int], int] = {}
+    calls: Counter[tuple[int, int]] = Counter()
     whole = []
-
-    def hook(info: StepInfo) -> None:
-        key = (info.variant, info.step)
-        times[-1][key] = times[-1].get(key, 0) + info.nanoseconds
-        calls[key] = calls.get(key, 0) + 1
-
     for number in range(runs):
-        times.append({})
         session.reset()
-        session.run_hooked(inputs, hook)
+        steps = session.run_timed(inputs)
+        calls = Counter((variant, step) for variant, step, _ in steps)
+        times.append(dict.fromkeys(calls, 0))
+        for variant, step, nanoseconds in steps:
+            times[-1][variant, step] += nanoseconds
         session.reset()
         start = time.perf_counter_ns()
         session.run(inputs)
@@ -138,7 +137,7 @@ def profile(
         if progress is not None:
             progress(number + 1, runs)
     session.reset()
-    machine = measure(session)
+    machine = measure(session, again=measure_again)
     medians = {key: statistics.median(t[key] for t in times) for key in calls}
     return Profile(
         name=session.manifest.name,
@@ -148,7 +147,7 @@ def profile(
         runs=runs,
         tokens=_tokens(session, inputs),
         run_nanoseconds=statistics.median(whole),
-        steps=tuple(_steps(plan, medians, {k: n // runs for k, n in calls.items()}, machine)),
+        steps=tuple(_steps(plan, medians, calls, machine)),
         regions=tuple(recorder.uses()),
         machine=machine,
         memory={

@@ -110,6 +110,22 @@ EM_API em_status em_run_hooked(em_model *model, const em_tensor *inputs, int32_t
                                const em_tensor *outputs, int32_t output_count, em_hook hook,
                                void *user);
 
+/* A hook that notes the time of every step in the em_times that `user` points to. A hook of your
+ * own costs time between the steps, and may push the model's data out of the caches. */
+typedef struct em_step_time {
+    int32_t variant;
+    int32_t step;
+    int64_t nanoseconds;
+} em_step_time;
+
+typedef struct em_times {
+    em_step_time *steps; /* room for `capacity` of them */
+    int32_t capacity;
+    int32_t count; /* steps that ran; those beyond the capacity are not noted */
+} em_times;
+
+EM_API void em_record_time(void *user, const em_step_info *info);
+
 /* Fill in dtype, rank and shape (not data) of output `index` for these inputs. */
 EM_API em_status em_output_shape(const em_model *model, const em_tensor *inputs,
                                  int32_t input_count, int32_t index, em_tensor *output);

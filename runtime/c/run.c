@@ -327,3 +327,12 @@ em_status em_run(em_model *model, const em_tensor *inputs, int32_t input_count,
 {
     return em_run_hooked(model, inputs, input_count, outputs, output_count, NULL, NULL);
 }
+
+void em_record_time(void *user, const em_step_info *info)
+{
+    em_times *times = user;
+    if (times->count < times->capacity)
+        times->steps[times->count] =
+            (em_step_time){info->variant, info->step, info->nanoseconds};
+    times->count++;
+}

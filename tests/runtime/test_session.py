@@ -153,3 +153,12 @@ def test_a_call_costs_little(toy_artifact):
             session.run(inputs)
         best = min(best, (time.perf_counter() - start) / 200)
     assert best < 15e-6
+
+
+def test_step_times_are_noted_in_c(toy_artifact):
+    session = toy_artifact("mixer", dispatch="split", buckets=(1, 5)).load()
+    steps = session.run_timed({"x": batch(7)})
+    assert [step[:2] for step in steps] == [(1, 0), (1, 1), (0, 0), (0, 1), (0, 0), (0, 1)]
+    assert all(0 <= nanoseconds < 1e9 for _, _, nanoseconds in steps)
+    assert len(session.run_timed({"x": batch(5 * 600)})) == 1200
+    assert len(session.run_timed({"x": batch(5 * 40000)})) == 1 << 16
