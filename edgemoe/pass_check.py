@@ -128,7 +128,7 @@ def run_in_onnxruntime(
 
 def onnxruntime_session(model: ir.Model, *, threads: int = 1, optimise: bool = False) -> Any:
     """Open a model in onnxruntime, without its own graph rewriting unless `optimise`."""
-    import onnxruntime as ort  # type: ignore[import-untyped]
+    import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

@@ -60,9 +60,7 @@ def _is_plain(node: ir.Node) -> bool:
     )
 
 
-def _pointwise(
-    emit: Emitter, x: ir.Value, weight: ir.Value, bias: ir.Value | None
-) -> ir.Value:
+def _pointwise(emit: Emitter, x: ir.Value, weight: ir.Value, bias: ir.Value | None) -> ir.Value:
     """Multiply the channels of every place from the left: [out, in] x [B, in, places]."""
     batch, channels, *places = graph_facts.shape_of(x) or ()
     out = (graph_facts.shape_of(weight) or (0,))[0]
@@ -85,9 +83,7 @@ def _patches(emit: Emitter, x: ir.Value, weight: ir.Value, bias: ir.Value | None
     rank = len(kernel)
     order = [0, *(2 + 2 * i for i in range(rank)), 1, *(3 + 2 * i for i in range(rank))]
     depth = channels * int(np.prod(kernel))
-    rows = emit.reshape(
-        emit.op("Transpose", view, perm=order), batch, int(np.prod(counts)), depth
-    )
+    rows = emit.reshape(emit.op("Transpose", view, perm=order), batch, int(np.prod(counts)), depth)
     result = emit.op("MatMul", rows, _matrix(emit, weight, (out, depth), turn=True))
     if bias is not None:
         result = emit.op("Add", result, bias)

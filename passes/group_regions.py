@@ -13,7 +13,16 @@ from edgemoe.region_body import NotRowWise, RegionBody
 from edgemoe.row_source import with_shape
 
 
-@graph_pass(phase="recognise", after=("recognise_combine",), exact="reassociation")
+@graph_pass(
+    phase="recognise",
+    after=(
+        "recognise_batched",
+        "recognise_combine",
+        "recognise_dense_loops",
+        "recognise_scatter_loops",
+    ),
+    exact="reassociation",
+)
 def group_regions(model: ir.Model, context: PassContext) -> int:
     """Outline everything from `Dispatch` to `Combine` as one function per layer.
 

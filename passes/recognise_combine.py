@@ -15,7 +15,9 @@ _FOLLOWED = graph_facts.ELEMENTWISE | graph_facts.RESHAPES | {"Split", "Slice", 
 _NORMS = frozenset({"RMSNormalization", "LayerNormalization"})
 
 
-@graph_pass(phase="recognise", after=("absorb_expert_bias",), exact="reassociation")
+@graph_pass(
+    phase="recognise", after=("absorb_expert_bias", "recognise_stacked"), exact="reassociation"
+)
 def recognise_combine(model: ir.Model, context: PassContext) -> int:
     """Turn the weighting and summing of expert outputs into `Combine`.
 

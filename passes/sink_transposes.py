@@ -16,7 +16,9 @@ WIDE = 32
 _SUNK = "edgemoe.sunk"
 
 
-@graph_pass(phase="fuse", after=("conv_to_product", "fuse_attention", "fuse_norm"), exact="reassociation")
+@graph_pass(
+    phase="fuse", after=("conv_to_product", "fuse_attention", "fuse_norm"), exact="reassociation"
+)
 def sink_transposes(model: ir.Model, context: PassContext) -> int:
     """Multiply from the side that needs no transpose, and move transposes down until they cancel.
 
@@ -31,7 +33,9 @@ def sink_transposes(model: ir.Model, context: PassContext) -> int:
         for node in list(model.graph):
             if node.graph is None:
                 continue
-            if any(rule(node) for rule in (_cancel, _from_left, _from_right, _elementwise, _softmax)):
+            if any(
+                rule(node) for rule in (_cancel, _from_left, _from_right, _elementwise, _softmax)
+            ):
                 changes += 1
                 again = True
     return changes

@@ -57,9 +57,7 @@ def _export(name: str, experts: int, chosen: int, opset: int, bias: bool) -> ir.
     forms = load_forms()
     layer = forms.FORMS[name](experts, chosen, **({"bias": True} if bias else {}))
     example = torch.randn(6, forms.HIDDEN)
-    return torch_to_ir(
-        layer, (example,), opset, input_names=["x"], dynamic_shapes=({0: "T"},)
-    )
+    return torch_to_ir(layer, (example,), opset, input_names=["x"], dynamic_shapes=({0: "T"},))
 
 
 class Tools:

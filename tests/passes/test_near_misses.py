@@ -208,7 +208,9 @@ def test_a_second_reader_of_the_gathered_weights_keeps_them(tools: Any) -> None:
 
 
 def test_a_shared_expert_and_a_residual_stay_outside(tools: Any) -> None:
-    source = changed(DENSE, ("y = Add (yab, yc)", "s = Add (yab, yc) t = Add (s, x) y = Add (t, fa)"))
+    source = changed(
+        DENSE, ("y = Add (yab, yc)", "s = Add (yab, yc) t = Add (s, x) y = Add (t, fa)")
+    )
     model = tools.text(source, weights(DENSE))
     tools.recognise(model)
     (call,) = tools.regions(model)

@@ -158,9 +158,10 @@ def test_unknown_routers_stay(tools: Any, family: str) -> None:
 
 
 def test_argmax(tools: Any) -> None:
-    source = FRAME.replace("ROUTER", """p = Softmax (logits)
-      best = ArgMax <axis = 1, keepdims = 1> (p) w = ReduceMax <keepdims = 1> (p, last)
-      ids = Identity (best)""").replace("[5, 3, 6]", "[5, 1, 6]").replace("[15, 6, 1]", "[5, 6, 1]")  # fmt: skip
+    router = """p = Softmax (logits) best = ArgMax <axis = 1, keepdims = 1> (p)
+      w = ReduceMax <keepdims = 1> (p, last) ids = Identity (best)"""
+    source = FRAME.replace("ROUTER", router).replace("[5, 3, 6]", "[5, 1, 6]")
+    source = source.replace("[15, 6, 1]", "[5, 6, 1]")
     model = tools.text(source, arrays(""))
     tools.recognise(model)
     (call,) = tools.regions(model, "Route")

@@ -12,8 +12,10 @@ import pytest
 from edgemoe.graph_facts import origin_of
 from edgemoe.specialise import bind_shapes
 
-BASE = {"vocab_size": 32, "hidden_size": 16, "intermediate_size": 12, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 32}  # fmt: skip
+BASE = {
+    "vocab_size": 32, "hidden_size": 16, "intermediate_size": 12, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 32,
+}  # fmt: skip
 MLA = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 4, "v_head_dim": 4,
        "qk_nope_head_dim": 4, "first_k_dense_replace": 0, "n_shared_experts": 1}  # fmt: skip
 
@@ -60,9 +62,7 @@ def test_recognised(tools: Any, family: str) -> None:
             return self.model(input_ids=input_ids, use_cache=False).logits
 
     ids = torch.randint(0, 32, (1, 5))
-    graph = bind_shapes(
-        tools.export_module(Logits(), (ids,), 18, input_names=["input_ids"]), {}
-    )
+    graph = bind_shapes(tools.export_module(Logits(), (ids,), 18, input_names=["input_ids"]), {})
     feeds = [{"input_ids": np.random.default_rng(s).integers(0, 32, (1, 5))} for s in (0, 1)]
     tools.recognise(graph, feeds, tolerance=1e-4)
     (moe,), (route,) = tools.regions(graph), tools.regions(graph, "Route")
