@@ -39,6 +39,7 @@ __all__ = [
     "ManifestExtras",
     "SelfTest",
     "WeightWriter",
+    "refuse_strangers",
     "staging",
     "write_manifest",
     "write_plan",
@@ -129,7 +130,7 @@ def staging(out: Path, *, zipped: bool = False) -> Iterator[Path]:
     Raises:
         ArtifactError: `out` exists and is no artifact, or the disk is full or read-only.
     """
-    _refuse_strangers(out)
+    refuse_strangers(out)
     folder = out.parent / f".{out.name}.partial-{uuid.uuid4().hex[:8]}"
     try:
         folder.mkdir(parents=True)
@@ -146,8 +147,8 @@ def staging(out: Path, *, zipped: bool = False) -> Iterator[Path]:
         _packed(folder).unlink(missing_ok=True)
 
 
-def _refuse_strangers(out: Path) -> None:
-    """Never overwrite what is not an artifact."""
+def refuse_strangers(out: Path) -> None:
+    """Raise ArtifactError when `out` exists and is not an artifact: it is never overwritten."""
     if not out.exists() and not out.is_symlink():
         return
     if out.is_dir() and ((out / MANIFEST).is_file() or not any(out.iterdir())):

@@ -140,8 +140,11 @@ def _without_nan_guard(value: ir.Value) -> ir.Value:
         return value
     condition, zero, other = where.inputs
     test = graph_facts.made_by(condition, "IsNaN")
-    if test is not None and test.inputs[0] is other and zero is not None and (
-        _constant(zero) == 0.0
+    if (
+        test is not None
+        and test.inputs[0] is other
+        and zero is not None
+        and (_constant(zero) == 0.0)
     ):
         assert other is not None
         return other
@@ -172,7 +175,9 @@ def _mask(scores: ir.Value) -> tuple[ir.Value, ir.Value | None, MaskKind] | str:
     return scores, None, "none"
 
 
-def _constant(value: ir.Value) -> float | None:
+def _constant(value: ir.Value | None) -> float | None:
+    if value is None:
+        return None
     found = graph_facts.scalar_of(value)
     if found is not None:
         return found
@@ -191,6 +196,7 @@ def _scaled(value: ir.Value) -> tuple[ir.Value, float]:
         if node is None or node.inputs[0] is None or node.inputs[1] is None:
             return value, scale
         first, second = node.inputs
+        assert first is not None and second is not None
         factor = _constant(second)
         if factor is not None:
             scale *= factor if node.op_type == "Mul" else 1.0 / factor

@@ -68,9 +68,7 @@ def plan_buckets(
     Raises:
         OptionError: tokens or shapes do not fit the model, or a dimension stays open.
     """
-    inputs = {
-        str(v.name): v for v in model.graph.inputs if v.name not in model.graph.initializers
-    }
+    inputs = {str(v.name): v for v in model.graph.inputs if v.name not in model.graph.initializers}
     bound = {name: int(n) for name, n in shapes.items() if isinstance(n, int)}
     whole = {name: tuple(n) for name, n in shapes.items() if not isinstance(n, int)}
     open_dimensions = _dimensions(inputs)
@@ -78,7 +76,7 @@ def plan_buckets(
         if name not in open_dimensions:
             known = ", ".join(open_dimensions) or "none, all shapes are static"
             raise OptionError(
-                f"--shape {name}: no input has a dimension of that name; dynamic dimensions: {known}"
+                f"--shape {name}: no input has a dimension of that name; dynamic ones: {known}"
             )
     for name, shape in whole.items():
         if name not in inputs:
@@ -88,7 +86,7 @@ def plan_buckets(
     nameless = [name for name, v in inputs.items() if _nameless(v) and name not in whole]
     if nameless:
         raise OptionError(
-            f"input {nameless[0]!r} has shape {inputs[nameless[0]].shape}: a dimension has no name\n"
+            f"input {nameless[0]!r} is {inputs[nameless[0]].shape}: a dimension has no name\n"
             f"  next: give the whole shape, --shape {nameless[0]}=1x8"
         )
     if len(left) > 1:

@@ -48,7 +48,9 @@ def find_dispatch(
         return Found("static", False, f"output {loose[0]} has no token axis")
     feed = feed_of(_SIZE, 1)
     whole = reference.run(feed, _SIZE)
-    padded = [reference.run(_padded(feed, feed_of(_SIZE + 1, s), carried), _SIZE + 1) for s in (2, 3)]
+    padded = [
+        reference.run(_padded(feed, feed_of(_SIZE + 1, s), carried), _SIZE + 1) for s in (2, 3)
+    ]
     states = [x for x in inputs if x.state_output is not None]
     pads = not states and all(_same(_head(p, outputs, _SIZE), whole, outputs) for p in padded)
     parts = []

@@ -9,8 +9,32 @@ import onnx_ir as ir
 from edgemoe import graph_facts
 
 FUSABLE = frozenset(
-    """Add Sub Mul Div Max Min Neg Abs Relu Clip LeakyRelu Elu HardSigmoid HardSwish Sigmoid Tanh
-    Erf Exp Gelu Swish Sqrt Reciprocal Pow Identity""".split()
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Max",
+        "Min",
+        "Neg",
+        "Abs",
+        "Relu",
+        "Clip",
+        "LeakyRelu",
+        "Elu",
+        "HardSigmoid",
+        "HardSwish",
+        "Sigmoid",
+        "Tanh",
+        "Erf",
+        "Exp",
+        "Gelu",
+        "Swish",
+        "Sqrt",
+        "Reciprocal",
+        "Pow",
+        "Identity",
+    ]
 )
 """Operators that kernels have emitters for (`targets/kernels/expression.py`)."""
 
@@ -72,7 +96,9 @@ def grow(graph: ir.Graph, product: ir.Node, *, rows_only_last: bool = False) -> 
         for value in node.inputs:
             if value is not None and value not in inside and value not in operands:
                 operands.append(value)
-        live = [v for v in inside if v.is_graph_output() or any(u not in members for u in _users(v))]
+        live = [
+            v for v in inside if v.is_graph_output() or any(u not in members for u in _users(v))
+        ]
         if len(live) == 1 and live[0] is inside[-1]:
             best = Epilogue(live[0], list(operands))
     return best

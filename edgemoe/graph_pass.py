@@ -1,4 +1,4 @@
-"""What a graph pass is: a function over an `onnx_ir.Model` that says when it runs and what it keeps.
+"""What a graph pass is: a function over a model that says when it runs and what it keeps.
 
 A pass lives in one file of `passes/`; nothing else lists it. `edgemoe.pass_runner` finds it,
 orders it and checks that it told the truth.

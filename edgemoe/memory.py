@@ -119,7 +119,9 @@ def _first_fit(
     offsets = [-1] * len(lifetimes)
     total = 0
     for number in order:
-        taken = sorted((offsets[j], lifetimes[j].nbytes) for j in conflicts[number] if offsets[j] >= 0)
+        taken = sorted(
+            (offsets[j], lifetimes[j].nbytes) for j in conflicts[number] if offsets[j] >= 0
+        )
         at = 0
         for start, nbytes in taken:
             if start - at >= lifetimes[number].nbytes:

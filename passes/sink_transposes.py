@@ -11,7 +11,7 @@ from edgemoe.epilogue import FUSABLE
 from edgemoe.graph_pass import PassContext, graph_pass
 
 WIDE = 32
-"""From this many channels on, a mixing product is computed from the left, with channels as lanes."""
+"""From this many channels on, a mixing product is computed from the left, channels as lanes."""
 
 _SUNK = "edgemoe.sunk"
 

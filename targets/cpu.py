@@ -94,9 +94,7 @@ def in_place_states(lowered: Lowered, inputs: Sequence[TensorInfo],
 
 def _may_share(variant: Variant, number: int, result: int) -> bool:
     def place(where: str, index: int) -> list[int]:
-        return [
-            i for i, b in enumerate(variant.buffers) if b.where == where and b.index == index
-        ]
+        return [i for i, b in enumerate(variant.buffers) if b.where == where and b.index == index]
 
     sources, targets = place("input", number), place("output", result)
     if not targets:
@@ -154,5 +152,3 @@ def generic_steps(variants: Sequence[Variant], kernels: KernelTable) -> list[str
         for step in variant.steps
         if kernels.templates[step.kernel] == "generic"
     ]
-
-

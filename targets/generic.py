@@ -169,7 +169,8 @@ def _schedule(schedule: s_tir.Schedule) -> int:
     if len(loops) != len(block.iter_vars) or len(block.writes) != 1:
         return 0
     variables = [schedule.get(loop).loop_var for loop in loops]
-    spatial, reduction = [], []
+    spatial: list[s_tir.schedule.LoopRV] = []
+    reduction: list[s_tir.schedule.LoopRV] = []
     for iter_var, value in zip(block.iter_vars, realize.iter_values, strict=True):
         matches = [i for i, v in enumerate(variables) if v.same_as(value)]
         if not matches:

@@ -149,6 +149,9 @@ def _check(plan: Plan) -> None:
             raise ValueError(f"'{info.name}' has rank {len(info.shape)}, at most {MAX_RANK}")
         if (info.token_axis is not None) != (-1 in info.shape):
             raise ValueError(f"'{info.name}': -1 in the shape {info.shape} is the token axis")
+    alignment = plan.facts.get("io_alignment", DEFAULT_IO_ALIGNMENT)
+    if alignment not in (1, 2, 4, 8, 16, 32, 64):
+        raise ValueError(f"io_alignment {alignment} is no power of two up to 64")
     with_tokens = any(info.token_axis is not None for info in plan.inputs)
     if with_tokens != (tokens[0] > 0):
         raise ValueError(f"plan '{plan.name}': variants of tokens need an input with a token axis")

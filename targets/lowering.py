@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -85,7 +86,11 @@ def inline_regions(model: ir.Model) -> None:
         }
         if not refused:
             return
-        InlinePass(criteria=lambda function: function.identifier() in refused)(model)
+        InlinePass(criteria=_one_of(refused))(model)
+
+
+def _one_of(identifiers: set[tuple[str, str, str]]) -> Callable[[ir.Function], bool]:
+    return lambda function: function.identifier() in identifiers
 
 
 class _Buffers:

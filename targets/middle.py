@@ -153,9 +153,7 @@ def dynamic_inputs(node: ir.Node) -> list[ir.Value]:
     return list(found)
 
 
-def _import(
-    proto: onnx.ModelProto, ours: Mapping[str, ir.Node], model: ir.Model
-) -> tvm.IRModule:
+def _import(proto: onnx.ModelProto, ours: Mapping[str, ir.Node], model: ir.Model) -> tvm.IRModule:
     original = onnx_frontend._get_convert_map
     known = original()
     for node in model.graph:

@@ -92,7 +92,7 @@ class WeightTable:
         """A hash of the elements, so that equal weights of two variants are stored once."""
         if id(array) not in self._hashes:
             data = np.ascontiguousarray(array)
-            text = hashlib.blake2b(data.view(np.uint8).reshape(-1), digest_size=16).hexdigest()
+            text = hashlib.blake2b(data.view(np.uint8).reshape(-1).data, digest_size=16).hexdigest()
             self._hashes[id(array)] = (array, f"{data.dtype}{data.shape}{text}")
         return self._hashes[id(array)][1]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx_ir as ir
@@ -103,12 +103,12 @@ def size_of(shape: Sequence[int]) -> int:
 
 
 @lru_cache(maxsize=2)
-def _numpy(tensor: ir.TensorProtocol) -> Array:
-    return tensor.numpy()
+def _numpy(tensor: Any) -> Array:
+    return np.asarray(tensor.numpy())
 
 
 def reader(value: ir.Value) -> Callable[[], Array]:
     """Reads a weight when it is asked for; the last two stay in memory."""
     tensor = value.const_value
     assert tensor is not None
-    return lambda: _numpy(tensor)
+    return lambda: _numpy(cast("Hashable", tensor))

@@ -46,7 +46,10 @@ class Attention:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (q, k, v, out, mask?, heads, group, queries, keys, size, value_size, strides)."""
+        """C types of the parameters, in order.
+
+        (q, k, v, out, mask?, heads, group, queries, keys, size, value_size, strides)
+        """
         mask = {"none": (), "float": ("float*",)}.get(self.mask, ("int8_t*",))
         return ("float*",) * 4 + mask + ("int32_t",) * (6 + len(STRIDES))
 
@@ -188,16 +191,16 @@ class Attention:
         with T.If(tirx.Not(seen(first[0]))), T.Then():
             T.buffer_store(last, keys, [0])
 
-    def _dot(
-        self, isa: Isa, a: tirx.Var, a_at: Expr, b: tirx.Var, b_at: Expr, size: Expr
-    ) -> Expr:
+    def _dot(self, isa: Isa, a: tirx.Var, a_at: Expr, b: tirx.Var, b_at: Expr, size: Expr) -> Expr:
         lanes = isa.lanes
         partial = T.alloc_buffer((lanes,), "float32")
         T.buffer_store(
             partial, tiles.splat(tirx.const(0.0, "float32"), lanes), [T.ramp(0, 1, lanes)]
         )
         with T.serial(0, tirx.truncdiv(size, lanes)) as j:
-            product = tiles.load(a, a_at + j * lanes, lanes) * tiles.load(b, b_at + j * lanes, lanes)
+            product = tiles.load(a, a_at + j * lanes, lanes) * tiles.load(
+                b, b_at + j * lanes, lanes
+            )
             at = T.ramp(0, 1, lanes)
             T.buffer_store(partial, partial[at] + product, [at])
         width = lanes
@@ -248,7 +251,7 @@ def lower(site: Site) -> None:
     assert read is not None
     found, order = read
     rank = len(found.q.dims)
-    batch, heads = ((1, 1) + found.q.shape[:-2])[-2:]
+    batch, heads = (1, 1, *found.q.shape[:-2])[-2:]
     queries, keys = found.q.shape[-2], found.k.shape[-2]
     result = shape_of(site.node.outputs[0])
     # stored[i] is axis order[i] of the result: its stride belongs to that axis.

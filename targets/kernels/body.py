@@ -44,9 +44,7 @@ class Body:
             self.memo[value] = known if known is not None else self._parse(value)
         return self.memo[value]
 
-    def operand(
-        self, value: ir.Value | np.ndarray, indexing: str | None = None
-    ) -> ex.Operand:
+    def operand(self, value: ir.Value | np.ndarray, indexing: str | None = None) -> ex.Operand:
         """Declare `value` to be an extra pointer of the kernel."""
         if indexing is None:
             shape = value.shape if isinstance(value, np.ndarray) else shape_of(value)
@@ -110,7 +108,7 @@ class Body:
 
     def _clip(self, node: ir.Node) -> ex.Node:
         x, *limits = [None if v is None else self.parse(v) for v in node.inputs]
-        low, high = (limits + [None, None])[:2]
+        low, high = [*limits, None, None][:2]
         assert x is not None
         result = x if low is None else ex.Apply("Max", (x, low))
         return result if high is None else ex.Apply("Min", (result, high))

@@ -17,7 +17,10 @@ from tvm.ir import Expr
 from edgemoe.targets.kernels import vector_math as vm
 
 Indexing = Literal["full", "column", "row", "scalar", "expert_column", "token"]
-"""How an operand of a [M, N] result is read: [m, n], [n], [m], [0], [expert of m, n], [token of m, n]."""
+"""How an operand of a [M, N] result is read.
+
+At [m, n], [n], [m], [0], [expert of m, n] or [token of m, n].
+"""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,6 @@ def evaluate(node: Node, leaf: Callable[[Port | Operand], Expr], lanes: int) -> 
         return OPERATORS[node.op](*(emit(a) for a in node.arguments), **dict(node.attributes))
 
     return emit(node)
-
 
 
 def _relu(x: Expr) -> Expr:

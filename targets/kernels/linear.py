@@ -79,7 +79,9 @@ class Linear:
                         isa, buffers["a"], starts, depth, buffers["weights"],
                         panel * depth * tiles.PANEL, self.weight_dtype, prefetch=tiles.PREFETCH,
                     )  # fmt: skip
-                    operands = [T.address_of(buffers[f"operand{o.index}"][0]) for o in self.operands]
+                    operands = [
+                        T.address_of(buffers[f"operand{o.index}"][0]) for o in self.operands
+                    ]
                     out = T.address_of(buffers["out"][0])
                     tiles.call(store, values, out, *operands, row, panel, columns, 0, height)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -245,9 +246,7 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
         return False
     formal = dict(zip(function.inputs, node.inputs, strict=False))
     return all(
-        graph_facts.is_constant(formal.get(port.weight))
-        for stage in stages
-        for port in stage.ports
+        graph_facts.is_constant(formal.get(port.weight)) for stage in stages for port in stage.ports
     )
 
 
@@ -299,9 +298,7 @@ def _depth(site: Site, stage: _Stage) -> int:
 class _Group:
     """The grouped order of the slots of one routing, and products that follow it."""
 
-    def __init__(
-        self, site: Site, route: ir.Value, slots: int, experts: int, routing: str
-    ) -> None:
+    def __init__(self, site: Site, route: ir.Value, slots: int, experts: int, routing: str) -> None:
         self.site, self.slots, self.experts = site, slots, experts
         program, name = site.program, site.node.name
         self.order = program.buffer(f"{name}.order", "int32", (slots,))
@@ -389,7 +386,7 @@ def _place(site: Site, stage: _Stage, spec: Experts, depth: int, dtype: str) -> 
     parts = [
         (
             WeightSection(f"{name}[{e}]", 0, nbytes, "expert", e, dtype),
-            lambda e=e: packed(e),  # type: ignore[misc]
+            partial(packed, e),
         )
         for e in range(experts)
     ]

@@ -104,9 +104,7 @@ def lower(site: Site) -> None:
     assert x is not None
     given = [v for v in more if v is not None]
     shape = shape_of(x)
-    kind: Literal["layer", "rms"] = (
-        "layer" if site.node.op_type == "LayerNormalization" else "rms"
-    )
+    kind: Literal["layer", "rms"] = "layer" if site.node.op_type == "LayerNormalization" else "rms"
     epsilon = graph_facts.float_attribute(site.node, "epsilon", 1e-5)
     spec = Norm(kind, len(given) > 0, len(given) > 1, epsilon)
     source, *parameters = site.pointers([x, *given])

@@ -66,7 +66,9 @@ class Route:
                     rank = scores[e]
                     if self.bias:
                         rank = rank + buffers["bias"][e]
-                    T.buffer_store(ranks, rank if self.largest else tirx.const(0.0, "float32") - rank, [e])
+                    T.buffer_store(
+                        ranks, rank if self.largest else tirx.const(0.0, "float32") - rank, [e]
+                    )
                 if self.groups > 1:
                     self._keep_groups(ranks, experts)
                 out = tiles.local(token * chosen)
@@ -126,7 +128,8 @@ class Route:
                     T.buffer_store(best, g, [0])
             T.buffer_store(kept, 1, [best[0]])
         with T.serial(0, experts) as e:
-            with T.If(tirx.EQ(kept[tirx.truncdiv(e, size)], 0)), T.Then():
+            dropped = T.If(tirx.EQ(kept[tirx.truncdiv(e, size)], 0))
+            with dropped, T.Then():
                 T.buffer_store(ranks, lowest, [e])
 
     def _weights(self, weights: tirx.Var, at: Expr, chosen: Expr) -> None:

@@ -8,6 +8,7 @@ writing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import onnx_ir as ir
 from tvm import tirx
@@ -97,7 +98,7 @@ def lower(site: Site) -> None:
     count = size_of(shape_of(numbers))
     (out,) = site.outputs
     dtype = str(numbers.dtype.numpy().name)
-    facts = {"origin": site.origin, "nodes": site.nodes}
+    facts: dict[str, Any] = {"origin": site.origin, "nodes": site.nodes}
     if node.op_type != "ScatterND":
         site.program.step(
             Rows(False, dtype), "gather_rows",

@@ -57,9 +57,7 @@ class Softmax:
 
 def softmax_row(isa, width, read, write, read_temporary, write_temporary) -> None:  # type: ignore[no-untyped-def]
     """Emit the softmax of one row; exponentials are kept where `*_temporary` says."""
-    peak = tiles.local(
-        reduce.reduce_row(width, isa.lanes, -3.4e38, reduce.maximum, read)
-    )
+    peak = tiles.local(reduce.reduce_row(width, isa.lanes, -3.4e38, reduce.maximum, read))
 
     def exponential(j: Expr, lanes: int) -> Expr:
         value = vm.register(vm.exp(read(j, lanes) - tiles.splat(peak, lanes)))

@@ -1,0 +1,275 @@
+"""Export a PyTorch module to a graph, and prove that nothing was lost on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from edgemoe.capture import Captured, captured
+from edgemoe.capture_op import finish_calls, translations
+from edgemoe.errors import EdgemoeError, ExportError
+from edgemoe.export_check import Run, check_experts, check_values
+from edgemoe.export_failure import explain_failure, fails_with_data
+from edgemoe.export_ops import operator_translations
+from edgemoe.export_sequences import split_without_sequences
+from edgemoe.export_tokens import check_tokens, token_shapes
+
+OPSET = 20
+_OPTIONS = frozenset(
+    ["input_names", "output_names", "dynamic_shapes", "states", "vocabulary", "example_inputs"]
+)
+
+
+@dataclass
+class Exported:
+    """A graph, and what the module says about it."""
+
+    model: ir.Model
+    examples: dict[str, np.ndarray]
+    states: dict[str, str] = field(default_factory=dict)
+    vocabulary: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Everything that torch.onnx.export is told."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    input_names: list[str] | None
+    output_names: list[str] | None
+    dynamic_shapes: Any
+    tokens_chosen: bool  # the dynamic shapes are ours, not declared
+
+
+def export_module(
+    module: nn.Module, example_inputs: Any, *, dynamic: bool = False, capture: bool = True
+) -> Exported:
+    """Export `module`, which is called with `example_inputs`: a tuple, or a dict of keywords.
+
+    Args:
+        module: left as it was, in evaluation mode only for the time of the export.
+        example_inputs: what it is called with.
+        dynamic: without declared dynamic shapes, choose a token axis and leave it free.
+        capture: replace known expert layers by expert products; off, everything is traced.
+
+    Raises:
+        ExportError: the module cannot be exported whole; says where and what to do.
+    """
+    options = _options(module)
+    args, kwargs = _arguments(module, example_inputs)
+    training = {child: child.training for child in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad(), quiet():
+            request = _request(module, args, kwargs, options, dynamic)
+            run = Run.of(module, args, kwargs)
+            return _export_checked(module, request, run, options, capture=capture)
+    finally:
+        for child, was in training.items():
+            child.training = was
+
+
+def _export_checked(
+    module: nn.Module, request: _Request, run: Run, options: Mapping[str, Any], *, capture: bool
+) -> Exported:
+    """Export with the experts captured, and plainly where that does not work."""
+    notes: list[str] = []
+    if capture:
+        with captured(module) as log:
+            if log.adapters:
+                try:
+                    return _finish(module, _program(module, request), request, run, options, log)
+                except EdgemoeError as error:
+                    notes.append(_not_captured(log, str(error)))
+                except Exception as error:  # whatever torch raises: the plain export may work
+                    notes.append(_not_captured(log, str(explain_failure(module, error))))
+    try:
+        program = _program(module, request)
+    except Exception as error:
+        failure = explain_failure(module, error, request.tokens_chosen)
+        if notes and fails_with_data(error):
+            raise ExportError(f"{failure}\n  {notes[0]}") from error
+        raise failure from error
+    exported = _finish(module, program, request, run, options, Captured())
+    exported.notes += notes
+    return exported
+
+
+def _not_captured(log: Captured, reason: str) -> str:
+    names = ", ".join(sorted(set(log.adapters.values())))
+    return f"experts were not captured (adapter {names}): {reason.splitlines()[0]}"
+
+
+def _program(module: nn.Module, request: _Request) -> ir.Model:
+    program = torch.onnx.export(
+        module, request.args, kwargs=request.kwargs, dynamo=True, verbose=False,
+        optimize=False,  # its optimiser drops `+ 1e-20` and renames weights; ours does neither
+        opset_version=OPSET, input_names=request.input_names, output_names=request.output_names,
+        dynamic_shapes=request.dynamic_shapes,
+        custom_translation_table={**translations(), **operator_translations()},
+    )  # fmt: skip
+    assert program is not None
+    return program.model
+
+
+def _finish(
+    module: nn.Module,
+    model: ir.Model,
+    request: _Request,
+    run: Run,
+    options: Mapping[str, Any],
+    log: Captured,
+) -> Exported:
+    tidy_model(model)
+    tensors = [leaf for leaf in pytree.tree_leaves((request.args, request.kwargs))
+               if isinstance(leaf, Tensor)]  # fmt: skip
+    names = [str(value.name) for value in model.graph.inputs]
+    if len(names) != len(tensors):
+        raise ExportError(
+            f"{type(module).__name__} has {len(tensors)} example tensors, but its graph has "
+            f"{len(names)} inputs ({', '.join(names)})\n  next: give each input once, as a tensor"
+        )
+    if request.tokens_chosen:
+        check_tokens(model)
+    check_experts(module, model, log, run)
+    check_values(module, model, names, run)
+    states = dict(options.get("states") or {})
+    check_states(model, states)
+    examples = {name: to_numpy(t) for name, t in zip(names, tensors, strict=True)}
+    return Exported(model, examples, states, options.get("vocabulary"), list(run.notes))
+
+
+def tidy_model(model: ir.Model) -> None:
+    """Give captured calls their bodies, and drop weights that nobody reads."""
+    finish_calls(model)
+    split_without_sequences(model)
+    for name, value in list(model.graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
+            del model.graph.initializers[name]
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """Return a copy as an array; bfloat16 becomes ml_dtypes' type."""
+    if tensor.dtype == torch.bfloat16:
+        return tensor.detach().view(torch.uint16).numpy().view(ir.DataType.BFLOAT16.numpy()).copy()
+    return tensor.detach().cpu().numpy().copy()
+
+
+def _options(module: nn.Module) -> Mapping[str, Any]:
+    options = getattr(module, "export_options", None) or {}
+    if not isinstance(options, Mapping):
+        raise ExportError(
+            f"{type(module).__name__}.export_options is a {type(options).__name__}; it must be a "
+            f"dict with any of {', '.join(sorted(_OPTIONS))}"
+        )
+    for key in options:
+        if key not in _OPTIONS:
+            raise ExportError(
+                f"{type(module).__name__}.export_options has {key!r}; "
+                f"it may have {', '.join(sorted(_OPTIONS))}"
+            )
+    return options
+
+
+def _arguments(module: nn.Module, given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Split examples into positional and keyword ones; no tensor is there twice."""
+    if isinstance(given, Tensor):
+        given = (given,)
+    if not isinstance(given, tuple | list | dict):
+        raise ExportError(
+            f"the example inputs of {type(module).__name__} are a {type(given).__name__}; "
+            "give a tuple of tensors, or a dict of them by argument name"
+        )
+    copied = pytree.tree_map(lambda x: x.detach().clone() if isinstance(x, Tensor) else x, given)
+    return ((), dict(copied)) if isinstance(copied, dict) else (tuple(copied), {})
+
+
+def _request(
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: Mapping[str, Any],
+    dynamic: bool,
+) -> _Request:
+    named = argument_names(module, args, kwargs)
+    wanted = list(options["input_names"]) if options.get("input_names") else None
+    flat = all(isinstance(x, Tensor) for x in named.values())
+    if wanted is None and flat:
+        wanted = list(named)
+    count = sum(isinstance(x, Tensor) for x in pytree.tree_leaves((args, kwargs)))
+    if wanted is not None and len(wanted) != count:
+        raise ExportError(
+            f"{type(module).__name__}.export_options names {len(wanted)} inputs "
+            f"({', '.join(wanted)}), the example inputs have {count} tensors"
+        )
+    outputs = list(options["output_names"]) if options.get("output_names") else None
+    shapes, chosen = options.get("dynamic_shapes"), False
+    if shapes is None and dynamic:
+        shapes, chosen = token_shapes(named), True
+        if kwargs == {} and shapes is not None:
+            shapes = tuple(shapes.values())
+    return _Request(args, kwargs, wanted, outputs, shapes, chosen)
+
+
+def argument_names(
+    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Pair the examples with the names of the forward's arguments."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    positional = [p.name for p in parameters
+                  if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]  # fmt: skip
+    rest = [f"input_{i}" for i in range(len(positional), len(args))]
+    return dict(zip([*positional, *rest], args, strict=False)) | dict(kwargs)
+
+
+def check_states(model: ir.Model, states: Mapping[str, str]) -> None:
+    """Refuse a state whose input and output are not there, or do not fit each other."""
+    inputs = {str(value.name): value for value in model.graph.inputs}
+    outputs = {str(value.name): value for value in model.graph.outputs}
+    for name, new in states.items():
+        for label, key, known in (("input", name, inputs), ("output", new, outputs)):
+            if key not in known:
+                raise ExportError(
+                    f"state {name!r} -> {new!r}: the model has no {label} {key!r}; it has "
+                    f"{', '.join(known)}"
+                )
+        if inputs[name].dtype != outputs[new].dtype:
+            raise ExportError(
+                f"state {name!r} is {inputs[name].dtype}, its output {new!r} is "
+                f"{outputs[new].dtype}: it cannot become the input of the next call"
+            )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the exporters' prints, warnings and log lines to themselves."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir",
+               "torch.onnx._internal.exporter._registration", "transformers")]  # fmt: skip
+    levels = [logger.level for logger in loggers]
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
