@@ -67,6 +67,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Compile a model for a device."""
+    from edgemoe.artifact import refuse_strangers
     from edgemoe.errors import OptionError
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
@@ -87,6 +88,8 @@ def command(
         settings["name"] = name
     if zipped and out.suffix != ".zip":
         out = out.with_name(out.name + ".zip")
+
+    refuse_strangers(out)
 
     import edgemoe.compiler as compiler
 

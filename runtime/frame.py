@@ -71,6 +71,7 @@ class Frame:
             dtype = numpy_dtype(spec.dtype)
             nbytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
             self._outputs.append((spec.name, tensor, shape, dtype, nbytes, spec.name in held))
+        self._known = {name: (shape, dtype) for name, _, shape, dtype, _, _ in self._outputs}
         self._inputs = [self.c_inputs[number] for number in range(len(inputs))]
 
     @staticmethod
@@ -107,19 +108,17 @@ class Frame:
         return results
 
     def _check_out(self, out: Mapping[str, Array]) -> None:
-        known = {name: (shape, dtype) for name, _, shape, dtype, _, _ in self._outputs}
         for name, array in out.items():
-            if name not in known:
-                raise InputError(
-                    f"out has '{name}', which is no output; the outputs are {', '.join(known)}"
-                )
-            shape, dtype = known[name]
+            if name not in self._known:
+                names = ", ".join(self._known)
+                raise InputError(f"out has '{name}', which is no output; the outputs are {names}")
+            shape, dtype = self._known[name]
             if array.shape != shape or array.dtype != dtype:
                 raise InputError(
                     f"out['{name}'] is {array.dtype} {list(array.shape)}, expected {dtype} "
                     f"{list(shape)}"
                 )
-            if not array.flags.c_contiguous or not array.flags.writeable:
+            if not array.flags.carray:
                 raise InputError(f"out['{name}'] must be C-contiguous and writeable")
 
 

@@ -211,6 +211,15 @@ def test_report(cli, toy_artifact, tmp_path):
     assert text.startswith("<!doctype html>")
     assert "toy expert" in text and "<svg" in text
     assert "http" not in text and "<script" not in text
+    open_tags = []
+    for closing, tag in re.findall(
+        r"<(/?)(table|tr|td|th|svg|rect|title|div|h1|h2|p|pre|code|html)\b", text
+    ):
+        if closing:
+            assert open_tags.pop() == tag
+        else:
+            open_tags.append(tag)
+    assert not open_tags
 
 
 def test_compare_artifacts(cli, toy_artifact, x_npz):

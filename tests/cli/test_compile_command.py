@@ -145,3 +145,12 @@ def test_sizes():
     cases = {"12": 12, "1K": 1024, "1.5M": 3 << 19, "2MiB": 2 << 20, "1gb": 1 << 30}
     assert {text: values.nbytes(text) for text in cases} == cases
     assert values.nbytes(None) is None and values.ratio(None) is None
+
+
+def test_it_refuses_early_to_overwrite_a_stranger(compiler, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("cat")
+    code, _, err = cli("compile", "m.onnx", "-t", "cpu", "-o", tmp_path / "photos")
+    assert code == 1
+    assert "photos exists and is no edgemoe artifact; it was not touched" in err
+    assert not compiler.calls

@@ -83,3 +83,9 @@ def test_a_bare_environment_runs_an_artifact(toy_artifact, toys, tmp_path):
         f"print(s.run({{'x': numpy.load({str(tmp_path / 'x.npy')!r})}})['y'].tolist())"
     )
     assert python(code, executable) == str(case.outputs["y"].tolist())
+    code = (
+        "from importlib import resources as r\n"
+        "print(sum(f.name.endswith(('.c', '.h')) for f in r.files('edgemoe.runtime.c').iterdir()))"
+    )
+    sources = [*(ROOT / "runtime" / "c").glob("*.[ch]")]
+    assert python(code, executable) == str(len(sources))
