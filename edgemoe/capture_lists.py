@@ -35,8 +35,7 @@ def expert_list(module: nn.Module) -> list[nn.Module] | None:
     if len(experts) < 2 or len({type(expert) for expert in experts}) != 1:
         return None
     shapes = {
-        tuple((name, tuple(p.shape)) for name, p in expert.named_parameters())
-        for expert in experts
+        tuple((name, tuple(p.shape)) for name, p in expert.named_parameters()) for expert in experts
     }
     return experts if len(shapes) == 1 and shapes != {()} else None
 
