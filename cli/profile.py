@@ -41,11 +41,13 @@ def command(
             measure_again=remeasure,
             progress=lambda done, total: show("runs", done, total),
         )
-    _print(console, result)
+    print_profile(result, console)
     console.result(result.to_dict())
 
 
-def _print(console: Console, result: Profile) -> None:
+def print_profile(result: Profile, console: Console | None = None) -> None:
+    """Print a profile for people."""
+    console = console or Console()
     tokens = "" if result.tokens is None else f", {result.tokens} tokens"
     console.print(
         f"{result.name} for {result.target}: {result.isa}, {result.threads} threads{tokens}, "

@@ -56,7 +56,7 @@ class _Onnx:
     """An ONNX file in onnxruntime, with inputs that are not given at zero."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
