@@ -137,11 +137,9 @@ def _is_tiled(source: ir.Value, rows: ir.Value, tokens: int, width: int) -> bool
     """Tell whether rows, broadcast over experts, are source [T, w] for each of them."""
     shape = graph_facts.shape_of(source)
     target = graph_facts.shape_of(rows)
-    if shape is None or target is None or source.dtype != ir.DataType.FLOAT:
+    if shape is None or target is None:
         return False
-    if tokens * width >= 1 << 24:
-        return False
-    numbers = np.arange(tokens * width, dtype=np.float32)
+    numbers = np.arange(tokens * width, dtype=np.int64)
     moved = constant_eval.evaluate([rows], {source: numbers.reshape(shape)})[0]
     return any(
         moved.ndim <= 3 and np.array_equal(np.broadcast_to(moved, (e, tokens, width)),

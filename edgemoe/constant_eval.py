@@ -94,12 +94,7 @@ def _run(
         )
         for name, array in feeds.items()
     ]
-    outputs = [
-        onnx.helper.make_tensor_value_info(str(value.name), value.dtype, None)
-        if value.dtype is not None
-        else onnx.helper.make_empty_tensor_value_info(str(value.name))
-        for value in wanted
-    ]
+    outputs = [onnx.helper.make_empty_tensor_value_info(str(value.name)) for value in wanted]
     graph = onnx.helper.make_graph(
         [ir.serde.serialize_node(node) for node in nodes], "constants", inputs, outputs
     )

@@ -217,8 +217,9 @@ def emit_combine(
     emit = rows.emit
     shape = graph_facts.shape_of(y)
     assert shape is not None
+    dtype = y.dtype or ir.DataType.FLOAT
     flat = emit.reshape(y, tokens * chosen, int(np.prod(shape[1:])))
     if weights is None:
-        weights = emit.constant(np.ones((tokens, chosen), np.float32), "ones")
-    weights = emit.cast(emit.reshape(weights, tokens, chosen), ir.DataType.FLOAT)
+        weights = emit.constant(np.ones((tokens, chosen), dtype.numpy()), "ones")
+    weights = emit.cast(emit.reshape(weights, tokens, chosen), dtype)
     return regions.combine(emit, flat, weights)

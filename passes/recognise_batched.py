@@ -143,7 +143,7 @@ def _rewrite(model: ir.Model, node: ir.Node, found: WeightedSum, context: PassCo
         rows = ChosenRows(emit, ids, found.tokens)
         y = BatchedBody(found.tokens, found.experts, rows).lift(found.y, found.layout)
         weights = emit.reshape(with_shape(weights, matrix), *matrix)
-        total = regions.combine(emit, y, emit.cast(weights, ir.DataType.FLOAT))
+        total = regions.combine(emit, y, emit.cast(weights, y.dtype or ir.DataType.FLOAT))
         replace(node.outputs[0], emit.reshape(total, *shape))
         return 1
     zeros = can_be_zero(found.matrix)

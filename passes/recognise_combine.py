@@ -160,10 +160,11 @@ def _emit(
     emit = Emitter(node)
     rows = emit.reshape(y, tokens * chosen, width)
     if weights is None:
-        each = emit.constant(np.ones((tokens, chosen), np.float32), "ones")
+        ones = np.ones((tokens, chosen), (y.dtype or ir.DataType.FLOAT).numpy())
+        each = emit.constant(ones, "ones")
     else:
         each = emit.reshape(with_shape(weights, (tokens, chosen)), tokens, chosen)
     shape = graph_facts.shape_of(node.outputs[0])
     assert shape is not None
-    total = regions.combine(emit, rows, emit.cast(each, ir.DataType.FLOAT))
+    total = regions.combine(emit, rows, emit.cast(each, y.dtype or ir.DataType.FLOAT))
     return int(replace(node.outputs[0], emit.reshape(total, *shape)))

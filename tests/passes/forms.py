@@ -263,3 +263,46 @@ FORMS: dict[str, Callable[..., nn.Module]] = {
     "dense_einsum": DenseEinsum, "block_flat": BlockFlat, "block_sum": BlockSum,
     "block_einsum": BlockEinsum, "block_batched": BlockBatched,
 }  # fmt: skip
+
+
+class Batched3d(nn.Module):
+    """A layer of another form on [B, L, H], written without flattening."""
+
+    def __init__(self, kind: str, experts: int = 3, chosen: int = 2) -> None:
+        super().__init__()
+        self.kind, self.layer = kind, Listed(experts, chosen)
+        self.blocks = BlockFlat(experts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = self.layer
+        weights, ids = layer.route(x)
+        if self.kind == "dense":
+            full = (F.one_hot(ids, layer.experts).float() * weights[..., None]).sum(dim=-2)
+            return x + sum(full[..., e : e + 1] * m(x) for e, m in enumerate(layer.mlps))
+        if self.kind == "gathered":
+            h = layer.gate(torch.einsum("blh,blkoh->blko", x, layer.up[ids]))
+            y = torch.einsum("blki,blkhi->blkh", h, layer.down[ids])
+            return x + (y * weights[..., None]).sum(dim=-2)
+        blocks = self.blocks
+        h = F.silu(blocks.flat_up(x)).unflatten(-1, (blocks.experts, INNER))
+        scored = h * relu_rms(blocks.router(x), blocks.gamma)[..., None]
+        return x + blocks.flat_down(scored.flatten(-2))
+
+
+class HalfGathered(Gathered):
+    """The gathered form in half precision."""
+
+    def __init__(self, experts: int = 3, chosen: int = 2) -> None:
+        super().__init__(experts, chosen)
+        self.half()
+
+
+class ScaledInput(Layer):
+    """Llama 4: the weights scale what the experts read."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        top, ids = torch.topk(self.router(x), self.chosen, dim=-1)
+        full = torch.zeros(x.shape[0], self.experts).scatter(1, ids, torch.sigmoid(top))
+        rows = x.repeat(self.experts, 1) * full.transpose(0, 1).reshape(-1, 1)
+        h = self.gate(torch.bmm(rows.view(self.experts, -1, HIDDEN), self.up.transpose(1, 2)))
+        return torch.bmm(h, self.down.transpose(1, 2)).sum(dim=0)

@@ -144,3 +144,30 @@ def test_soft_mixture_stays_dense_and_says_why(tools: Any) -> None:
     missed = [note for note in report.notes if note.kind == "missed"]
     assert len(missed) == 1 and "not known to be zero" in missed[0].text
     assert missed[0].facts["dense"] is True and missed[0].node
+
+
+@pytest.mark.parametrize("kind", ["dense", "gathered", "blocks"])
+def test_batches_of_sequences(tools: Any, kind: str) -> None:
+    import torch
+
+    forms = tools.forms()
+    module = forms.Batched3d(kind)
+    exported = tools.export_module(module, (torch.randn(2, 3, forms.HIDDEN),), 18)
+    model = bind_shapes(exported, {})
+    tools.recognise(model)
+    if kind == "blocks":
+        check_scored(model, 6, experts=3, width=forms.HIDDEN)
+    else:
+        check_indexed(model, 6, experts=3, chosen=2, width=forms.HIDDEN)
+    assert len(tools.regions(model, "Route")) == 1
+    assert [n.op_type for n in model.graph].count("Add") == 1  # the residual stays outside
+
+
+def test_half_precision(tools: Any) -> None:
+    import torch
+
+    forms = tools.forms()
+    example = torch.randn(5, forms.HIDDEN, dtype=torch.float16)
+    model = bind_shapes(tools.export_module(forms.HalfGathered(), (example,), 18), {})
+    tools.recognise(model, tolerance=2e-2)
+    check_indexed(model, 5, experts=3, chosen=2, width=forms.HIDDEN)
