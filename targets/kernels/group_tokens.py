@@ -68,9 +68,13 @@ class GroupTokens:
         if self.routing == "scored":
             expert = tirx.truncmod(slot, experts)
             return _Guard(tirx.const(0, "float32") != routes[slot], expert)
-        expert = tirx.Cast("int32", routes[slot])
-        # An id that names no expert contributes nothing; it must not reach memory.
-        return _Guard(tirx.all(expert >= 0, expert < experts), expert)
+        expert = routes[slot]
+        # An id that names no expert contributes nothing; it must not reach memory. Compared before
+        # it is narrowed: the low half of a large number may look like an expert.
+        inside = tirx.all(
+            expert >= tirx.const(0, self.routing), expert < tirx.Cast(self.routing, experts)
+        )
+        return _Guard(inside, tirx.Cast("int32", expert))
 
 
 @dataclass

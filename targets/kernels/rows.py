@@ -49,8 +49,12 @@ class Rows:
             )
             first, last = (begin * more[0], end * more[0]) if self.scatter else (begin, end)
             with T.serial(first, last) as task:
-                given = tiles.local(tirx.Cast("int32", buffers["numbers"][task]))
-                number = tiles.local(tirx.Select(given < 0, given + count, given))
+                given = buffers["numbers"][task]
+                # Limited before it is narrowed: the low half of a large number may look valid.
+                limit = tirx.Cast(self.numbers, count)
+                low, high = tirx.const(0, self.numbers) - limit - 1, limit
+                near = tirx.Cast("int32", tirx.max(low, tirx.min(given, high)))
+                number = tiles.local(tirx.Select(near < 0, near + count, near))
 
                 def copy(target: str, to: Expr, source: str, at: Expr) -> None:
                     tiles.call(

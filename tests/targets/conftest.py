@@ -1,0 +1,68 @@
+"""Builds kernels for the instruction sets of this machine and calls them with NumPy arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import subprocess
+
+import numpy as np
+import pytest
+
+from edgemoe.targets import load_target
+from edgemoe.targets.codegen import compile_kernels
+
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="builds x86-64 kernels")
+
+
+def runnable_isas():
+    """The instruction sets of the x86-64 target that this CPU has."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        flags = file.read().split("flags", 1)[-1].split("\n", 1)[0].split()
+    isas = load_target("x86-64").isas
+    return [isa for isa in isas if "512" not in str(isa.lanes * 32) or "avx512vl" in flags]
+
+
+@pytest.fixture(params=runnable_isas(), ids=lambda isa: isa.name, scope="session")
+def isa(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def build(isa, tmp_path_factory):
+    """`build({"name": spec})` -> {"name": call}; a call takes arrays and integers in order."""
+
+    def make(specs):
+        folder = tmp_path_factory.mktemp("kernels")
+        objects = compile_kernels({n: spec.build(n, isa) for n, spec in specs.items()}, isa, folder)
+        path = folder / "kernels.so"
+        subprocess.run(["cc", "-shared", *map(str, objects), "-o", str(path), "-lm"], check=True)
+        library = ctypes.CDLL(str(path))
+
+        def wrap(name):
+            function = getattr(library, isa.symbol(name))
+
+            def call(*arguments):
+                function(
+                    *(
+                        ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else int(a)
+                        for a in arguments
+                    )
+                )
+
+            return call
+
+        return {name: wrap(name) for name in specs}
+
+    return make
+
+
+def relative_rms(got, wanted):
+    """Relative RMS error, computed in float64."""
+    got, wanted = np.asarray(got, np.float64), np.asarray(wanted, np.float64)
+    return float(np.sqrt(np.mean((got - wanted) ** 2) / np.mean(wanted**2)))
+
+
+@pytest.fixture(scope="session")
+def rms():
+    return relative_rms
