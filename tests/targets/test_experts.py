@@ -56,9 +56,7 @@ class Region:
         self.kernels["group"](ids, order, offsets, active, cursor, slots, self.experts, 0, 1)
         hidden = np.full((slots, self.inner), np.nan, np.float32)
         out = np.full((tokens, self.hidden), np.nan, np.float32)
-        ups = np.stack(
-            [pack_expert([g, u]) for g, u in zip(self.gate, self.up, strict=True)]
-        )
+        ups = np.stack([pack_expert([g, u]) for g, u in zip(self.gate, self.up, strict=True)])
         downs = np.stack([pack_expert([d]) for d in self.down])
         tasks, per_active = UP.tasks(self.inner)
         assert per_active
