@@ -55,13 +55,14 @@ def cli(*arguments):
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_defaults(compiler, tmp_path):
+def test_defaults(compiler, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/edgemoe", "compile", "my model.onnx"])
     code, out, err = cli("compile", "m.onnx", "-t", "cpu", "-o", tmp_path / "out")
     assert code == 0, err
     ((model, options),) = compiler.calls
     assert model == "m.onnx"
     command, progress = options.pop("command"), options.pop("progress")
-    assert command.startswith("edgemoe ") and callable(progress)
+    assert command == "edgemoe compile 'my model.onnx'" and callable(progress)
     assert options == {
         "target": "cpu", "out": tmp_path / "out", "tokens": None, "shapes": {}, "cpu": "all",
         "precision": "auto", "prune": "auto", "calibration": None, "max_loss": None,
