@@ -65,6 +65,10 @@ class BatchedBody:
     target: Target
     _memo: dict[ir.Value, ir.Value] = field(default_factory=dict)
 
+    def know(self, value: ir.Value, lifted: ir.Value) -> None:
+        """Tell what `value` is in the target's form."""
+        self._memo[value] = lifted
+
     def lift(self, value: ir.Value, layout: Layout) -> ir.Value:
         """Return `value` in the target's form.
 
@@ -84,7 +88,7 @@ class BatchedBody:
             rows, weight, found = product_parts(node, self.experts)
             if found != layout:
                 raise NotBatched(f"{node.name} changes the order of the axes")
-            x = self.shared_tokens(rows)
+            x = None if rows in self._memo else self.shared_tokens(rows)
             source = self.target.tokens(x) if x is not None else self.lift(rows, layout)
             return self.target.linear(node, source, weight)
         if shape[:2] != layout.shape(self.tokens, self.experts, 0)[:2] or len(shape) != 3:

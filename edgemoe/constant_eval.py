@@ -108,7 +108,7 @@ def _run(
 def _onnxruntime(
     model: onnx.ModelProto, names: list[str], feeds: dict[str, np.ndarray]
 ) -> list[np.ndarray]:
-    import onnxruntime as ort  # type: ignore[import-untyped]
+    import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

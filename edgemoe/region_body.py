@@ -22,6 +22,9 @@ _REDUCTIONS = frozenset({"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "R
                          "ReduceSumSquare"})  # fmt: skip
 
 
+_STARTS = ("Dispatch", *regions.EXPERT_LINEARS)
+
+
 class NotRowWise(Exception):
     """The body mixes rows, or holds something that is not understood; says what and where."""
 
@@ -75,6 +78,8 @@ class RegionBody:
         if node is None or not self._depends(value):
             return self._leaf(value)
         self.covered.append(str(node.name))
+        if graph_facts.kind_of(node) == "Dispatch":
+            return self._leaf(value)
         if graph_facts.kind_of(node) in regions.EXPERT_LINEARS:
             return self._linear(node)
         if graph_facts.is_op(node, *RESHAPES):
@@ -97,7 +102,7 @@ class RegionBody:
             if node is None or current in seen:
                 continue
             seen.add(current)
-            if graph_facts.kind_of(node) in regions.EXPERT_LINEARS and self._mine(node):
+            if graph_facts.kind_of(node) in _STARTS and self._mine(node):
                 self._inner.add(value)
                 return True
             if node.domain == graph_facts.DOMAIN:
@@ -148,9 +153,20 @@ class RegionBody:
             source = repeated_rows(value, self.tokens, self.chosen)
             if source is not None:
                 return self._dispatched(source, size // self.rows)
+            if self._scales_tokens(node):
+                assert node is not None
+                return self._elementwise(node)
             self._outside(rows := self.emit.reshape(value, self.rows, size // self.rows))
             return rows
         raise NotRowWise(f"{value.name} has no row per choice")
+
+    def _scales_tokens(self, node: ir.Node | None) -> bool:
+        """Tell whether a node computes on dispatched tokens before any expert does."""
+        if node is None or not graph_facts.is_op(node, *ELEMENTWISE):
+            return False
+        wide = [v for v in node.inputs if v is not None and not graph_facts.is_constant(v)
+                and (graph_facts.size_of(v) or 0) > self.rows]  # fmt: skip
+        return any(repeated_rows(v, self.tokens, self.chosen) is not None for v in wide)
 
     def _dispatched(self, source: ir.Value, width: int) -> ir.Value:
         tokens = self.emit.reshape(source, self.tokens, width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import onnx_ir as ir
@@ -45,6 +45,26 @@ def gathered_ids(node: ir.Node, *, rank: int) -> ir.Value | None:
         return ids if graph_facts.axis_of(node, 0, rank) == 0 else None
     plain = graph_facts.attribute(node, "batch_dims", 0) == 0
     return ids if plain and shape and shape[-1] == 1 else None
+
+
+def moved_source(
+    value: ir.Value, shape: tuple[int, ...], expected: Callable[[np.ndarray], np.ndarray]
+) -> ir.Value | None:
+    """Find what `value` is `expected` of: a source of this shape, proven by moving numbers.
+
+    The elements of `value` are compared in order, whatever its shape; so are those of the source.
+    """
+    count = int(np.prod(shape))
+    numbers = np.arange(count, dtype=np.int64)
+    wanted = expected(numbers.reshape(shape)).reshape(-1)
+    for source in _sources(value):
+        own = graph_facts.shape_of(source)
+        if own is None or int(np.prod(own)) != count:
+            continue
+        moved = constant_eval.evaluate([value], {source: numbers.reshape(own)})[0]
+        if np.array_equal(moved.reshape(-1), wanted):
+            return with_shape(source, shape)
+    return None
 
 
 def with_shape(value: ir.Value, shape: tuple[int, ...]) -> ir.Value:

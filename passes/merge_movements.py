@@ -11,7 +11,7 @@ from edgemoe.graph_pass import PassContext, graph_pass
 
 @graph_pass(phase="canonicalise", after=("remove_noops",))
 def merge_movements(model: ir.Model, context: PassContext) -> int:
-    """Make one Reshape of a chain of reshapes, and one Transpose of two.
+    """Make one Reshape of a chain of reshapes, and one Transpose (or a Reshape) of two.
 
     Given:  a = Unsqueeze(x: f32[6], [1]); y = Reshape(a, [2,3])
     Result: y = Reshape(x, [2,3])
@@ -53,6 +53,13 @@ def only_reshaped(value: ir.Value) -> bool:
 
 
 def _merge_transposes(node: ir.Node) -> int:
+    """Merge two transposes; one that moves only axes of one element is a Reshape."""
+    output, order = node.outputs[0], permutation_of(node)
+    own, shape = graph_facts.shape_of(node.inputs[0]), graph_facts.shape_of(output)
+    if own is not None and shape is not None and order is not None:
+        moved = [axis for axis in order if own[axis] != 1]
+        if moved == sorted(moved) and node.inputs[0] is not None:
+            return int(replace(output, Emitter(node).reshape(node.inputs[0], *shape)))
     above = graph_facts.made_by(node.inputs[0], "Transpose")
     if above is None or above.inputs[0] is None:
         return 0

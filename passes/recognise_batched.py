@@ -15,7 +15,7 @@ from edgemoe.emit import Emitter, replace
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.outline import free_name, outline
 from edgemoe.routing_matrix import choice_of
-from edgemoe.row_source import with_shape
+from edgemoe.row_source import moved_source, with_shape
 from edgemoe.zero_scores import can_be_zero
 
 
@@ -80,10 +80,7 @@ def _from_sum(node: ir.Node) -> WeightedSum | None:
             continue
         matrix: ir.Value | None = with_shape(weights, shape[:2])
         if layout.expert_axis == 0:
-            turned = graph_facts.made_by(graph_facts.before_reshapes(weights), "Transpose")
-            matrix = turned.inputs[0] if turned is not None else None
-            if matrix is None or graph_facts.shape_of(matrix) != (tokens, experts):
-                continue
+            matrix = moved_source(weights, (tokens, experts), np.transpose)
         if matrix is not None:
             return WeightedSum(y, matrix, layout, tokens, experts)
     return None

@@ -306,3 +306,21 @@ class ScaledInput(Layer):
         rows = x.repeat(self.experts, 1) * full.transpose(0, 1).reshape(-1, 1)
         h = self.gate(torch.bmm(rows.view(self.experts, -1, HIDDEN), self.up.transpose(1, 2)))
         return torch.bmm(h, self.down.transpose(1, 2)).sum(dim=0)
+
+
+class ScaledInputBias(ScaledInput):
+    """The same with a bias: experts that are not chosen give something else than zero."""
+
+    def __init__(self, experts: int = 8, chosen: int = 2) -> None:
+        super().__init__(experts, chosen, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        top, ids = torch.topk(self.router(x), self.chosen, dim=-1)
+        full = torch.zeros(x.shape[0], self.experts).scatter(1, ids, torch.sigmoid(top))
+        rows = x.repeat(self.experts, 1) * full.transpose(0, 1).reshape(-1, 1)
+        rows = rows.view(self.experts, -1, HIDDEN)
+        h = self.gate(torch.bmm(rows, self.up.transpose(1, 2)) + self.up_bias[:, None])
+        return torch.bmm(h, self.down.transpose(1, 2)).sum(dim=0)
+
+
+FORMS |= {"scaled_input": ScaledInput, "scaled_input_bias": ScaledInputBias}

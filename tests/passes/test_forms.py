@@ -163,6 +163,23 @@ def test_batches_of_sequences(tools: Any, kind: str) -> None:
     assert [n.op_type for n in model.graph].count("Add") == 1  # the residual stays outside
 
 
+def test_weights_on_the_input(tools: Any) -> None:
+    """f(w * x) is not w * f(x): the weights stay inside, and Combine sums."""
+    for tokens in (1, 5):
+        model = bind_shapes(tools.export("scaled_input"), {"T": tokens})
+        tools.recognise(model)
+        check_indexed(model, tokens, experts=3, chosen=2, width=tools.forms().HIDDEN)
+        call, _ = the_body(model)
+        assert (call.inputs[2].const_value.numpy() == 1).all()
+
+
+def test_weights_on_the_input_of_experts_with_bias_stay_dense(tools: Any) -> None:
+    model = bind_shapes(tools.export("scaled_input_bias"), {"T": 5})
+    report = tools.recognise(model)
+    assert not tools.regions(model)
+    assert any("input is zero does not give zero" in note.text for note in report.notes)
+
+
 def test_half_precision(tools: Any) -> None:
     import torch
 

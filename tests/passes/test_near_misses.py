@@ -225,3 +225,17 @@ def test_an_accumulator_that_is_not_zero_is_added(tools: Any) -> None:
     tools.recognise(model)
     assert len(tools.regions(model)) == 1
     assert [n.op_type for n in model.graph].count("Add") == 1
+
+
+def test_weights_on_gathered_inputs_stay_inside_the_body(tools: Any) -> None:
+    source = changed(
+        GATHERED, ("xc = Unsqueeze (xs, last)",
+                   "wi = Reshape (w, column) xw = Mul (xs, wi) xc = Unsqueeze (xw, last)"),
+        ("weighted = Mul (ys, wc)", "weighted = Identity (ys)"),
+    )  # fmt: skip
+    model = tools.text(source, weights(GATHERED))
+    tools.recognise(model)
+    (call,) = tools.regions(model)
+    body = model.functions[call.op_identifier()]
+    assert [n.op_type for n in body].count("Mul") == 1
+    assert call.inputs[0].name == "x"
