@@ -11,6 +11,7 @@ import os
 import pkgutil
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -56,7 +57,10 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**options: Any) -> None:
         try:
-            command(**options)
+            with warnings.catch_warnings():
+                if not options.get("verbose"):  # those of the libraries below us
+                    warnings.simplefilter("ignore")
+                command(**options)
         except EdgemoeError as error:
             raise typer.Exit(_report(error, options)) from None
         except KeyboardInterrupt:

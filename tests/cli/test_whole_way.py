@@ -10,10 +10,7 @@ from typer.testing import CliRunner
 
 from edgemoe.cli.main import app
 
-pytestmark = [
-    pytest.mark.needs("cc"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),  # TVM's importer about our functions
-]
+pytestmark = pytest.mark.needs("cc")
 
 
 def cli(*arguments):
