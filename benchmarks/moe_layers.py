@@ -10,6 +10,7 @@ Contestants of onnxruntime: `gather` (one gathered matrix per slot, transformers
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 import warnings
@@ -143,7 +144,21 @@ def run_case(name: str, tokens: int, threads: int, folder: Path) -> list[harness
         title: float(np.sqrt(np.mean((run() - wanted) ** 2)) / scale) for title, run in runs.items()
     }
     times = harness.take_turns(runs)
+    if tokens == 1:
+        report_bandwidth(name, ours, times["edgemoe"], threads)
     return harness.rows_of(f"{name} T={tokens} threads={threads}", times, "edgemoe", errors)
+
+
+def report_bandwidth(name: str, ours: edgemoe.Session, times: list[float], threads: int) -> None:
+    """One token: the time over (bytes of the active experts) / (measured read bandwidth)."""
+    hidden, inner, _, chosen = CASES[name]
+    nbytes = 4 * 3 * hidden * inner * chosen
+    _, gbps = ours.measure(threads=threads, seconds=0.5)
+    bound = nbytes / (gbps * 1e9)
+    print(
+        f"{name} T=1 threads={threads}: {statistics.median(times) / bound:.2f} of the time to read "
+        f"the {nbytes:,} B of the active experts at {gbps:.1f} GB/s"
+    )
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ parameters, so that nothing is copied.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,7 +166,10 @@ def _import(proto: onnx.ModelProto, ours: Mapping[str, ir.Node], model: ir.Model
     # There is no public way to add a converter; the map is looked up anew by every import.
     onnx_frontend._get_convert_map = lambda: {**original(), **converters}
     try:
-        return from_onnx(proto, keep_params_in_input=False)
+        with warnings.catch_warnings():
+            # It checks the graph and warns of every operator of ours, which onnx does not know.
+            warnings.simplefilter("ignore")
+            return from_onnx(proto, keep_params_in_input=False)
     except Exception as error:  # TVM raises many types, all of them mean the same to a user
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
         raise UnsupportedOpError(

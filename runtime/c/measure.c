@@ -89,7 +89,7 @@ static void multiply_add(int width, float x, float *sink)
 typedef struct job {
     double seconds;
     int width;
-    const uint64_t *words;
+    const void *words;
     double done[EM_MAX_THREADS]; /* rounds or bytes, per thread */
 } job;
 
@@ -106,25 +106,64 @@ static void compute_task(const void *context, int32_t begin, int32_t end)
     }
 }
 
+/* Sums of 64-byte vectors in eight independent chains, with the next lines fetched ahead: what a
+ * kernel does that streams weights. */
+#define READ_ALL                                                                                   \
+    words8 s0 = {0}, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;                \
+    for (size_t i = 0; i < count; i += 8) {                                                        \
+        for (size_t line = 0; line < 8; line++)                                                    \
+            __builtin_prefetch((const char *)(v + i + line) + FETCH_AHEAD);                        \
+        s0 ^= v[i], s1 ^= v[i + 1], s2 ^= v[i + 2], s3 ^= v[i + 3];                                \
+        s4 ^= v[i + 4], s5 ^= v[i + 5], s6 ^= v[i + 6], s7 ^= v[i + 7];                            \
+    }                                                                                              \
+    s0 ^= s1 ^ s2 ^ s3 ^ s4 ^ s5 ^ s6 ^ s7;                                                        \
+    return s0[0] ^ s0[1] ^ s0[2] ^ s0[3] ^ s0[4] ^ s0[5] ^ s0[6] ^ s0[7];
+
+#define FETCH_AHEAD 4096
+
+typedef uint64_t words8 __attribute__((vector_size(64)));
+
+#if defined(__x86_64__)
+static uint64_t __attribute__((target("avx512f"))) read512(const words8 *v, size_t count)
+{
+    READ_ALL
+}
+
+static uint64_t __attribute__((target("avx2"))) read256(const words8 *v, size_t count)
+{
+    READ_ALL
+}
+#endif
+
+static uint64_t read_plain(const words8 *v, size_t count) { READ_ALL }
+
+static uint64_t read_all(int width, const words8 *v, size_t count)
+{
+#if defined(__x86_64__)
+    if (width == 16)
+        return read512(v, count);
+    if (width == 8)
+        return read256(v, count);
+#endif
+    (void)width;
+    return read_plain(v, count);
+}
+
 static void read_task(const void *context, int32_t begin, int32_t end)
 {
     job *j = (job *)(uintptr_t)context;
-    volatile uint64_t result;
+    volatile uint64_t result = 0;
     for (int32_t t = begin; t < end; t++) {
         const double until = now() + j->seconds;
         do {
-            uint64_t sum[8] = {0};
-            for (size_t i = 0; i < READ_BYTES / 8; i += 8)
-                for (int k = 0; k < 8; k++)
-                    sum[k] ^= j->words[i + (size_t)k];
-            result = sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
+            result = read_all(j->width, (const words8 *)j->words, READ_BYTES / sizeof(words8));
             j->done[t] += READ_BYTES;
         } while (now() < until);
     }
     (void)result;
 }
 
-static double measure(em_task_fn task, int32_t threads, double seconds, const uint64_t *words)
+static double measure(em_task_fn task, int32_t threads, double seconds, const void *words)
 {
     static const job empty;
     if (threads < 1 || threads > EM_MAX_THREADS)

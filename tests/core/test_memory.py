@@ -62,7 +62,7 @@ def test_the_checker_finds_planted_overlaps(lifetimes, data):
     i, j = data.draw(st.sampled_from(pairs))
     offsets = list(arena.offsets)
     offsets[i] = offsets[j]
-    with pytest.raises(AssertionError, match="share bytes|leaves the arena"):
+    with pytest.raises(AssertionError, match=r"share bytes|leaves the arena"):
         check_arena(lifetimes, Arena(tuple(offsets), arena.nbytes, arena.lower_bound))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="builds x
 
 def runnable_isas():
     """The instruction sets of the x86-64 target that this CPU has."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        flags = file.read().split("flags", 1)[-1].split("\n", 1)[0].split()
+    text = Path("/proc/cpuinfo").read_text("utf-8")
+    flags = text.split("flags", 1)[-1].split("\n", 1)[0].split()
     isas = load_target("x86-64").isas
     return [isa for isa in isas if "512" not in str(isa.lanes * 32) or "avx512vl" in flags]
 
