@@ -153,16 +153,17 @@ class RegionBody:
             source = repeated_rows(value, self.tokens, self.chosen)
             if source is not None:
                 return self._dispatched(source, size // self.rows)
-            if self._scales_tokens(node):
-                assert node is not None
-                return self._elementwise(node)
+            scaled = graph_facts.before_reshapes(value).producer()
+            if scaled is not None and self._scales_tokens(scaled):
+                inner = self._inner_shape(value)
+                return self._shaped(self._elementwise(scaled), inner)
             self._outside(rows := self.emit.reshape(value, self.rows, size // self.rows))
             return rows
         raise NotRowWise(f"{value.name} has no row per choice")
 
-    def _scales_tokens(self, node: ir.Node | None) -> bool:
+    def _scales_tokens(self, node: ir.Node) -> bool:
         """Tell whether a node computes on dispatched tokens before any expert does."""
-        if node is None or not graph_facts.is_op(node, *ELEMENTWISE):
+        if not graph_facts.is_op(node, *ELEMENTWISE):
             return False
         wide = [v for v in node.inputs if v is not None and not graph_facts.is_constant(v)
                 and (graph_facts.size_of(v) or 0) > self.rows]  # fmt: skip

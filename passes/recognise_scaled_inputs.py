@@ -93,7 +93,9 @@ def _factors(product: ir.Value, experts: int, tokens: int) -> tuple[ir.Value, ir
             continue
         if graph_facts.size_of(rows) != size:
             continue
-        x = moved_source(rows, (tokens, width), lambda a: np.broadcast_to(a, (experts, tokens, width)))
+        x = moved_source(
+            rows, (tokens, width), lambda a: np.broadcast_to(a, (experts, tokens, width))
+        )
         matrix = moved_source(scale, (tokens, experts), lambda a: a.T)
         if x is not None and matrix is not None:
             return x, matrix
