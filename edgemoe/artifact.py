@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import shutil
 import uuid
@@ -49,6 +50,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MACHINES = {"x86-64": "x86_64", "aarch64": "aarch64"}
 
 
@@ -137,10 +139,11 @@ def staging(out: Path, *, zipped: bool = False) -> Iterator[Path]:
         yield folder
         _replace(_pack(folder) if zipped else folder, out)
     except OSError as error:
-        place = error.filename or folder
+        advice = "free some space, or " if error.errno in _FULL else ""
         raise ArtifactError(
-            f"artifact {out} cannot be written: {error.strerror or error} ({place}); nothing was "
-            "changed; free some space, or choose another place with -o"
+            f"artifact {out} cannot be written: {error.strerror or error} "
+            f"({error.filename or folder}); nothing was changed; {advice}choose another place "
+            "with -o"
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

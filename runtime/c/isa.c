@@ -77,7 +77,7 @@ static int has_feature(const char *name)
     if (strcmp(name, "dotprod") == 0)
         return (getauxval(AT_HWCAP) >> 20) & 1u;
     if (strcmp(name, "fullfp16") == 0)
-        return ((getauxval(AT_HWCAP) >> 9) & 3u) == 3u || ((getauxval(AT_HWCAP) >> 10) & 1u);
+        return (getauxval(AT_HWCAP) >> 10) & 1u;
     if (strcmp(name, "sve") == 0)
         return (getauxval(AT_HWCAP) >> 22) & 1u;
     if (strcmp(name, "i8mm") == 0)

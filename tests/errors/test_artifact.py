@@ -188,6 +188,12 @@ def test_a_full_disk(toys, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_place_that_cannot_be_written(toys):
+    message = r"artifact /proc/out cannot be written: .*; nothing was changed; choose another"
+    with pytest.raises(ArtifactError, match=message):
+        toys.build(toys.mixer(), Path("/proc/out"))
+
+
 def test_no_space_left(tmp_path):
     with pytest.raises(ArtifactError, match="No space left on device"), staging(tmp_path / "out"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
