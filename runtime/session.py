@@ -171,7 +171,8 @@ class Session:
         Args:
             inputs: an array per input, of exactly its dtype (bfloat16 as uint16) and shape.
                 States that are left out are kept by the session from call to call.
-            out: arrays to write outputs to, C-contiguous; the others are allocated.
+            out: arrays to write outputs to, C-contiguous and apart from inputs; the others
+                are allocated.
 
         Returns:
             An array per output. The output of a state that was left out is returned only when
@@ -181,6 +182,8 @@ class Session:
             InputError: a name, dtype, shape, value or number of tokens does not fit.
         """
         frame, arrays, key = self._prepare(inputs)
+        if out is not None:
+            self._refuse_overlap(arrays, out)
         results = frame.outputs(out)
         status = self._library.em_run(
             self._handle, frame.c_inputs, frame.input_count, frame.c_outputs, frame.output_count
@@ -296,6 +299,17 @@ class Session:
             frame = self._new_frame(arrays)
         frame.point_inputs(arrays)
         return frame, arrays, key
+
+    def _refuse_overlap(self, arrays: list[Any], out: Mapping[str, Array]) -> None:
+        """Steps read inputs after they have begun to write outputs; states are copied first."""
+        for (input_name, _, is_state), array in zip(self._expected, arrays, strict=True):
+            if is_state:
+                continue
+            for name, room in out.items():
+                if np.may_share_memory(array, room):
+                    raise InputError(
+                        f"out['{name}'] overlaps input '{input_name}'; give another array"
+                    )
 
     def _new_frame(self, arrays: list[Any]) -> Frame:
         """Make a frame for shapes that were not seen, or whose frames are all in use."""

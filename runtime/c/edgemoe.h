@@ -98,14 +98,14 @@ typedef void (*em_hook)(void *user, const em_step_info *info);
 EM_API em_status em_open(const char *dir, const em_options *options, em_model **model);
 EM_API void em_close(em_model *model); /* NULL is allowed */
 
-/* Run once. A number of tokens that is no compiled bucket is padded or split where the compiler
+/* Run once. Outputs must not overlap inputs (of a state they may). A number of tokens that is no compiled bucket is padded or split where the compiler
  * proved that this does not change results; otherwise EM_ERROR_TOKENS lists the buckets.
  * States: an input with `state` >= 0 may have data == NULL: the handle then uses and updates the
  * state that it holds (zeros at first), and the output of that state may have data == NULL too. */
 EM_API em_status em_run(em_model *model, const em_tensor *inputs, int32_t input_count,
                         const em_tensor *outputs, int32_t output_count);
 
-/* em_run that calls `hook` on this thread after every step. */
+/* em_run that calls `hook` on this thread after every step; it must not use this handle. */
 EM_API em_status em_run_hooked(em_model *model, const em_tensor *inputs, int32_t input_count,
                                const em_tensor *outputs, int32_t output_count, em_hook hook,
                                void *user);

@@ -55,7 +55,16 @@ OUT = {
 def test_out(session, case):
     out, message = OUT[case]
     with pytest.raises(InputError, match=re.escape(message)):
-        session.run({"x": X}, out=out)
+        session.run({"x": X.copy()}, out=out)
+
+
+def test_outputs_may_not_overlap_inputs(session):
+    x = X.copy()
+    with pytest.raises(InputError, match=r"out\['y'\] overlaps input 'x'; give another array"):
+        session.run({"x": x}, out={"y": x})
+    state = np.ones(6, np.float32)  # of a state they may
+    session.run({"x": x, "sum": state}, out={"next": state})
+    assert np.array_equal(state, np.ones(6))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
