@@ -31,7 +31,9 @@ class PassCheck:
         try:
             self._wanted = [run_in_onnxruntime(model, feed) for feed in self._inputs]
         except Exception as error:
-            raise CheckError(f"the model as it came does not run on these inputs: {error}") from error
+            raise CheckError(
+                f"the model as it came does not run on these inputs: {error}"
+            ) from error
         self._before: ir.Model | None = None
 
     def before(self, model: ir.Model) -> None:

@@ -10,6 +10,7 @@ from edgemoe.emit import add_constant, derived_constant, replace
 from edgemoe.graph_pass import PassContext, graph_pass
 from edgemoe.stacked_weights import SLICE
 
+_PART = "edgemoe.part"  # value.meta: (the constant, the index) of a part of one row
 LIMIT_BYTES = 64 << 20  # larger results stay nodes, unless they are weights in another layout
 _LAZY = frozenset({"Transpose", "Reshape", "Unsqueeze", "Squeeze", "Cast"})
 _RANDOM = frozenset(
@@ -53,8 +54,8 @@ def _fold(graph: ir.Graph, node: ir.Node, known: dict[ir.Value, np.ndarray]) -> 
         return 0
     if any(v.const_value is not None and v.const_value.dtype == ir.DataType.STRING for v in inputs):
         return 0
-    if (lazy := _lazily(graph, node)) is not None:
-        return lazy
+    if (parts := _in_parts(graph, node)) or (lazy := _lazily(graph, node)) is not None:
+        return parts or lazy
     sizes = [_nbytes(output) for output in node.outputs]
     if any(size is None or size > LIMIT_BYTES for size in sizes):
         return 0
@@ -80,10 +81,38 @@ def _lazily(graph: ir.Graph, node: ir.Node) -> int | None:
     return int(replace(output, constant))
 
 
+def _in_parts(graph: ir.Graph, node: ir.Node) -> int:
+    """Fold a Split of a weight [E, ...] into its E rows; each is computed when it is read."""
+    source = node.inputs[0]
+    shape = graph_facts.shape_of(source)
+    if source is None or shape is None or len(shape) < 3 or not graph_facts.is_op(node, "Split"):
+        return 0
+    if graph_facts.axis_of(node, 0, len(shape)) != 0 or len(node.outputs) != shape[0]:
+        return 0
+    changes = 0
+    for index, output in enumerate(node.outputs):
+        if not output.uses() or output.is_graph_output() or output.dtype is None:
+            continue
+        copy, name = Frozen(node, index), str(output.name)
+        output.name = f"{name}.node"
+        part = derived_constant(graph, name, output.dtype, (1, *shape[1:]), copy.compute)
+        part.meta[_PART] = (source, index)
+        changes += replace(output, part)
+    return changes
+
+
 def _row(node: ir.Node) -> tuple[ir.Value, int] | None:
     """Return (W, e) when a node takes row e of a constant weight W of rank 2 or more."""
     source = node.inputs[0]
     shape = graph_facts.shape_of(source)
+    if (
+        source is not None
+        and _PART in source.meta
+        and graph_facts.is_op(node, "Squeeze", "Reshape")
+    ):
+        whole, index = source.meta[_PART]
+        same = graph_facts.shape_of(node.outputs[0]) == (shape or ())[1:]
+        return (whole, index) if same else None
     if source is None or shape is None or len(shape) < 2 or not graph_facts.is_op(node, "Gather"):
         return None
     index, rank = graph_facts.ints_of(node.inputs[1]), graph_facts.shape_of(node.inputs[1])
@@ -93,9 +122,10 @@ def _row(node: ir.Node) -> tuple[ir.Value, int] | None:
 
 
 class Frozen:
-    """One node apart from its graph, with the tensors that it reads."""
+    """One output of a node apart from its graph, with the tensors that it reads."""
 
-    def __init__(self, node: ir.Node) -> None:
+    def __init__(self, node: ir.Node, index: int = 0) -> None:
+        self._index = index
         self._inputs = [
             None
             if value is None
@@ -109,8 +139,8 @@ class Frozen:
         )
 
     def compute(self) -> np.ndarray:
-        """Return the first output."""
-        return constant_eval.evaluate([self._node.outputs[0]])[0]
+        """Return the output."""
+        return constant_eval.evaluate([self._node.outputs[self._index]])[0]
 
 
 def _store(graph: ir.Graph, node: ir.Node, arrays: dict[ir.Value, np.ndarray]) -> int:

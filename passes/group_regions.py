@@ -19,6 +19,7 @@ from edgemoe.row_source import with_shape
         "recognise_batched",
         "recognise_combine",
         "recognise_dense_loops",
+        "recognise_grouped",
         "recognise_scaled_inputs",
         "recognise_scatter_loops",
     ),

@@ -37,19 +37,43 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_recognised(tools: Any, family: str) -> None:
+def test_rows_sorted_into_groups(tools: Any) -> None:
+    """transformers' own default: sort by expert, one product per group, sort back."""
+    import torch
+
+    name, extra, expected = FAMILIES["mixtral"]
+    module, options = language_model(name, extra, "grouped_mm")
+    from transformers.exporters import exporter_onnx
+
+    operator = torch.ops.transformers.grouped_mm_fallback.default
+    table = {operator: exporter_onnx._aten_grouped_mm}
+    exported = tools.export_module(module, options, 18, input_names=["input_ids"],
+                                   custom_translation_table=table)  # fmt: skip
+    graph = bind_shapes(exported, {})
+    tools.recognise(graph, FEEDS, tolerance=1e-4)
+    (moe,), (route,) = tools.regions(graph), tools.regions(graph, "Route")
+    found = json.loads(route.metadata_props["edgemoe.route"])
+    assert {key: found[key] for key in expected} == expected
+    assert [v.shape for v in moe.inputs[3:]] == [(4, 16, 24), (4, 12, 16)]  # not restacked
+    assert not any("stacked" in str(v.name) for v in moe.inputs)
+    assert "Range" not in [node.op_type for node in graph.graph]
+
+
+FEEDS = [{"input_ids": np.random.default_rng(s).integers(0, 32, (1, 5))} for s in (0, 1)]
+
+
+def language_model(name: str, extra: dict[str, Any], experts: str) -> tuple[Any, tuple[Any, ...]]:
+    """Return a module that maps ids [1, 5] to logits, with random weights, and its inputs."""
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import transformers
 
-        name, extra, expected = FAMILIES[family]
         config = getattr(transformers, name)(**{**BASE, **extra})
         torch.manual_seed(0)
         model = transformers.AutoModelForCausalLM.from_config(config).eval()
-        model.set_experts_implementation("batched_mm")
+        model.set_experts_implementation(experts)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, float(parameter.dim() == 1), 0.2)
 
@@ -61,10 +85,15 @@ def test_recognised(tools: Any, family: str) -> None:
         def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
             return self.model(input_ids=input_ids, use_cache=False).logits
 
-    ids = torch.randint(0, 32, (1, 5))
-    graph = bind_shapes(tools.export_module(Logits(), (ids,), 18, input_names=["input_ids"]), {})
-    feeds = [{"input_ids": np.random.default_rng(s).integers(0, 32, (1, 5))} for s in (0, 1)]
-    tools.recognise(graph, feeds, tolerance=1e-4)
+    return Logits(), (torch.randint(0, 32, (1, 5)),)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_recognised(tools: Any, family: str) -> None:
+    name, extra, expected = FAMILIES[family]
+    module, options = language_model(name, extra, "batched_mm")
+    graph = bind_shapes(tools.export_module(module, options, 18, input_names=["input_ids"]), {})
+    tools.recognise(graph, FEEDS, tolerance=1e-4)
     (moe,), (route,) = tools.regions(graph), tools.regions(graph, "Route")
     found = json.loads(route.metadata_props["edgemoe.route"])
     assert {key: found[key] for key in expected} == expected
