@@ -120,6 +120,34 @@ def _llama4(module: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     return module.shared_expert(flat) + y.view(*ids.shape, -1).sum(dim=1), logits
 
 
+def _llama4_angles(module: Any, x: Tensor, position_ids: Tensor) -> Tensor:
+    """Return cosine and sine [B, T, D / 2, 2] in place of complex numbers, which ONNX lacks."""
+    del x
+    angles = position_ids[..., None].float() * module.inv_freq.float()
+    return torch.stack([angles.cos(), angles.sin()], dim=-1) * module.attention_scaling
+
+
+def _llama4_rotate(q: Tensor, k: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    cosine, sine = table[..., 0][:, :, None, :], table[..., 1][:, :, None, :]
+
+    def rotate(x: Tensor) -> Tensor:
+        a, b = x.float()[..., ::2], x.float()[..., 1::2]
+        pairs = torch.stack([a * cosine - b * sine, a * sine + b * cosine], dim=-1)
+        return pairs.flatten(3).type_as(x)
+
+    return rotate(q), rotate(k)
+
+
+def _llama4_attention(module: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run the layer's own forward, with the rotation above in the place of its module's."""
+    source: Any = sys.modules[type(module).__module__]
+    complex_rotation, source.apply_rotary_emb = source.apply_rotary_emb, _llama4_rotate
+    try:
+        return type(module).forward(module, *args, **kwargs)
+    finally:
+        source.apply_rotary_emb = complex_rotation
+
+
 def _switch(module: nn.Module, log: Captured) -> dict[str, Forward] | None:
     experts = expert_list(module)
     if experts is None:
@@ -147,5 +175,9 @@ TRANSFORMERS = [
     Adapter("jetmoe attention", of_class("JetMoeMoA"),
             _fixed(map=_jetmoe_map, reduce=_jetmoe_reduce)),
     Adapter("llama4", of_class("Llama4TextMoe"), _fixed(forward=_llama4)),
+    Adapter("llama4 angles", of_class("Llama4TextRotaryEmbedding"),
+            _fixed(forward=_llama4_angles)),
+    Adapter("llama4 attention", of_class("Llama4TextAttention"),
+            _fixed(forward=_llama4_attention)),
     Adapter("switch", of_class("SwitchTransformersExperts"), _switch),
 ]  # fmt: skip

@@ -21,12 +21,12 @@ from edgemoe.capture import Captured, captured
 from edgemoe.capture_op import finish_calls, translations
 from edgemoe.errors import EdgemoeError, ExportError
 from edgemoe.export_check import Run, check_experts, check_values
-from edgemoe.export_failure import explain_failure, fails_with_data
-from edgemoe.export_ops import operator_translations
-from edgemoe.export_sequences import split_without_sequences
+from edgemoe.export_failure import explain_failure, fails_with_data, uses_complex
+from edgemoe.export_ops import operator_translations, real_forms
 from edgemoe.export_tokens import check_tokens, token_shapes
 
 OPSET = 20
+FOLDED = 1024  # elements of a constant that is computed at once; never from weights
 _OPTIONS = frozenset(
     ["input_names", "output_names", "dynamic_shapes", "states", "vocabulary", "example_inputs"]
 )
@@ -100,7 +100,8 @@ def _export_checked(
     try:
         program = _program(module, request)
     except Exception as error:
-        failure = explain_failure(module, error, request.tokens_chosen)
+        call = (request.args, request.kwargs)
+        failure = explain_failure(module, error, call, tokens_chosen=request.tokens_chosen)
         if notes and fails_with_data(error):
             raise ExportError(f"{failure}\n  {notes[0]}") from error
         raise failure from error
@@ -115,6 +116,18 @@ def _not_captured(log: Captured, reason: str) -> str:
 
 
 def _program(module: nn.Module, request: _Request) -> ir.Model:
+    """Export; complex numbers get another try with the real forms that transformers brings."""
+    try:
+        return _exported_by_torch(module, request)
+    except Exception as error:
+        patches = real_forms()
+        if patches is None or not uses_complex(error):
+            raise
+        with patches:
+            return _exported_by_torch(module, request)
+
+
+def _exported_by_torch(module: nn.Module, request: _Request) -> ir.Model:
     program = torch.onnx.export(
         module, request.args, kwargs=request.kwargs, dynamo=True, verbose=False,
         optimize=False,  # its optimiser drops `+ 1e-20` and renames weights; ours does neither
@@ -154,9 +167,22 @@ def _finish(
 
 
 def tidy_model(model: ir.Model) -> None:
-    """Give captured calls their bodies, and drop weights that nobody reads."""
+    """Give captured calls their bodies, simplify, and drop weights that nobody reads.
+
+    Of onnxscript's optimiser only the folding is used: it turns sequences of tensors into Split,
+    and drops Expands that do nothing, as it knows which free extents are equal.
+    """
+    from onnx_ir.passes.common import RemoveUnusedNodesPass
+    from onnxscript.optimizer import fold_constants
+
     finish_calls(model)
-    split_without_sequences(model)
+    weights = set(model.graph.initializers.values())
+    for _ in range(2):
+        fold_constants(
+            model, onnx_shape_inference=True, input_size_limit=FOLDED, output_size_limit=FOLDED,
+            should_fold=lambda node: False if weights.intersection(node.inputs) else None,
+        )  # fmt: skip
+    RemoveUnusedNodesPass()(model)
     for name, value in list(model.graph.initializers.items()):
         if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
             del model.graph.initializers[name]

@@ -175,11 +175,10 @@ def check_experts(module: nn.Module, model: ir.Model, log: Captured, run: Run) -
         ExportError: names the modules whose weights are gone though their layer runs.
     """
     held = _reachable(model)
-    graph = {id_: name for id_, name in held.items()}
     sums: set[tuple[int, float]] | None = None
     missing: list[str] = []
     for path, parameter in _expert_weights(module, run.called):
-        if path in graph or id(parameter) in log.stacked:
+        if path in held or id(parameter) in log.stacked:
             continue
         if sums is None:
             sums = {_sum_of(tensor.numpy()) for tensor in held.values()}
@@ -199,7 +198,7 @@ def check_experts(module: nn.Module, model: ir.Model, log: Captured, run: Run) -
 
 
 def _reachable(model: ir.Model) -> dict[str, ir.TensorProtocol]:
-    """Weights that an output depends on; constants inside nodes count too."""
+    """Weights that an output depends on; the graph holds no others."""
     return {
         str(name): value.const_value
         for name, value in model.graph.initializers.items()
@@ -211,22 +210,27 @@ def _expert_weights(module: nn.Module, called: set[nn.Module]) -> Iterator[tuple
     """Yield the weights of experts, by path, of those layers that ran."""
     for path, owner in module.named_modules():
         prefix = f"{path}." if path else ""
-        if owner in called and not isinstance(owner, nn.modules.conv._ConvNd):
-            for name, parameter in owner.named_parameters(recurse=False):
-                if parameter.dim() == 3 and parameter.shape[0] > 1:
-                    yield prefix + name, parameter
-        if owner not in called:
+        if owner not in called or isinstance(owner, nn.modules.conv._ConvNd):
             continue
+        above = module.get_submodule(path.rpartition(".")[0])
+        for name, parameter in owner.named_parameters(recurse=False):
+            experts = parameter.shape[0] if parameter.dim() == 3 else 0
+            if experts > 1 and (_routes(owner, experts) or _routes(above, experts)):
+                yield prefix + name, parameter
         for name, child in owner.named_children():
-            experts = expert_list(child)
-            if experts is not None and _routes(owner, len(experts)):
+            listed = expert_list(child)
+            if listed is not None and _routes(owner, len(listed)):
                 for inner, parameter in child.named_parameters():
                     yield f"{prefix}{name}.{inner}", parameter
 
 
 def _routes(owner: nn.Module, experts: int) -> bool:
-    """Tell whether a module has a linear layer with one output per expert."""
-    return any(isinstance(m, nn.Linear) and m.out_features == experts for m in owner.children())
+    """Tell whether a module has a router as a child: a matrix [E, H]."""
+    return any(
+        p.dim() == 2 and p.shape[0] == experts
+        for child in owner.children()
+        for _, p in [*child.named_parameters(recurse=False)]
+    )
 
 
 def _sum_of(array: np.ndarray) -> tuple[int, float]:

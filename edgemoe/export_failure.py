@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import re
+import traceback
 from pathlib import Path
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from edgemoe.errors import EdgemoeError, ExportError
 from edgemoe.export_tokens import specialised
@@ -33,14 +37,30 @@ def fails_with_data(error: BaseException) -> bool:
     return any(mark in _text(error) for mark in _DATA)
 
 
+def uses_complex(error: BaseException) -> bool:
+    """Tell whether complex numbers were in the way."""
+    return "complex" in _text(error)
+
+
 def explain_failure(
-    module: nn.Module, error: BaseException, tokens_chosen: bool = False
+    module: nn.Module,
+    error: BaseException,
+    call: tuple[tuple[Any, ...], dict[str, Any]] | None = None,
+    *,
+    tokens_chosen: bool = False,
 ) -> EdgemoeError:
-    """Turn what torch raised into an error that names the thing, the place and the next step."""
+    """Turn what torch raised into an error that names the thing, the place and the next step.
+
+    Args:
+        module: what was exported.
+        error: what torch raised.
+        call: arguments of the module, to trace it again and find an operator in it.
+        tokens_chosen: the dynamic shapes were chosen by `edgemoe.export_tokens`.
+    """
     if isinstance(error, EdgemoeError):
         return error
     text = _text(error)
-    path, owner, line = _place(module, text)
+    path, owner, line = _place(module, _frames(error))
     where = f"\n  at {path}" if path else ""
     where += f" ({line})" if line else ""
     if fails_with_data(error):
@@ -53,6 +73,7 @@ def explain_failure(
         return specialised(_reason(text, _SPECIALISED))
     if "No ONNX function found" in text or "DispatchError" in text or "No decompositions" in text:
         operator = _operator(text)
+        where = where or _place_of(operator, module, call, "complex" in text)
         advice = "rewrite it with real numbers" if "complex" in text else "rewrite it with others"
         complex_input = " with complex numbers" if "complex" in text else ""
         return ExportError(
@@ -96,7 +117,8 @@ def _reason(text: str, marks: tuple[str, ...]) -> str:
     lines = [line.strip(" *-") for line in text.splitlines()]
     found = [line for line in lines if any(mark in line for mark in marks)]
     plain = [line for line in found if not line.startswith(("class", "File"))]
-    return (plain or found or [lines[0]])[0][:300].rstrip(".")
+    reason = (plain or found or [lines[0]])[0].partition(" (unhinted")[0]
+    return reason[:300].rstrip(".")
 
 
 def _operator(text: str) -> str:
@@ -107,23 +129,69 @@ def _operator(text: str) -> str:
     return f"{general.group(1)}.{general.group(2)}" if general else "(unknown)"
 
 
-def _place(module: nn.Module, text: str) -> tuple[str, nn.Module, str]:
+def _frames(error: BaseException) -> list[tuple[str, int]]:
+    """Return file and line of the model's own source, outermost first.
+
+    They come from the message of the failing operator where it has them, else from the traceback
+    of the trace through the module.
+    """
+    for one in reversed(_chain(error)):
+        named = [(f, int(n)) for f, n, _ in _FRAME.findall(str(one)) if _is_model_source(f)]
+        if named:
+            return named
+        raised = traceback.extract_tb(one.__traceback__)
+        seen = [(f.filename, f.lineno or 0) for f in raised if _is_model_source(f.filename)]
+        if seen:
+            return seen
+    return []
+
+
+def _place(module: nn.Module, frames: list[tuple[str, int]]) -> tuple[str, nn.Module, str]:
     """Find the innermost frame of the model's source, and the submodule that it belongs to."""
-    frames = [(f, int(n)) for f, n, _ in _FRAME.findall(text) if _is_model_source(f)]
     spans = _spans(module)
     for file, number in reversed(frames):
         for (source, first, last), (path, owner) in spans.items():
-            if source == file and first <= number <= last:
+            if source == file and first <= number < last:
                 return path or "the module itself", owner, f"{file}:{number}: {_code(file, number)}"
-    if frames:
-        file, number = frames[-1]
-        return "the module itself", module, f"{file}:{number}: {_code(file, number)}"
     return "", module, ""
+
+
+def _place_of(
+    operator: str,
+    module: nn.Module,
+    call: tuple[tuple[Any, ...], dict[str, Any]] | None,
+    needs_complex: bool,
+) -> str:
+    """Trace the module again, and say which submodule uses the operator first."""
+    if call is None:
+        return ""
+    try:
+        program = torch.export.export(module, *call)
+    except Exception:
+        return ""
+    for node in program.graph.nodes:
+        if operator.partition(".default")[0] not in str(node.target):
+            continue
+        values = [node.meta.get("val"), *(n.meta.get("val") for n in node.all_input_nodes)]
+        is_complex = any(isinstance(v, Tensor) and v.is_complex() for v in values)
+        if needs_complex and not is_complex:
+            continue
+        stack = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+        frames = [(f, int(n)) for f, n, _ in _FRAME.findall(node.meta.get("stack_trace") or "")]
+        shown = "".join(f" ({f}:{n}: {_code(f, n)})" for f, n in frames[-1:])
+        path = stack[-1].removeprefix("L['self'].") if stack else ""
+        return f"\n  at {path or 'the module itself'}{shown}"
+    return ""
 
 
 def _is_model_source(file: str) -> bool:
     parts = Path(file).parts
-    return not any(name in parts for name in ("torch", "onnxscript", "onnx_ir")) and file[0] != "<"
+    inner = ("torch", "onnxscript", "onnx_ir", "functools.py", "contextlib.py")
+    return (
+        not any(name in parts for name in inner)
+        and not file.startswith("<")
+        and Path(file).parent != Path(__file__).parent
+    )
 
 
 def _spans(module: nn.Module) -> dict[tuple[str, int, int], tuple[str, nn.Module]]:
@@ -143,6 +211,4 @@ def _spans(module: nn.Module) -> dict[tuple[str, int, int], tuple[str, nn.Module
 
 
 def _code(file: str, number: int) -> str:
-    import linecache
-
     return linecache.getline(file, number).strip()

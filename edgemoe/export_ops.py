@@ -1,8 +1,10 @@
-"""Translations of PyTorch operators that the exporter lacks."""
+"""PyTorch operators that the exporter lacks, and where they are found."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 
@@ -30,3 +32,16 @@ def _cdist(x1: Any, x2: Any, p: float, compute_mode: int | None = None) -> Any:
     if p == float("inf"):
         return op.ReduceMax(op.Abs(gap), ints(-1), keepdims=0)
     raise NotImplementedError(f"torch.cdist with p={p}: p is 1, 2 or inf here")
+
+
+def real_forms() -> AbstractContextManager[Any] | None:
+    """Return transformers' replacements of complex operators by real ones, if it is loaded."""
+    if "transformers" not in sys.modules:
+        return None
+    try:
+        from transformers.exporters import exporter_onnx, utils
+    except ImportError:
+        return None
+    del exporter_onnx  # importing it registers the replacements
+    manager: AbstractContextManager[Any] = utils.apply_patches("onnx")
+    return manager
