@@ -160,18 +160,20 @@ class DenseScatter(Listed):
 class DenseOneHot(Listed):
     """The same with the matrix from one-hot vectors."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def matrix(self, x: Tensor) -> Tensor:
         weights, ids = self.route(x)
-        full = (F.one_hot(ids, self.experts).float() * weights[..., None]).sum(dim=1)
+        return (F.one_hot(ids, self.experts).float() * weights[..., None]).sum(dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        full = self.matrix(x)
         return sum(full[:, e : e + 1] * mlp(x) for e, mlp in enumerate(self.mlps))
 
 
-class DenseSoft(Listed):
+class DenseSoft(DenseOneHot):
     """All experts count: nothing can be skipped."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        full = torch.softmax(self.router(x), dim=-1)
-        return sum(full[:, e : e + 1] * mlp(x) for e, mlp in enumerate(self.mlps))
+    def matrix(self, x: Tensor) -> Tensor:
+        return torch.softmax(self.router(x), dim=-1)
 
 
 class StackGather(Listed):
@@ -255,16 +257,6 @@ class BlockBatched(BlockFlat):
         return (y * self.scores(x).transpose(0, 1)[..., None]).sum(dim=0)
 
 
-FORMS: dict[str, Callable[..., nn.Module]] = {
-    "gathered": Gathered, "gathered_right": GatheredRight, "gathered_einsum": GatheredEinsum,
-    "gathered_sum": GatheredSum, "loop_mixtral": LoopMixtral, "loop_where": LoopWhere,
-    "loop_assign": LoopAssign, "dense_scatter": DenseScatter, "dense_one_hot": DenseOneHot,
-    "dense_soft": DenseSoft, "stack_gather": StackGather, "tiled_batch": TiledBatch,
-    "dense_einsum": DenseEinsum, "block_flat": BlockFlat, "block_sum": BlockSum,
-    "block_einsum": BlockEinsum, "block_batched": BlockBatched,
-}  # fmt: skip
-
-
 class Batched3d(nn.Module):
     """A layer of another form on [B, L, H], written without flattening."""
 
@@ -289,23 +281,16 @@ class Batched3d(nn.Module):
         return x + blocks.flat_down(scored.flatten(-2))
 
 
-class HalfGathered(Gathered):
-    """The gathered form in half precision."""
-
-    def __init__(self, experts: int = 3, chosen: int = 2) -> None:
-        super().__init__(experts, chosen)
-        self.half()
-
-
 class ScaledInput(Layer):
-    """Llama 4: the weights scale what the experts read."""
+    """The weights scale what the experts read (Llama 4)."""
 
     def forward(self, x: Tensor) -> Tensor:
         top, ids = torch.topk(self.router(x), self.chosen, dim=-1)
         full = torch.zeros(x.shape[0], self.experts).scatter(1, ids, torch.sigmoid(top))
         rows = x.repeat(self.experts, 1) * full.transpose(0, 1).reshape(-1, 1)
-        h = self.gate(torch.bmm(rows.view(self.experts, -1, HIDDEN), self.up.transpose(1, 2)))
-        return torch.bmm(h, self.down.transpose(1, 2)).sum(dim=0)
+        h = torch.bmm(rows.view(self.experts, -1, HIDDEN), self.up.transpose(1, 2))
+        h = h if self.up_bias is None else h + self.up_bias[:, None]
+        return torch.bmm(self.gate(h), self.down.transpose(1, 2)).sum(dim=0)
 
 
 class ScaledInputBias(ScaledInput):
@@ -314,13 +299,13 @@ class ScaledInputBias(ScaledInput):
     def __init__(self, experts: int = 8, chosen: int = 2) -> None:
         super().__init__(experts, chosen, bias=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        top, ids = torch.topk(self.router(x), self.chosen, dim=-1)
-        full = torch.zeros(x.shape[0], self.experts).scatter(1, ids, torch.sigmoid(top))
-        rows = x.repeat(self.experts, 1) * full.transpose(0, 1).reshape(-1, 1)
-        rows = rows.view(self.experts, -1, HIDDEN)
-        h = self.gate(torch.bmm(rows, self.up.transpose(1, 2)) + self.up_bias[:, None])
-        return torch.bmm(h, self.down.transpose(1, 2)).sum(dim=0)
 
-
-FORMS |= {"scaled_input": ScaledInput, "scaled_input_bias": ScaledInputBias}
+FORMS: dict[str, Callable[..., nn.Module]] = {
+    "gathered": Gathered, "gathered_right": GatheredRight, "gathered_einsum": GatheredEinsum,
+    "gathered_sum": GatheredSum, "loop_mixtral": LoopMixtral, "loop_where": LoopWhere,
+    "loop_assign": LoopAssign, "dense_scatter": DenseScatter, "dense_one_hot": DenseOneHot,
+    "dense_soft": DenseSoft, "stack_gather": StackGather, "tiled_batch": TiledBatch,
+    "dense_einsum": DenseEinsum, "block_flat": BlockFlat, "block_sum": BlockSum,
+    "block_einsum": BlockEinsum, "block_batched": BlockBatched,
+    "scaled_input": ScaledInput, "scaled_input_bias": ScaledInputBias,
+}  # fmt: skip

@@ -185,6 +185,6 @@ def test_half_precision(tools: Any) -> None:
 
     forms = tools.forms()
     example = torch.randn(5, forms.HIDDEN, dtype=torch.float16)
-    model = bind_shapes(tools.export_module(forms.HalfGathered(), (example,), 18), {})
+    model = bind_shapes(tools.export_module(forms.Gathered(3, 2).half(), (example,), 18), {})
     tools.recognise(model, tolerance=2e-2)
     check_indexed(model, 5, experts=3, chosen=2, width=forms.HIDDEN)
