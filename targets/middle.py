@@ -21,6 +21,7 @@ from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
 from edgemoe import graph_facts
 from edgemoe.errors import UnsupportedOpError
+from edgemoe.targets.tvm_log import without_harmless_lines
 
 FOLDABLE_ELEMENTS = 256
 """Weights up to this size become constants of Relax, which folds shapes and scalars."""
@@ -88,8 +89,13 @@ def lower_to_list(model: ir.Model, is_ours: Callable[[ir.Node], bool]) -> Straig
     """
     ours = {f"EdgeMoE_{i}": node for i, node in enumerate(model.graph) if is_ours(node)}
     proto, weights = _to_onnx(model, {node: name for name, node in ours.items()})
-    module = _import(proto, ours, model)
-    module = tvm.ir.transform.Sequential(
+    with without_harmless_lines():
+        module = _legalised(_import(proto, ours, model))
+    return _Reader(module, model, ours, weights).read()
+
+
+def _legalised(module: tvm.IRModule) -> tvm.IRModule:
+    return tvm.ir.transform.Sequential(
         [
             relax.transform.LegalizeOps(skip_ops=list(_KEPT)),
             relax.transform.AnnotateTIROpPattern(),
@@ -100,7 +106,6 @@ def lower_to_list(model: ir.Model, is_ours: Callable[[ir.Node], bool]) -> Straig
             relax.transform.DeadCodeElimination(),
         ]
     )(module)
-    return _Reader(module, model, ours, weights).read()
 
 
 def _to_onnx(
