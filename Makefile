@@ -32,7 +32,7 @@ check: $(READY)  ## lint, types, import contracts, what is generated
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m edgemoe.models.accuracy_table --check
-	$(BIN)/python -m edgemoe.cli.status --check README.md
+	$(BIN)/python -m edgemoe.status_table --check README.md
 
 bench: $(READY)  ## ratios to peers, measured in the same run
 	$(BIN)/python benchmarks/moe_layers.py

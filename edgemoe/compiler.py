@@ -293,6 +293,8 @@ def _plan(
         decisions.append(Decision(note.subject, note.kind, note.text, note.origin))
     facts: dict[str, Any] = {
         "pad_ok": found.pad_ok,
+        # Kernels load vectors without alignment: arrays of callers are used where they lie.
+        "io_alignment": 4,
         "in_place_states": family.in_place_states(lowered, inputs, outputs),
         "tokens": list(_counts(variants)),
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -136,4 +134,4 @@ def digits() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
