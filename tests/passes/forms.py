@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 
 import torch
 import torch.nn.functional as F
@@ -61,11 +61,9 @@ class Gathered(Layer):
         flat = ids.reshape(-1)
         rows = x.repeat_interleave(self.chosen, dim=0)
         h = torch.bmm(self.up[flat], rows.unsqueeze(-1)).squeeze(-1)
-        if self.up_bias is not None:
-            h = h + self.up_bias[flat]
+        h = h if self.up_bias is None else h + self.up_bias[flat]
         y = torch.bmm(self.down[flat], self.gate(h).unsqueeze(-1)).squeeze(-1)
-        if self.down_bias is not None:
-            y = y + self.down_bias[flat]
+        y = y if self.down_bias is None else y + self.down_bias[flat]
         return (y * weights.reshape(-1, 1)).reshape(x.shape[0], self.chosen, -1).sum(dim=1)
 
 
@@ -80,7 +78,7 @@ class GatheredRight(Layer):
     def forward(self, x: Tensor) -> Tensor:
         weights, ids = self.route(x)
         flat = ids.reshape(-1)
-        rows = x[:, None].expand(-1, self.chosen, -1).reshape(-1, HIDDEN)
+        rows = x[:, None].expand(-1, self.chosen, -1).flatten(0, 1)
         h = torch.bmm(rows.unsqueeze(1), self.up[flat]).squeeze(1)
         y = torch.bmm(self.gate(h).unsqueeze(1), self.down[flat]).squeeze(1)
         return (y.view(-1, self.chosen, HIDDEN) * weights.unsqueeze(-1)).sum(dim=1)
@@ -151,10 +149,8 @@ class DenseScatter(Listed):
     def forward(self, x: Tensor) -> Tensor:
         weights, ids = self.route(x)
         full = torch.zeros(x.shape[0], self.experts).scatter(1, ids, weights)
-        y = torch.zeros_like(x)
-        for expert, mlp in enumerate(self.mlps):
-            y = y + full[:, expert, None] * mlp(x)
-        return y
+        start = torch.zeros_like(x)
+        return sum((full[:, e, None] * mlp(x) for e, mlp in enumerate(self.mlps)), start)
 
 
 class DenseOneHot(Listed):
@@ -193,8 +189,7 @@ class TiledBatch(Layer):
         weights, ids = self.route(x)
         full = torch.zeros(x.shape[0], self.experts).scatter(1, ids, weights)
         rows = x.repeat(self.experts, 1).view(self.experts, -1, HIDDEN)
-        h = self.gate(torch.bmm(rows, self.up.transpose(1, 2)))
-        y = torch.bmm(h, self.down.transpose(1, 2))
+        y = torch.bmm(self.gate(torch.bmm(rows, self.up.mT)), self.down.mT)
         return (y * full.transpose(0, 1)[..., None]).sum(dim=0)
 
 
@@ -210,8 +205,7 @@ class DenseEinsum(Layer):
 
 
 def relu_rms(logits: Tensor, gamma: Tensor) -> Tensor:
-    a = torch.relu(logits)
-    return gamma * a * torch.rsqrt((a * a).mean(dim=-1, keepdim=True) + 1e-6)
+    return gamma * (a := torch.relu(logits)) * torch.rsqrt((a * a).mean(-1, keepdim=True) + 1e-6)
 
 
 class BlockFlat(Layer):
@@ -252,8 +246,7 @@ class BlockBatched(BlockFlat):
     """BlockFFN with batched products, expert-major."""
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.gate(torch.matmul(x[None], self.up.transpose(1, 2)))
-        y = torch.matmul(h, self.down.transpose(1, 2))
+        y = self.gate(x[None] @ self.up.transpose(1, 2)) @ self.down.transpose(1, 2)
         return (y * self.scores(x).transpose(0, 1)[..., None]).sum(dim=0)
 
 
@@ -277,7 +270,7 @@ class Batched3d(nn.Module):
             return x + (y * weights[..., None]).sum(dim=-2)
         blocks = self.blocks
         h = F.silu(blocks.flat_up(x)).unflatten(-1, (blocks.experts, INNER))
-        scored = h * relu_rms(blocks.router(x), blocks.gamma)[..., None]
+        scored = h * blocks.scores(x)[..., None]
         return x + blocks.flat_down(scored.flatten(-2))
 
 
@@ -300,12 +293,8 @@ class ScaledInputBias(ScaledInput):
         super().__init__(experts, chosen, bias=True)
 
 
-FORMS: dict[str, Callable[..., nn.Module]] = {
-    "gathered": Gathered, "gathered_right": GatheredRight, "gathered_einsum": GatheredEinsum,
-    "gathered_sum": GatheredSum, "loop_mixtral": LoopMixtral, "loop_where": LoopWhere,
-    "loop_assign": LoopAssign, "dense_scatter": DenseScatter, "dense_one_hot": DenseOneHot,
-    "dense_soft": DenseSoft, "stack_gather": StackGather, "tiled_batch": TiledBatch,
-    "dense_einsum": DenseEinsum, "block_flat": BlockFlat, "block_sum": BlockSum,
-    "block_einsum": BlockEinsum, "block_batched": BlockBatched,
-    "scaled_input": ScaledInput, "scaled_input_bias": ScaledInputBias,
-}  # fmt: skip
+FORMS = {  # loop_where: LoopWhere, and so on
+    re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): form
+    for name, form in list(globals().items())
+    if isinstance(form, type) and issubclass(form, Layer) and form not in (Layer, Listed)
+}
