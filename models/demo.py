@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import edgemoe
 from edgemoe.artifact import Artifact
+from edgemoe.buckets import feed_for, plan_buckets
 from edgemoe.cli.console import Console
 from edgemoe.cli.profile import print_profile
 from edgemoe.frontend import load_model
 from edgemoe.models.checkpoint import read_record
 from edgemoe.models.series import co2_series
-from edgemoe.pass_check import onnxruntime_session
+from edgemoe.reference import Reference
 from edgemoe.runtime.generate import generate, vocabulary_of
 from edgemoe.runtime.profile import profile
-from edgemoe.runtime.session import Session
 
 OUT = Path("build/demo")
 DATA = Path(__file__).parent / "data"
@@ -37,14 +38,14 @@ def main() -> None:
     print("  .venv/bin/edgemoe inspect build/demo/char_moe")
 
 
-def compiled(factory: str, **options: object) -> Artifact:
+def compiled(factory: str, **options: Any) -> Artifact:
     """Compile a model that ships; every stage is a line."""
     name = factory.split(":")[1]
 
     console = Console()
     with console.progress() as show:
         artifact = edgemoe.compile(
-            f"edgemoe.models.{factory}", out=OUT / name, progress=show, **options  # type: ignore[arg-type]
+            f"edgemoe.models.{factory}", out=OUT / name, progress=show, **options
         )  # fmt: skip
     memory = artifact.manifest["memory"]
     print(
@@ -75,13 +76,9 @@ def language_model(factory: str, what: str) -> None:
         logits = session.run({"tokens": tokens})["logits"]
         loss = cross_entropy(logits[:-1], tokens[1:])
         source = load_model(f"edgemoe.models.{factory}", dynamic=True)
-        inputs = {str(v.name): v for v in source.model.graph.inputs}
-        states = {
-            name: np.zeros([int(d) for d in inputs[name].shape or ()], inputs[name].dtype.numpy())  # type: ignore[union-attr, call-overload]
-            for name in source.states
-        }
-        oracle = onnxruntime_session(source.model)
-        wanted = oracle.run(["logits"], {"tokens": tokens, **states})[0]
+        buckets = plan_buckets(source.model, [len(tokens)], {})
+        feed = feed_for(buckets.bind(len(tokens)), {}, source.states) | {"tokens": tokens}
+        wanted = Reference(buckets).run(feed, len(tokens))["logits"]
         print(f"  Sonnet 18, {len(tokens)} characters at once (64 + 64 + 64 + 64):")
         print(f"  cross-entropy {loss:.4f} nats per character, onnxruntime "
               f"{cross_entropy(wanted[:-1], tokens[1:]):.4f}; relative RMS error of the logits "
@@ -110,11 +107,12 @@ def forecaster() -> None:
     with artifact.load() as session:
         forecasts = np.concatenate([session.run({"x": x[None]})["y"] for x in past])
         mse = float(np.mean((forecasts - future) ** 2))
-        source = load_model("edgemoe.models.forecaster:co2")
-        oracle = onnxruntime_session(source.model)
-        wanted = np.concatenate([oracle.run(["y"], {"x": x[None]})[0] for x in past])
-        print(f"  {len(past)} test windows: MSE {mse:.5f} (recorded {record['value']}); relative RMS "
-              f"error to onnxruntime {difference(forecasts, wanted):.1e}")  # fmt: skip
+        reference = Reference(
+            plan_buckets(load_model("edgemoe.models.forecaster:co2").model, None, {})
+        )
+        wanted = np.concatenate([reference.run({"x": x[None]}, None)["y"] for x in past])
+        print(f"  {len(past)} test windows: MSE {mse:.5f} (recorded {record['value']}); relative "
+              f"RMS error to onnxruntime {difference(forecasts, wanted):.1e}")  # fmt: skip
         print(f"  controls {record['controls']}\n")
         print_profile(profile(session, {"x": past[:1]}, runs=50))
 
