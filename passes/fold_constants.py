@@ -54,8 +54,10 @@ def _fold(graph: ir.Graph, node: ir.Node, known: dict[ir.Value, np.ndarray]) -> 
         return 0
     if any(v.const_value is not None and v.const_value.dtype == ir.DataType.STRING for v in inputs):
         return 0
-    if (parts := _in_parts(graph, node)) or (lazy := _lazily(graph, node)) is not None:
-        return parts or lazy
+    if parts := _in_parts(graph, node):
+        return parts
+    if (lazy := _lazily(graph, node)) is not None:
+        return lazy
     sizes = [_nbytes(output) for output in node.outputs]
     if any(size is None or size > LIMIT_BYTES for size in sizes):
         return 0
