@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
+import tempfile
+import threading
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any
@@ -92,14 +95,18 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 
+_loaded: dict[Path, dict[tuple[int, ...], ctypes.CDLL]] = {}
+_loading = threading.Lock()
+
+
 def open_library(path: Path) -> ctypes.CDLL:
-    """Load `model.so` and declare its functions.
+    """Load `model.so` and declare its functions; a file that replaced a loaded one is loaded anew.
 
     Raises:
         ArtifactError: it cannot be loaded, or is no edgemoe library of this version.
     """
     try:
-        library = ctypes.CDLL(str(path))
+        library = _load(path)
         for name, (result, arguments) in _PROTOTYPES.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
@@ -115,6 +122,27 @@ def open_library(path: Path) -> ctypes.CDLL:
             "compile the model with this version of edgemoe"
         )
     return library
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    """Load the file that lies at `path` now.
+
+    The loader of the system knows libraries by their path, and gives the old one for a path that
+    it has seen: a later file at the same path is loaded through a copy of another name.
+    """
+    with _loading:
+        status = path.stat()
+        identity = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+        known = _loaded.setdefault(path, {})
+        if identity not in known:
+            if not known:
+                known[identity] = ctypes.CDLL(str(path))
+            else:
+                with tempfile.TemporaryDirectory(prefix="edgemoe-") as folder:
+                    copy = Path(folder) / path.name
+                    shutil.copyfile(path, copy)
+                    known[identity] = ctypes.CDLL(str(copy))
+        return known[identity]
 
 
 def error_of(library: ctypes.CDLL, status: int) -> EdgemoeError:
