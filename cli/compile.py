@@ -20,8 +20,9 @@ def command(
     ],
     target: Annotated[str, typer.Option("-t", "--target", help="See `edgemoe targets`.")],
     out: Annotated[Path, typer.Option("-o", "--output", help="The artifact to write.")],
-    calibrate: Annotated[
-        Path | None, typer.Option("--calibrate", help="An .npz; arrays have a sample axis first.")
+    calibration: Annotated[
+        Path | None,
+        typer.Option("--calibration", help="An .npz; arrays have a sample axis first."),
     ] = None,
     max_loss: Annotated[
         str | None, typer.Option("--max-loss", help="Accuracy that may be lost, such as 0.5%.")
@@ -75,10 +76,10 @@ def command(
         "shapes": values.shapes(shape or []),
         "tokens": values.token_counts(tokens),
     }
-    if calibrate is not None and not calibrate.is_file():
-        raise OptionError(f"--calibrate {calibrate} does not exist; give an .npz")
+    if calibration is not None and not calibration.is_file():
+        raise OptionError(f"--calibration {calibration} does not exist; give an .npz")
     settings: dict[str, Any] = {
-        "calibration": calibrate,
+        "calibration": calibration,
         "max_loss": values.ratio(max_loss),
         "max_bytes": values.nbytes(max_bytes),
         "precision": precision,

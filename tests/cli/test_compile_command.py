@@ -75,9 +75,9 @@ def test_defaults(compiler, tmp_path, monkeypatch):
 def test_all_options(compiler, tmp_path):
     (tmp_path / "c.npz").write_bytes(b"")
     code, out, err = cli(
-        "compile", "a.b:f", "-t", "cpu", "-o", tmp_path / "out", "--calibrate", tmp_path / "c.npz",
-        "--max-loss", "0.5%", "--max-bytes", "2M", "--precision", "i8", "--prune", "25%",
-        "--tokens", "64,1,8", "--shape", "T=8", "--shape", "x=1x512x7", "--cpu", "native",
+        "compile", "a.b:f", "-t", "cpu", "-o", tmp_path / "out", "--calibration",
+        tmp_path / "c.npz", "--max-loss", "0.5%", "--max-bytes", "2M", "--precision", "i8",
+        "--prune", "25%", "--tokens", "64,1,8", "--shape", "T=8", "--shape", "x=1x512x7", "--cpu", "native",
         "--name", "mine", "--check", "--dump", tmp_path / "d", "--explain", "--strict", "--zip",
         "--time-passes", "--json", tmp_path / "r.json",
     )  # fmt: skip
@@ -111,9 +111,9 @@ def test_a_budget_is_3(compiler, tmp_path):
 
 def test_missing_calibration(compiler, tmp_path):
     code, _, err = cli(
-        "compile", "m.onnx", "-t", "cpu", "-o", tmp_path / "o", "--calibrate", "no.npz"
+        "compile", "m.onnx", "-t", "cpu", "-o", tmp_path / "o", "--calibration", "no.npz"
     )
-    assert (code, err) == (1, "OptionError: --calibrate no.npz does not exist; give an .npz\n")
+    assert (code, err) == (1, "OptionError: --calibration no.npz does not exist; give an .npz\n")
     assert not compiler.calls
 
 
