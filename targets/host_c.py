@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgemoe.errors import ToolError
 from edgemoe.plan import Argument, Buffer, Kernel, Plan, Step, TensorInfo, Variant
+from edgemoe.targets.spec import isa_identifier, kernel_symbol
 
 SOURCE_FOLDER = "src"
 LIBRARY = "model.so"
@@ -36,16 +37,6 @@ _DTYPES = (
     "uint32", "int64", "uint64", "bool",
 )  # fmt: skip
 _DISPATCH = {"static": "EM_DISPATCH_STATIC", "pad": "EM_DISPATCH_PAD", "split": "EM_DISPATCH_SPLIT"}
-
-
-def isa_identifier(isa: str) -> str:
-    """Return the C identifier of an instruction set: `x86-64-v3` -> `x86_64_v3`."""
-    return re.sub(r"\W", "_", isa)
-
-
-def kernel_symbol(kernel: str, isa: str) -> str:
-    """Return the symbol of a kernel in the objects of one instruction set."""
-    return f"{kernel}__{isa_identifier(isa)}"
 
 
 def host_program(plan: Plan, build_id: bytes) -> str:

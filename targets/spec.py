@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,17 @@ class Isa:
 
     def symbol(self, kernel: str) -> str:
         """Name of `kernel` in the object file of this instruction set."""
-        return f"{kernel}__{self.name.replace('-', '_')}"
+        return kernel_symbol(kernel, self.name)
+
+
+def isa_identifier(isa: str) -> str:
+    """Return the C identifier of an instruction set: `x86-64-v3` -> `x86_64_v3`."""
+    return re.sub(r"\W", "_", isa, flags=re.ASCII)
+
+
+def kernel_symbol(kernel: str, isa: str) -> str:
+    """Return the symbol of a kernel in the objects of one instruction set."""
+    return f"{kernel}__{isa_identifier(isa)}"
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from edgemoe.plan import (
     Variant,
     WeightSection,
 )
-from edgemoe.targets.host_c import isa_identifier
 from edgemoe.targets.host_package import write_cpu_artifact
+from edgemoe.targets.spec import isa_identifier
 
 KERNELS_C = Path(__file__).parent / "runtime" / "toys" / "kernels.c"
 HOST_ISAS = ("aarch64",) if platform.machine() == "aarch64" else ("x86-64", "x86-64-v3")
