@@ -56,7 +56,7 @@ def print_profile(result: Profile, console: Console | None = None) -> None:
     machine = result.machine
     console.print(
         f"machine: {machine.cpu}; {machine.gflops:.0f} GFLOP/s float32, {machine.read_gbps:.1f} "
-        "GB/s read, with these threads\n"
+        f"GB/s read, with these threads, measured {machine.measured or 'now'} UTC\n"
     )
     several = len({step.variant for step in result.steps}) > 1
     console.table(

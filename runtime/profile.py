@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+_TOO_FAST = 1.1
+"""Share of the machine's peak or bandwidth above which the machine is measured again."""
+
 
 @dataclass(frozen=True)
 class StepTime:
@@ -139,6 +142,10 @@ def profile(
     session.reset()
     machine = measure(session, again=measure_again)
     medians = {key: statistics.median(t[key] for t in times) for key in calls}
+    rows = _steps(plan, medians, calls, machine)
+    if not machine.is_fresh() and any(_is_above(row) for row in rows):
+        machine = measure(session, again=True)
+        rows = _steps(plan, medians, calls, machine)
     return Profile(
         name=session.manifest.name,
         target=session.manifest.target,
@@ -147,7 +154,7 @@ def profile(
         runs=runs,
         tokens=_tokens(session, inputs),
         run_nanoseconds=statistics.median(whole),
-        steps=tuple(_steps(plan, medians, calls, machine)),
+        steps=tuple(rows),
         regions=tuple(recorder.uses()),
         machine=machine,
         memory={
@@ -157,6 +164,14 @@ def profile(
             "lower_bound_bytes": max(v["lower_bound_bytes"] for v in plan["variants"]),
         },
     )
+
+
+def _is_above(row: StepTime) -> bool:
+    """Tell whether a step was faster than the machine: it was measured while it was busy.
+
+    Bytes may also come from caches, which costs one more measurement and harms nothing.
+    """
+    return max(row.peak_share, row.bandwidth_share) > _TOO_FAST
 
 
 def _tokens(session: Session, inputs: Mapping[str, Array]) -> int | None:

@@ -118,3 +118,50 @@ def test_the_machine_is_measured_once(toy_artifact, tmp_path, monkeypatch):
 def test_a_home_that_cannot_be_written(toy_artifact, monkeypatch):
     monkeypatch.setenv("EDGEMOE_CACHE", "/proc/nowhere")
     assert machine.measure(toy_artifact("mixer").load()).gflops > 0
+
+
+def slow_machine(tmp_path, when):
+    """A cache with what a busy machine measured; returns the file."""
+    path = tmp_path / "cache" / "machine.json"
+    (key,) = json.loads(path.read_text())
+    path.write_text(json.dumps({key: (1e-9, 1e-9, when)}))
+    return path
+
+
+def test_the_best_measurement_is_kept(toy_artifact, monkeypatch):
+    session = toy_artifact("mixer").load()
+    figures = iter([(5.0, 4.0), (3.0, 7.0), (1.0, 1.0), (2.0, 9.0)])
+    monkeypatch.setattr(machine, "_REPEATS", 2)
+    monkeypatch.setattr(type(session), "measure", lambda *_, **__: next(figures))
+    first = machine.measure(session)
+    assert (first.gflops, first.read_gbps) == (5.0, 7.0)
+    assert first.is_fresh()
+    again = machine.measure(session, again=True)
+    assert (again.gflops, again.read_gbps) == (5.0, 9.0)
+    assert machine.measure(session) == again
+
+
+def test_a_step_above_the_peak_measures_again(toy_artifact, tmp_path):
+    session = toy_artifact("mixer").load()
+    machine.measure(session)
+    slow_machine(tmp_path, "2020-01-31 12:00:00")
+    result = profile(session, runs=1)
+    assert result.machine.gflops > 0.1
+    assert result.machine.is_fresh()
+    assert machine.measure(session) == result.machine
+
+
+def test_a_fresh_measurement_is_not_repeated(toy_artifact, tmp_path):
+    session = toy_artifact("mixer").load()
+    when = machine.measure(session).measured
+    slow_machine(tmp_path, when)
+    assert profile(session, runs=1).machine.gflops == 1e-9
+
+
+def test_a_cache_of_an_older_version_is_measured_again(toy_artifact, tmp_path):
+    session = toy_artifact("mixer").load()
+    machine.measure(session)
+    path = tmp_path / "cache" / "machine.json"
+    (key,) = json.loads(path.read_text())
+    path.write_text(json.dumps({key: (1e-9, 1e-9)}))
+    assert machine.measure(session).gflops > 0.1
