@@ -41,7 +41,7 @@ class Case:
         return out
 
     def wanted(self, seen=None, added=None):
-        _, heads, group, *_ = self.shape
+        group = self.shape[2]
         k, v = (np.repeat(x.astype(np.float64), group, 2) for x in (self.k, self.v))
         scores = np.einsum("bthd,bchd->bhtc", self.q.astype(np.float64), k) * SCALE
         if added is not None:
