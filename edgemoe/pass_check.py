@@ -15,7 +15,7 @@ from edgemoe.errors import CheckError
 from edgemoe.graph_pass import GraphPass
 
 REASSOCIATION = 1e-4  # of the largest magnitude in the tensor; float32 sums in another order
-_PROTO_LIMIT = 1 << 30
+_PROTO_LIMIT = 1 << 25  # larger models are handed over as files: a message in memory is a copy
 
 
 class PassCheck:

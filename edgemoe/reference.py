@@ -19,17 +19,18 @@ Array = NDArray[Any]
 
 
 class Reference:
-    """The imported model in onnxruntime, one session per token count."""
+    """The imported model in onnxruntime; one session is open at a time, each holds the weights."""
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
-        self._sessions: dict[int | None, Any] = {}
+        self._open: tuple[int | None, Any] | None = None
 
     def run(self, feed: Mapping[str, Array], tokens: int | None) -> dict[str, Array]:
         """Outputs by name for inputs of `tokens` tokens."""
-        if tokens not in self._sessions:
-            self._sessions[tokens] = onnxruntime_session(self._buckets.bind(tokens))
-        session = self._sessions[tokens]
+        if self._open is None or self._open[0] != tokens:
+            self._open = None
+            self._open = (tokens, onnxruntime_session(self._buckets.bind(tokens)))
+        session = self._open[1]
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(None, dict(feed)), strict=True))
 

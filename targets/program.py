@@ -70,7 +70,7 @@ class WeightTable:
     makers: list[Callable[[], Array]] = field(default_factory=list)
     offsets: dict[tuple[object, ...], int] = field(default_factory=dict)
     nbytes: int = 0
-    _hashes: dict[int, tuple[Array, str]] = field(default_factory=dict)
+    _hashes: dict[int, tuple[object, str]] = field(default_factory=dict)
 
     def add(
         self, key: tuple[object, ...], parts: Sequence[tuple[WeightSection, Callable[[], Array]]]
@@ -88,13 +88,16 @@ class WeightTable:
                 self.nbytes += section.nbytes
         return self.offsets[key]
 
-    def digest(self, array: Array) -> str:
-        """A hash of the elements, so that equal weights of two variants are stored once."""
-        if id(array) not in self._hashes:
-            data = np.ascontiguousarray(array)
+    def digest(self, owner: object, read: Callable[[], Array]) -> str:
+        """A hash of the elements, so that equal weights of two variants are stored once.
+
+        `owner` is what the weight is known by (a tensor of the graph); the elements are not kept.
+        """
+        if id(owner) not in self._hashes:
+            data = np.ascontiguousarray(read())
             text = hashlib.blake2b(data.view(np.uint8).reshape(-1).data, digest_size=16).hexdigest()
-            self._hashes[id(array)] = (array, f"{data.dtype}{data.shape}{text}")
-        return self._hashes[id(array)][1]
+            self._hashes[id(owner)] = (owner, f"{data.dtype}{data.shape}{text}")
+        return self._hashes[id(owner)][1]
 
     def data(self) -> Iterator[Array]:
         """The contents of the sections, in their order."""
@@ -139,7 +142,7 @@ class Program:
         """A buffer in the weights that holds `array` as it is."""
         dtype = str(array.dtype)
         section = WeightSection(name, 0, array.nbytes, role, None, dtype)
-        key = ("plain", self.weights.digest(array))
+        key = ("plain", self.weights.digest(array, lambda: array))
         offset = self.weights.add(key, [(section, lambda: array)])
         return self.buffer(name, dtype, array.shape, where="weights", offset=offset)
 

@@ -188,7 +188,7 @@ def _place(site: Site, weight: ir.Value, transposed: bool, role: str, dtype: str
     panels = -(-columns // tiles.PANEL)
     nbytes = panels * depth * tiles.PANEL * DTYPE_BYTES[dtype]
     section = WeightSection(str(weight.name), 0, nbytes, role, None, dtype)
-    key = ("linear", transposed, dtype, site.program.weights.digest(read()))
+    key = ("linear", transposed, dtype, site.program.weights.digest(weight.const_value, read))
     return site.program.packed(
         str(weight.name), key, [(section, lambda: pack(read().T if transposed else read(), dtype))]
     )

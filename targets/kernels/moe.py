@@ -375,7 +375,10 @@ def _place(site: Site, stage: _Stage, spec: Experts, depth: int, dtype: str) -> 
     name = str(weights[0].name)
     nbytes = spec.panels(stage.ports[0].columns) * depth * 32 * DTYPE_BYTES[dtype]
     layout = tuple((p.transposed, p.start, p.step, p.columns) for p in stage.ports)
-    digests = tuple(site.program.weights.digest(read()) for read in readers)
+    digests = tuple(
+        site.program.weights.digest(weight.const_value, read)
+        for weight, read in zip(weights, readers, strict=True)
+    )
 
     def packed(expert: int) -> Array:
         parts = [

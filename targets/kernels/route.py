@@ -184,6 +184,8 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
         parameters.get("select") == "topk"
         and parameters.get("score") in ("none", "softmax", "sigmoid")
         and experts <= MAX_EXPERTS
+        # Groups that were masked by zeros are out only where every score is above zero.
+        and (parameters.get("masked", "-inf") == "-inf" or not parameters.get("bias"))
         and node.outputs[0].dtype == ir.DataType.INT64
     )
 
