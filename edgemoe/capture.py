@@ -1,13 +1,15 @@
 """Replace the forward of expert layers, while a module is exported, by one of expert products.
 
-from edgemoe.capture import combine, expert_linear, register_adapter, rows_of
+An adapter of one's own takes a few lines, in any file that is imported before the export:
 
-def forward(self, x):                                # self: the layer, x: float [T, H]
-weights, ids = self.route(x)                     # [T, K] each
-up = expert_linear(rows_of(x, ids.shape[1]), ids.reshape(-1), self.up)
-return combine(expert_linear(up.relu(), ids.reshape(-1), self.down), weights)
+    from edgemoe.capture import combine, expert_linear, register_adapter, rows_of
 
-register_adapter("MyExperts", forward)               # every module whose class has that name
+    def forward(self, x):  # self: the layer, x: float [T, H]
+        weights, ids = self.route(x)  # [T, K] each
+        up = expert_linear(rows_of(x, ids.shape[1]), ids.reshape(-1), self.up)
+        return combine(expert_linear(up.relu(), ids.reshape(-1), self.down), weights)
+
+    register_adapter("MyExperts", forward)  # every module whose class has that name
 """
 
 from __future__ import annotations
@@ -69,6 +71,13 @@ class Captured:
         assert isinstance(stacked, Tensor)
         return stacked
 
+    def forget(self, kept: int = 0) -> None:
+        """Remove the buffers that were added, all but the first `kept`."""
+        for owner, name in self.added[kept:]:
+            owner._buffers.pop(name, None)
+            owner._non_persistent_buffers_set.discard(name)
+        del self.added[kept:]
+
 
 _REGISTERED: list[Adapter] = []
 
@@ -120,6 +129,4 @@ def captured(module: nn.Module) -> Iterator[Captured]:
                 vars(child).pop(name, None)
             else:
                 vars(child)[name] = before
-        for owner, name in log.added:
-            owner._buffers.pop(name, None)
-            owner._non_persistent_buffers_set.discard(name)
+        log.forget()

@@ -163,12 +163,13 @@ def _make(module: nn.Module, log: Captured) -> dict[str, Forward] | None:
     shared = [""] if layer.shared is None else ["added", ""]
     if layer.shared_gate is not None:
         shared.insert(0, "gated")
-    logits = len(_parts(wanted[0][1])) == 2
+    logits, stacked = len(_parts(wanted[0][1])) == 2, len(log.added)
     for score, again, kind in product(_SCORES, (True, False), shared):
         routing = _Routing(score, again, kind, logits)
         forward = layer.forward(log, routing)
         if all(_agrees(_try(lambda x, f=forward: f(module, x), x), y) for x, y in wanted):
             return {"forward": forward}
+    log.forget(stacked)
     return None
 
 

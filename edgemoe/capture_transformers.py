@@ -124,7 +124,8 @@ def _llama4_angles(module: Any, x: Tensor, position_ids: Tensor) -> Tensor:
     """Return cosine and sine [B, T, D / 2, 2] in place of complex numbers, which ONNX lacks."""
     del x
     angles = position_ids[..., None].float() * module.inv_freq.float()
-    return torch.stack([angles.cos(), angles.sin()], dim=-1) * module.attention_scaling
+    scaling: float = module.attention_scaling
+    return torch.stack([angles.cos(), angles.sin()], dim=-1) * scaling
 
 
 def _llama4_rotate(q: Tensor, k: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +16,10 @@ from torch.utils import _pytree as pytree
 from edgemoe.capture import Captured, captured
 from edgemoe.capture_op import finish_calls, translations
 from edgemoe.errors import EdgemoeError, ExportError
-from edgemoe.export_check import Run, check_experts, check_values
+from edgemoe.export_check import Run, check_experts, check_values, to_numpy
 from edgemoe.export_failure import explain_failure, fails_with_data, uses_complex
 from edgemoe.export_ops import operator_translations, real_forms
+from edgemoe.export_quiet import quiet
 from edgemoe.export_tokens import check_tokens, token_shapes
 
 OPSET = 20
@@ -188,13 +185,6 @@ def tidy_model(model: ir.Model) -> None:
             del model.graph.initializers[name]
 
 
-def to_numpy(tensor: Tensor) -> np.ndarray:
-    """Return a copy as an array; bfloat16 becomes ml_dtypes' type."""
-    if tensor.dtype == torch.bfloat16:
-        return tensor.detach().view(torch.uint16).numpy().view(ir.DataType.BFLOAT16.numpy()).copy()
-    return tensor.detach().cpu().numpy().copy()
-
-
 def _options(module: nn.Module) -> Mapping[str, Any]:
     options = getattr(module, "export_options", None) or {}
     if not isinstance(options, Mapping):
@@ -255,9 +245,8 @@ def argument_names(
     module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Pair the examples with the names of the forward's arguments."""
-    parameters = inspect.signature(module.forward).parameters.values()
-    positional = [p.name for p in parameters
-                  if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]  # fmt: skip
+    known = inspect.signature(module.forward).parameters.values()
+    positional = [p.name for p in known if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     rest = [f"input_{i}" for i in range(len(positional), len(args))]
     return dict(zip([*positional, *rest], args, strict=False)) | dict(kwargs)
 
@@ -278,24 +267,3 @@ def check_states(model: ir.Model, states: Mapping[str, str]) -> None:
                 f"state {name!r} is {inputs[name].dtype}, its output {new!r} is "
                 f"{outputs[new].dtype}: it cannot become the input of the next call"
             )
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the exporters' prints, warnings and log lines to themselves."""
-    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir",
-               "torch.onnx._internal.exporter._registration", "transformers")]  # fmt: skip
-    levels = [logger.level for logger in loggers]
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

@@ -101,14 +101,19 @@ def _like(x: Any, random: torch.Generator) -> Any:
     return torch.randint(int(low), int(high) + 1, x.shape, generator=random).to(x.dtype)
 
 
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """Return a copy as an array."""
+    if tensor.dtype == torch.bfloat16:
+        return tensor.detach().view(torch.uint16).numpy().view(ir.DataType.BFLOAT16.numpy()).copy()
+    return tensor.detach().cpu().numpy().copy()
+
+
 def check_values(module: nn.Module, model: ir.Model, names: list[str], run: Run) -> None:
     """Compare the graph in onnxruntime with the module on every case.
 
     Raises:
         ExportError: they differ, or onnxruntime cannot run the graph.
     """
-    from edgemoe.export import to_numpy
-
     title = type(module).__name__
     try:
         session = onnxruntime_session(model)
@@ -148,8 +153,6 @@ def _short(error: BaseException) -> str:
 
 
 def _difference(got: np.ndarray, wanted: Tensor) -> str | None:
-    from edgemoe.export import to_numpy
-
     expected = to_numpy(wanted)
     if got.shape != expected.shape:
         return f"has shape {list(got.shape)} and not {list(expected.shape)}"
@@ -182,8 +185,6 @@ def check_experts(module: nn.Module, model: ir.Model, log: Captured, run: Run) -
             continue
         if sums is None:
             sums = {_sum_of(tensor.numpy()) for tensor in held.values()}
-        from edgemoe.export import to_numpy
-
         if _sum_of(to_numpy(parameter)) not in sums and not _inside(parameter, held):
             missing.append(path)
     if missing:
@@ -240,8 +241,6 @@ def _sum_of(array: np.ndarray) -> tuple[int, float]:
 
 def _inside(parameter: Tensor, held: dict[str, ir.TensorProtocol]) -> bool:
     """Tell whether the weight is a part of a larger one: stacked or concatenated with others."""
-    from edgemoe.export import to_numpy
-
     array = to_numpy(parameter)
     probe = array.reshape(-1)[: min(array.size, 16)]
     for tensor in held.values():

@@ -20,7 +20,10 @@ _DATA = (
     "Could not extract specialized integer", "data-dependent expression", "data-dependent output",
     "Dynamic control flow is not supported",
 )  # fmt: skip
-_SPECIALISED = ("specialized", "Constraints violated", "ConstraintViolation", "marked as dynamic")
+_SPECIALISED = (
+    "inferred a static shape", "specialized", "Constraints violated", "ConstraintViolation",
+    "marked as dynamic",
+)  # fmt: skip
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _NO_FUNCTION = re.compile(r"No (?:ONNX|decompositions|operator).*? found for <?([\w:.]+)", re.S)
 _OPERATOR = re.compile(r"\b(aten|prims|transformers|torchvision|edgemoe)[.:]+([a-z_]\w*(?:\.\w+)?)")
@@ -69,8 +72,8 @@ def explain_failure(
             f"{name} depends on its data in a way that cannot be exported: {_reason(text, _DATA)}"
             f"{where}\n{_HOW.format(name=name)}"
         )
-    if tokens_chosen and any(mark in text for mark in _SPECIALISED):
-        return specialised(_reason(text, _SPECIALISED))
+    if any(mark in text for mark in _SPECIALISED):
+        return specialised(_reason(text, _SPECIALISED), chosen=tokens_chosen)
     if "No ONNX function found" in text or "DispatchError" in text or "No decompositions" in text:
         operator = _operator(text)
         where = where or _place_of(operator, module, call, "complex" in text)
@@ -115,7 +118,7 @@ def _first_line(error: BaseException) -> str:
 def _reason(text: str, marks: tuple[str, ...]) -> str:
     """Return the first line that holds one of the marks, without markup."""
     lines = [line.strip(" *-") for line in text.splitlines()]
-    found = [line for line in lines if any(mark in line for mark in marks)]
+    found = [line for mark in marks for line in lines if mark in line]
     plain = [line for line in found if not line.startswith(("class", "File"))]
     reason = (plain or found or [lines[0]])[0].partition(" (unhinted")[0]
     return reason[:300].rstrip(".")

@@ -70,6 +70,11 @@ def check_tokens(model: ir.Model) -> None:
     raise ExportError(f"the token axis became a constant in the export: {shapes}\n{_NEXT}")
 
 
-def specialised(reason: str) -> ExportError:
-    """Return the error for torch's own refusal to keep the axis free."""
-    return ExportError(f"the chosen token axis cannot stay free: {reason}\n{_NEXT}")
+def specialised(reason: str, *, chosen: bool) -> ExportError:
+    """Return the error for torch's own refusal to keep an axis free."""
+    if chosen:
+        return ExportError(f"the chosen token axis cannot stay free: {reason}\n{_NEXT}")
+    return ExportError(
+        f"an axis of dynamic_shapes cannot stay free: {reason}\n"
+        "  next: remove sizes that the module takes for constant, or the axis from dynamic_shapes"
+    )
