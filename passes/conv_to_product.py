@@ -66,7 +66,7 @@ def _pointwise(emit: Emitter, x: ir.Value, weight: ir.Value, bias: ir.Value | No
     out = (graph_facts.shape_of(weight) or (0,))[0]
     rows = emit.reshape(x, batch, channels, int(np.prod(places)))
     result = emit.op("MatMul", _matrix(emit, weight, (out, channels), turn=False), rows)
-    return result if bias is None else emit.op("Add", result, emit.reshape(bias, out, 1))
+    return result if bias is None else emit.op("Add", result, column(emit, bias))
 
 
 def _patches(emit: Emitter, x: ir.Value, weight: ir.Value, bias: ir.Value | None) -> ir.Value:
@@ -88,6 +88,14 @@ def _patches(emit: Emitter, x: ir.Value, weight: ir.Value, bias: ir.Value | None
     if bias is not None:
         result = emit.op("Add", result, bias)
     return emit.op("Transpose", result, perm=[0, 2, 1])
+
+
+def column(emit: Emitter, bias: ir.Value) -> ir.Value:
+    """A bias [n] as [n, 1]."""
+    array = graph_facts.array_of(bias)
+    if array is not None:
+        return emit.constant(array.reshape(-1, 1), f"{bias.name}.column")
+    return emit.reshape(bias, graph_facts.size_of(bias) or 0, 1)
 
 
 def _matrix(emit: Emitter, weight: ir.Value, shape: tuple[int, int], *, turn: bool) -> ir.Value:

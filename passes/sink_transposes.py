@@ -9,6 +9,7 @@ from edgemoe import graph_facts
 from edgemoe.emit import Emitter, derived_constant, discard, replace
 from edgemoe.epilogue import FUSABLE
 from edgemoe.graph_pass import PassContext, graph_pass
+from edgemoe.passes.conv_to_product import column
 
 WIDE = 32
 """From this many channels on, a mixing product is computed from the left, channels as lanes."""
@@ -132,7 +133,7 @@ def _from_left(node: ir.Node) -> bool:
     if bias is not None:
         if len(graph_facts.shape_of(bias) or ()) != 1:
             return False
-        result = emit.op("Add", result, emit.reshape(bias, -1, 1))
+        result = emit.op("Add", result, column(emit, bias))
     return _finish(node, _swapped(emit, result))
 
 
