@@ -61,7 +61,7 @@ def command(
     ] = False,
     zipped: Annotated[bool, typer.Option("--zip", help="Pack the artifact into one file.")] = False,
     time_passes: Annotated[
-        bool, typer.Option("--time-passes", help="Print the seconds of every stage.")
+        bool, typer.Option("--time-passes", help="Print the seconds of every stage and pass.")
     ] = False,
     json_file: Json = None,
     verbose: Verbose = 0,
@@ -107,6 +107,11 @@ def command(
     if time_passes:
         stages = sorted(console.stages.items(), key=lambda item: -item[1])
         console.table(("seconds", "stage"), [(f"{time:.3f}", stage) for stage, time in stages])
+        passes = sorted(artifact.report().get("passes", ()), key=lambda row: -row["seconds"])
+        console.table(
+            ("seconds", "changes", "pass"),
+            [(f"{row['seconds']:.3f}", row["changes"], row["name"]) for row in passes],
+        )
     manifest = artifact.manifest
     memory = manifest["memory"]
     console.print(f"{artifact.path}: {manifest['name']} for {manifest['target']}")

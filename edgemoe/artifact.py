@@ -94,6 +94,15 @@ class Artifact:
             ) from error
         return data
 
+    def report(self) -> dict[str, Any]:
+        """What the compiler noted: matches and misses, changes and seconds of every pass."""
+        from edgemoe.runtime.manifest import inside
+        from edgemoe.runtime.package import unpack
+
+        folder = unpack(self.path) if self.path.suffix == ".zip" else self.path
+        report: dict[str, Any] = json.loads(inside(folder, "report.json").read_text("utf-8"))
+        return report
+
     def load(self, **options: Any) -> Session:
         """Open the artifact to run it; the options are those of `edgemoe.load`."""
         return load(self.path, **options)

@@ -129,7 +129,7 @@ def compile(
             vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
         ),
         report={"notes": [asdict(n) for v in variants for n in v.report.notes],
-                "warnings": source.notes},
+                "warnings": source.notes, "passes": _pass_times(variants)},
         show=lambda what, step: show(what, done + step, total),
         measure=_measurer(reference, buckets, source, samples, max_loss)
         if family.runs_here(spec) else None,
@@ -305,6 +305,19 @@ def _plan(
         dispatch=found.dispatch, dispatch_reason=found.reason, decisions=tuple(decisions),
         facts=facts,
     )  # fmt: skip
+
+
+def _pass_times(variants: Sequence[_Variant]) -> list[dict[str, Any]]:
+    """Changes and seconds of every pass over all variants, in the order of the passes."""
+    total: dict[str, dict[str, Any]] = {}
+    for variant in variants:
+        for run in variant.report.runs:
+            row = total.setdefault(
+                run.name, {"name": run.name, "phase": run.phase, "changes": 0, "seconds": 0.0}
+            )
+            row["changes"] += run.changes
+            row["seconds"] += run.seconds
+    return list(total.values())
 
 
 def _counts(variants: Sequence[_Variant]) -> list[int]:
