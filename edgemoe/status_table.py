@@ -1,7 +1,6 @@
 """The README's table of device x precision x status, generated from the targets.
 
-    python -m edgemoe.status_table --check README.md
-    python -m edgemoe.status_table --write README.md
+`python -m edgemoe.status_table --check README.md`, or `--write README.md`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def train(x: Tensor, y: Tensor) -> DigitsMixer:
         for rows in torch.randperm(len(x)).split(BATCH):
             optimizer.zero_grad(set_to_none=True)
             loss = F.cross_entropy(model(x[rows]), y[rows], label_smoothing=0.05)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         schedule.step()
     return model.eval()

@@ -86,7 +86,7 @@ def train(recipe: Recipe, series: Series) -> Forecaster:
     for epoch in range(recipe.epochs):
         for rows in torch.randperm(len(x)).split(recipe.batch):
             optimizer.zero_grad(set_to_none=True)
-            F.mse_loss(model(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
+            F.mse_loss(model(x[rows]), y[rows]).backward()
             optimizer.step()
             for old, new in zip(average.parameters(), model.parameters(), strict=True):
                 old.lerp_(new.detach(), 1 - recipe.average)

@@ -94,7 +94,7 @@ def train(model: Decoder, tokens: Tensor, steps: int, penalty: Penalty) -> float
         loss = F.cross_entropy(model.score(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
         extra = penalty(routers(model))
         optimizer.zero_grad(set_to_none=True)
-        torch.add(loss, extra).backward()  # type: ignore[no-untyped-call]
+        torch.add(loss, extra).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 0:
