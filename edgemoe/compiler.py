@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples
 from edgemoe.dispatching import Found, find_dispatch
-from edgemoe.errors import BudgetError, InputError, OptionError, StrictError
+from edgemoe.errors import BudgetError, OptionError, StrictError
 from edgemoe.frontend import Source, load_model
+from edgemoe.measured_loss import measurer, samples_that_fit
 from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.reference import Reference
@@ -131,7 +131,7 @@ def compile(
         report={"notes": [asdict(n) for v in variants for n in v.report.notes],
                 "warnings": source.notes, "passes": _pass_times(variants)},
         show=lambda what, step: show(what, done + step, total),
-        measure=_measurer(reference, buckets, source, samples, max_loss)
+        measure=measurer(reference, buckets, source, samples, max_loss)
         if family.runs_here(spec) else None,
     )  # fmt: skip
 
@@ -201,28 +201,10 @@ def _prepare(
     folder = None
     if dump is not None:
         folder = Path(dump) if count is None else Path(dump) / f"tokens-{count}"
-    feeds = [feed, *_samples_that_fit(samples, feed)[:2]]
+    feeds = [feed, *samples_that_fit(samples, feed)[:2]]
     expected = reference.run(feed, count)
     report = run_passes(graph, dump=folder, check=feeds if check else None)
     return _Variant(count, graph, report, feed, expected)
-
-
-def _samples_that_fit(
-    samples: Mapping[str, Array], feed: Mapping[str, Array]
-) -> list[dict[str, Array]]:
-    """Calibration samples as feeds, those whose shapes fit this variant."""
-    names = [name for name in samples if name in feed]
-    if not names:
-        return []
-    fitting = []
-    for number in range(len(samples[names[0]])):
-        sample = {name: samples[name][number] for name in names}
-        if all(
-            sample[name].shape == feed[name].shape and sample[name].dtype == feed[name].dtype
-            for name in names
-        ):
-            fitting.append({**feed, **sample})
-    return fitting
 
 
 def _dispatch(
@@ -349,61 +331,3 @@ def _strict(plan: Plan, variants: Sequence[_Variant], generic: Sequence[str]) ->
             f"--strict: {plan.name} has {len(problems)} places that are not optimal:\n{shown}{more}"
             "\n  next: `edgemoe explain MODEL` shows each, or leave --strict out"
         )
-
-
-def _measurer(
-    reference: Reference,
-    buckets: Buckets,
-    source: Source,
-    samples: Mapping[str, Array],
-    max_loss: float | None,
-) -> Callable[[Path], dict[str, Any]]:
-    """A function that runs a finished artifact against onnxruntime."""
-
-    def measure(folder: Path) -> dict[str, Any]:
-        from edgemoe.runtime.session import load
-
-        with load(folder, verify=False, check=True) as session:
-            if not samples:
-                return {}
-            return _loss(session, reference, buckets, source, samples, max_loss)
-
-    return measure
-
-
-def _loss(
-    session: Any,
-    reference: Reference,
-    buckets: Buckets,
-    source: Source,
-    samples: Mapping[str, Array],
-    max_loss: float | None,
-) -> dict[str, Any]:
-    """Relative RMS error per output over the calibration samples."""
-    squares: dict[str, list[float]] = {}
-    used = 0
-    for count in buckets.counts:
-        feed = feed_for(buckets.bind(count), source.examples, source.states)
-        for sample in _samples_that_fit(samples, feed):
-            used += 1
-            wanted, got = reference.run(sample, count), session.run(sample)
-            for name, array in wanted.items():
-                if array.dtype.kind == "f":
-                    sums = squares.setdefault(name, [0.0, 0.0])
-                    sums[0] += float(np.sum((got[name].astype(np.float64) - array) ** 2))
-                    sums[1] += float(np.sum(array.astype(np.float64) ** 2))
-    if not used:
-        shapes = {name: a.shape[1:] for name, a in samples.items()}
-        raise InputError(
-            f"no calibration sample fits the model: arrays {shapes} after the sample axis, the "
-            f"model has {[(str(v.name), list(v.shape or ())) for v in source.model.graph.inputs]}"
-        )
-    errors = {name: float(np.sqrt(a / b)) if b else 0.0 for name, (a, b) in squares.items()}
-    worst = max(errors, key=lambda n: errors[n])
-    if max_loss is not None and errors[worst] > max_loss:
-        raise BudgetError(
-            f"output {worst!r} is off by {errors[worst]:.3%} relative RMS on the calibration data, "
-            f"--max-loss allows {max_loss:.3%}\n  try: --precision f32, or a larger --max-loss"
-        )
-    return {"relative_rms_error": errors, "data": f"{used} calibration samples",
-            "baseline": "onnxruntime, float32"}  # fmt: skip
