@@ -17,10 +17,10 @@ from edgemoe.capture import Captured, captured
 from edgemoe.capture_op import finish_calls, translations
 from edgemoe.errors import EdgemoeError, ExportError
 from edgemoe.export_check import Run, check_experts, check_values, to_numpy
-from edgemoe.export_failure import explain_failure, fails_with_data, uses_complex
+from edgemoe.export_failure import explain_failure, uses_complex
 from edgemoe.export_ops import operator_translations, real_forms
 from edgemoe.export_quiet import quiet
-from edgemoe.export_tokens import check_tokens, token_shapes
+from edgemoe.export_tokens import check_tokens, name_tokens, token_shapes
 
 OPSET = 20
 FOLDED = 1024  # elements of a constant that is computed at once; never from weights
@@ -99,8 +99,8 @@ def _export_checked(
     except Exception as error:
         call = (request.args, request.kwargs)
         failure = explain_failure(module, error, call, tokens_chosen=request.tokens_chosen)
-        if notes and fails_with_data(error):
-            raise ExportError(f"{failure}\n  {notes[0]}") from error
+        if notes and str(failure).splitlines()[0] not in notes[0]:
+            raise ExportError(f"{failure}\n  before that, {notes[0]}") from error
         raise failure from error
     exported = _finish(module, program, request, run, options, Captured())
     exported.notes += notes
@@ -154,6 +154,7 @@ def _finish(
             f"{len(names)} inputs ({', '.join(names)})\n  next: give each input once, as a tensor"
         )
     if request.tokens_chosen:
+        name_tokens(model)
         check_tokens(model)
     check_experts(module, model, log, run)
     check_values(module, model, names, run)

@@ -25,6 +25,7 @@ _SPECIALISED = (
     "marked as dynamic",
 )  # fmt: skip
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+_UNKNOWN_TYPE = re.compile(r"Found <class '([^']+)'> in output, which is not a known type")
 _NO_FUNCTION = re.compile(r"No (?:ONNX|decompositions|operator).*? found for <?([\w:.]+)", re.S)
 _OPERATOR = re.compile(r"\b(aten|prims|transformers|torchvision|edgemoe)[.:]+([a-z_]\w*(?:\.\w+)?)")
 _HOW = (
@@ -82,6 +83,14 @@ def explain_failure(
         return ExportError(
             f"operator {operator}{complex_input} has no ONNX form{where}\n"
             f"  next: {advice}, or compile an .onnx exported with your own translation"
+        )
+    unknown = _UNKNOWN_TYPE.search(text)
+    if unknown is not None:
+        kind = unknown.group(1).rpartition(".")[2]
+        return ExportError(
+            f"{type(module).__name__} returns a {kind}; an exported module returns tensors\n"
+            "  next: wrap it in a module that returns tensors; for a cache of transformers, give "
+            "examples as {'input_ids': ..., 'use_cache': False}"
         )
     return ExportError(
         f"{type(module).__name__} cannot be exported: {type(_root(error)).__name__}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,27 @@ def _token_axis(value: Any) -> int | None:
         return None
     integers = not value.dtype.is_floating_point and not value.dtype.is_complex
     return {(True, 1): 0, (True, 2): 1, (False, 2): 0, (False, 3): 1}.get((integers, value.dim()))
+
+
+def name_tokens(model: ir.Model) -> None:
+    """Call the free extent of the inputs T where the exporter gave it a name of its own.
+
+    It does so for modules with keywords that are no tensors.
+    """
+    names = {d.value for v in model.graph.inputs for d in v.shape or ()
+             if isinstance(d, ir.SymbolicDim) and d.value is not None}  # fmt: skip
+    if len(names) != 1 or TOKENS in names:
+        return
+    old = re.compile(rf"\b{re.escape(names.pop())}\b")
+    graphs = [model.graph, *model.graph.subgraphs()]
+    values = [v for graph in graphs for v in graph.inputs]
+    values += [v for graph in graphs for node in graph for v in node.outputs]
+    for value in values:
+        if value.shape is not None:
+            value.shape = ir.Shape([
+                old.sub(TOKENS, d.value) if isinstance(d, ir.SymbolicDim) and d.value else d
+                for d in value.shape
+            ])  # fmt: skip
 
 
 def check_tokens(model: ir.Model) -> None:

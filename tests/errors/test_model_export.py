@@ -76,6 +76,19 @@ def test_complex_numbers():
     assert "next: rewrite it with real numbers" in text
 
 
+def test_something_else_than_tensors():
+    class Holds:
+        pass
+
+    class Odd(torch.nn.Module):
+        def forward(self, x):
+            held = Holds()
+            held.x = x
+            return x, held
+
+    refuse((Odd(), (torch.ones(2),)), "Odd returns a Holds; an exported module returns tensors")
+
+
 def test_the_module_itself_fails():
     refuse((torch.nn.Linear(3, 2), (torch.ones(5, 4),)),
            "Linear fails on its own example inputs: RuntimeError: mat1 and mat2")  # fmt: skip

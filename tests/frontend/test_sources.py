@@ -202,6 +202,16 @@ def test_the_token_axis(examples, shapes):
     assert found == shapes
 
 
+def test_the_token_axis_beside_keywords_that_are_no_tensors():
+    class Scaled(nn.Module):
+        def forward(self, tokens, factor=1.0):
+            return torch.cat([tokens, tokens * factor])
+
+    examples = {"tokens": torch.randn(5, 8), "factor": 2.0}
+    graph = load_model((Scaled(), examples), dynamic=True).model.graph
+    assert (str(graph.inputs[0].shape), str(graph.outputs[0].shape)) == ("[T,8]", "[2*T,8]")
+
+
 def test_a_tiny_epsilon_survives():
     """x / (sum + 1e-20): rows of zeros give zeros, not NaN."""
 
