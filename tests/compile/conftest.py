@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -141,3 +145,26 @@ def rms():
 @pytest.fixture(scope="session")
 def same():
     return same_bits
+
+
+def load_file(name: str, path: Path) -> ModuleType:
+    """Load a file that is in no package."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def layers() -> ModuleType:
+    return load_file("edgemoe_tests_compile_layers", Path(__file__).with_name("layers.py"))
+
+
+@pytest.fixture(scope="session")
+def forms() -> ModuleType:
+    """MoE layers as people write them, of the recognition tests."""
+    path = Path(__file__).parent.parent / "passes" / "forms.py"
+    return load_file("edgemoe_tests_passes_forms", path)
