@@ -26,6 +26,9 @@ CACHE_LINE = 64
 STORED_BYTES = {"float32": 4, "bfloat16": 2}
 """Bytes of one packed weight."""
 
+SUMS = {16: 24, 8: 12, 4: 24}
+"""Registers that hold sums, by lanes; a tile that needs more takes its panel in two parts."""
+
 PREFETCH = 4096
 """Bytes that packed weights are fetched ahead of their use."""
 
@@ -73,7 +76,7 @@ def local(value: Expr | int) -> Expr:
 
 def tallest_tile(isa: Isa) -> int:
     """Rows of the tallest register tile of `isa`; its sums leave room for a panel row."""
-    return {16: 12, 8: 3, 4: 3}[isa.lanes]
+    return {16: 12, 8: 6, 4: 6}[isa.lanes]
 
 
 def load(buffer: tirx.Var, start: Expr, lanes: int) -> Expr:
@@ -126,36 +129,49 @@ def accumulate(
     LLVM would keep its constants in registers during the loop over k and spill the sums.
     """
     rows, lanes = len(row_starts), isa.lanes
-    vectors = PANEL // lanes
-    acc = T.alloc_buffer((rows * PANEL,), "float32")
-    zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
-    for i in range(rows * vectors):
-        T.buffer_store(acc, zero, [T.ramp(i * lanes, 1, lanes)])
-    with T.serial(0, depth) as k:
-        panel = [
-            T.bind(load_weights(weights, panel_start + k * stride + j * lanes, lanes, weight_dtype))
-            for j in range(vectors)
-        ]
-        if prefetch:
-            for line in range(0, PANEL * STORED_BYTES[weight_dtype], CACHE_LINE):
-                ahead = panel_start + k * stride + (prefetch + line) // STORED_BYTES[weight_dtype]
-                # Read, keep in all caches, data: hardware prefetchers run too short a way ahead
-                # of a loop that does this much work per line.
-                T.evaluate(
-                    T.call_llvm_intrin(
-                        "void", "llvm.prefetch.p0", T.address_of(weights[ahead]), 0, 3, 1
-                    )
-                )
-        for i in range(rows):
-            value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
-            for j in range(vectors):
-                at = T.ramp(i * PANEL + j * lanes, 1, lanes)
-                T.buffer_store(acc, acc[at] + value * panel[j], [at])
     values = T.alloc_buffer((rows * PANEL,), "float32")
-    for i in range(rows * vectors):
-        at = T.ramp(i * lanes, 1, lanes)
-        T.buffer_store(values, acc[at], [at])
+    whole = rows * PANEL // lanes <= SUMS[lanes]
+    width = PANEL if whole else SUMS[lanes] // tallest_tile(isa) * lanes
+    vectors = width // lanes
+    zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
+    for first in range(0, PANEL, width):
+        acc = T.alloc_buffer((rows * width,), "float32")
+        for i in range(rows * vectors):
+            T.buffer_store(acc, zero, [T.ramp(i * lanes, 1, lanes)])
+        with T.serial(0, depth) as k:
+            start = panel_start + k * stride + first
+            panel = [
+                T.bind(load_weights(weights, start + j * lanes, lanes, weight_dtype))
+                for j in range(vectors)
+            ]
+            if prefetch and first == 0:
+                _fetch_ahead(weights, start, prefetch, STORED_BYTES[weight_dtype])
+            for i in range(rows):
+                value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
+                for j in range(vectors):
+                    at = T.ramp(i * width + j * lanes, 1, lanes)
+                    T.buffer_store(acc, acc[at] + value * panel[j], [at])
+        for i in range(rows):
+            for j in range(vectors):
+                T.buffer_store(
+                    values,
+                    acc[T.ramp(i * width + j * lanes, 1, lanes)],
+                    [T.ramp(i * PANEL + first + j * lanes, 1, lanes)],
+                )
     return T.address_of(values[0])
+
+
+def _fetch_ahead(weights: tirx.Var, start: Expr, ahead: int, itemsize: int) -> None:
+    """Emit prefetches of one panel row that lies `ahead` bytes behind `start`.
+
+    Hardware prefetchers run too short a way ahead of a loop that does this much work per line.
+    """
+    for line in range(0, PANEL * itemsize, CACHE_LINE):
+        address = T.address_of(weights[start + (ahead + line) // itemsize])
+        read, all_caches, data = 0, 3, 1
+        T.evaluate(
+            T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data)
+        )
 
 
 def row_blocks(rows: Expr | int, limit: int) -> Expr:
