@@ -10,6 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
+from edgemoe.errors import ModelError
 from edgemoe.pass_check import onnxruntime_session
 
 if TYPE_CHECKING:
@@ -32,7 +33,15 @@ class Reference:
             self._open = (tokens, onnxruntime_session(self._buckets.bind(tokens)))
         session = self._open[1]
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(None, dict(feed)), strict=True))
+        try:
+            return dict(zip(names, session.run(None, dict(feed)), strict=True))
+        except Exception as error:  # onnxruntime raises types of its own, all of one meaning
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            raise ModelError(
+                f"onnxruntime cannot run the model, whose results are what is compared with: "
+                f"{reason}\n  next: give example inputs that the model accepts (a factory, or "
+                "--calibration)"
+            ) from error
 
 
 def made_up_inputs(model: ir.Model, *, seed: int = 0) -> dict[str, Array]:
@@ -51,9 +60,16 @@ def made_up_inputs(model: ir.Model, *, seed: int = 0) -> dict[str, Array]:
             feed[str(value.name)] = chance.standard_normal(shape).astype(dtype)
         elif value.dtype == ir.DataType.BOOL:
             feed[str(value.name)] = chance.random(shape) < 0.5
+        elif _divides(value):
+            feed[str(value.name)] = np.ones(shape, dtype)
         else:
             feed[str(value.name)] = chance.integers(0, table_rows(value), shape).astype(dtype)
     return feed
+
+
+def _divides(value: ir.Value) -> bool:
+    """Tell whether an integer input is a divisor: it must not be zero."""
+    return any(use.node.op_type in ("Div", "Mod") and use.idx == 1 for use in value.uses())
 
 
 def table_rows(value: ir.Value) -> int:

@@ -136,6 +136,8 @@ def _find(stmt: tirx.Stmt, kind: type) -> list[tvm.ir.Node]:
 
 def _in_place(block: s_tir.SBlock) -> list[tirx.Var]:
     """Inputs of which each element is read exactly where the result is written."""
+    if len(block.writes) != 1:  # ArgMax: a value and its place
+        return []
     (write,) = block.writes
     if any(v.iter_type != tirx.IterVar.DataPar for v in block.iter_vars):
         return []

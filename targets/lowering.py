@@ -13,10 +13,12 @@ import onnx_ir as ir
 
 import edgemoe.targets.kernels
 from edgemoe import graph_facts
+from edgemoe.errors import EdgemoeError
 from edgemoe.plan import Pointer
 from edgemoe.targets import generic, middle
+from edgemoe.targets.culprit import name_the_culprit
 from edgemoe.targets.kernels.copy import Copy
-from edgemoe.targets.program import Program
+from edgemoe.targets.program import KernelTable, Program, WeightTable
 from edgemoe.targets.site import Site
 
 
@@ -52,6 +54,21 @@ def lower(model: ir.Model, program: Program) -> None:
         UnsupportedOpError: an operator can be lowered neither by our kernels nor by TVM.
     """
     inline_regions(model)
+    try:
+        _lower(model, program)
+    except AssertionError:
+        raise  # a mistake of ours
+    except Exception as error:
+        if isinstance(error, EdgemoeError) and "of node" in str(error):
+            raise
+        raise name_the_culprit(model, error, _lower_alone) from error
+
+
+def _lower_alone(model: ir.Model) -> None:
+    _lower(model, Program(KernelTable(), WeightTable()))
+
+
+def _lower(model: ir.Model, program: Program) -> None:
     straight = middle.lower_to_list(model, lambda node: handler_of(model, node) is not None)
     buffers = _Buffers(straight, program)
     for operation in straight.operations:

@@ -21,6 +21,7 @@ from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
 from edgemoe import graph_facts
 from edgemoe.errors import UnsupportedOpError
+from edgemoe.targets.culprit import unsupported
 from edgemoe.targets.tvm_log import without_harmless_lines
 
 FOLDABLE_ELEMENTS = 256
@@ -184,18 +185,6 @@ def _import(proto: onnx.ModelProto, ours: Mapping[str, ir.Node], model: ir.Model
         ) from error
     finally:
         onnx_frontend._get_convert_map = original
-
-
-def unsupported(node: ir.Node, reason: str) -> str:
-    """The message for an operator that cannot be lowered."""
-    domain = f"{node.domain}::" if node.domain else ""
-    origin = graph_facts.origin_of(node)
-    where = f" (PyTorch module {origin})" if origin else ""
-    return (
-        f"operator {domain}{node.op_type} of node {node.name!r}{where} is not supported: {reason}\n"
-        "  next: replace the operator in the model, or write a decomposition pass "
-        "(docs/writing-a-pass.md)"
-    )
 
 
 def _converter(name: str, node: ir.Node) -> type:

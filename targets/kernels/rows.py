@@ -75,8 +75,10 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     """Tell whether the node moves whole rows of its first input."""
     del function
     table, numbers = node.inputs[:2]
-    if table is None or numbers is None or graph_facts.is_constant(numbers):
+    if table is None or numbers is None:
         return False
+    if graph_facts.is_constant(numbers) and node.op_type != "ScatterND":
+        return False  # a copy of known rows: what TVM makes of it is as good
     table_shape, shape = graph_facts.shape_of(table), graph_facts.shape_of(numbers)
     if table_shape is None or shape is None or not table_shape or numbers.dtype not in (
         ir.DataType.INT64, ir.DataType.INT32

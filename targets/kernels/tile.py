@@ -169,9 +169,7 @@ def _fetch_ahead(weights: tirx.Var, start: Expr, ahead: int, itemsize: int) -> N
     for line in range(0, PANEL * itemsize, CACHE_LINE):
         address = T.address_of(weights[start + (ahead + line) // itemsize])
         read, all_caches, data = 0, 3, 1
-        T.evaluate(
-            T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data)
-        )
+        T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data))
 
 
 def row_blocks(rows: Expr | int, limit: int) -> Expr:
