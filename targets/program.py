@@ -124,7 +124,6 @@ class Program:
     buffers: list[Buffer] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
-    kept_float32: dict[str, int] = field(default_factory=dict)
 
     def buffer(self, name: str, dtype: str, shape: Sequence[int], **where: Any) -> int:
         """A new buffer, in the arena unless `where` says otherwise."""

@@ -170,9 +170,6 @@ def lower(site: Site) -> None:
     spec = TokenMix(epilogue)
     operands = site.operands(body)
     (out,) = site.outputs
-    program = site.program
-    if program.weight_dtype != "float32":
-        program.kept_float32["token mixing"] = program.kept_float32.get("token mixing", 0) + 1
     site.program.step(
         spec, "token_mix",
         [*site.pointers([weight, x]), Pointer(out), *operands, rows, depth, channels],
