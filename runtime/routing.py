@@ -22,7 +22,8 @@ class RegionUse:
     `counts[e]` is the number of tokens for which expert e was active. `tls` and `cls8` are the
     token-level and chunk-level sparsity of BlockFFN (arXiv 2507.08771): the share of inactive
     (token, expert) pairs, and of (chunk of 8 consecutive tokens, expert) pairs with no active
-    token; None for fewer than 8 tokens.
+    token; None for fewer than 8 tokens. `macs` are the multiply-accumulates of the rows that went
+    through experts; a token that chose an expert twice counts twice.
     """
 
     name: str
@@ -34,6 +35,7 @@ class RegionUse:
     expert_bytes: int
     tls: float
     cls8: float | None
+    macs: int
 
     @property
     def unused(self) -> int:
@@ -65,6 +67,7 @@ class RoutingRecorder:
         """Look up the regions of `plan.json`."""
         self._variants = plan["variants"]
         self._rows: dict[str, list[NDArray[np.bool_]]] = {}
+        self._macs: dict[str, int] = {}
         self._regions: dict[str, Mapping[str, Any]] = {}
         self._at: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
         for number, variant in enumerate(self._variants):
@@ -76,10 +79,12 @@ class RoutingRecorder:
         for region in self._at.get((info.variant, info.step), ()):
             variant = self._variants[info.variant]
             data = _read_buffer(variant["buffers"][region["buffer"]], info)
-            active = _active(region, data)
+            pairs = _pairs(region, data)
             if info.tokens and variant["tokens"]:  # the rest of the bucket is padding
-                active = active[: len(active) * info.tokens // variant["tokens"]]
-            self._rows.setdefault(region["name"], []).append(active)
+                pairs = pairs[: len(pairs) * info.tokens // variant["tokens"]]
+            self._rows.setdefault(region["name"], []).append(pairs > 0)
+            done = int(pairs.sum()) * region["expert_macs"]
+            self._macs[region["name"]] = self._macs.get(region["name"], 0) + done
             self._regions[region["name"]] = region
 
     def uses(self) -> list[RegionUse]:
@@ -98,6 +103,7 @@ class RoutingRecorder:
             expert_bytes=region["expert_bytes"],
             tls=token_sparsity(active),
             cls8=chunk_sparsity(active),
+            macs=self._macs[name],
         )
 
 
@@ -113,12 +119,13 @@ def _read_buffer(buffer: Mapping[str, Any], info: StepInfo) -> NDArray[Any]:
     return np.frombuffer(raw, dtype)
 
 
-def _active(region: Mapping[str, Any], data: NDArray[Any]) -> NDArray[np.bool_]:
+def _pairs(region: Mapping[str, Any], data: NDArray[Any]) -> NDArray[np.int64]:
+    """How often each token goes through each expert, [tokens, experts]."""
     tokens, experts = region["tokens"], region["experts"]
     if region["routing"] == "scored":
-        return np.asarray(data.reshape(tokens, experts) != 0, np.bool_)
+        return np.asarray(data.reshape(tokens, experts) != 0, np.int64)
     ids = data.reshape(tokens, -1).astype(np.int64)
-    active = np.zeros((tokens, experts), np.bool_)
+    pairs = np.zeros((tokens, experts), np.int64)
     rows, columns = np.nonzero((ids >= 0) & (ids < experts))  # others mean "nobody"
-    active[rows, ids[rows, columns]] = True
-    return active
+    np.add.at(pairs, (rows, ids[rows, columns]), 1)
+    return pairs
