@@ -98,6 +98,8 @@ def _how(form: str, chosen: int, tokens: int) -> str:
     """Say in words which experts a token goes through."""
     return {
         "indexed": f"{chosen} chosen for each of {tokens} tokens",
+        "selected": f"one or none selected for each of {tokens} tokens",
+        "conditional": f"for those of {tokens} tokens that a condition selects",
         "scored": f"skipped where the score is zero, for {tokens} tokens",
         "soft": f"all of them for each of {tokens} tokens (soft weights)",
         "slotted": f"{tokens} slots in all, empty ones are skipped",

@@ -16,6 +16,7 @@ from edgemoe.expert_classes import (
     emit_class,
     every_expert,
     ids_within,
+    products,
     where_not_zero,
 )
 from edgemoe.graph_pass import Note, PassContext, graph_pass
@@ -218,7 +219,8 @@ def _experts(
             ids, chosen = ids_within(emit, ids, weights, own, experts)
             found.append((members, emit_class(emit, members, ids, chosen)))
             continue
-        found.append((members, _by_columns(emit, members, terms, tokens, can_be_zero(matrix))))
+        form = "soft" if can_be_zero(matrix) is None else "scored"
+        found.append((members, _by_columns(emit, members, terms, tokens, form)))
     return found
 
 
@@ -228,23 +230,29 @@ def _apart(emit: Emitter, terms: list[Term], tokens: int) -> list[tuple[ExpertCl
     if not terms_with_zeros:
         return []
     found = []
-    for members in classify([term.value for term in terms_with_zeros]):
-        total = _by_columns(emit, members, terms_with_zeros, tokens, "zeros")
+    classes = classify([term.value for term in terms_with_zeros])
+    if sum(len(members.members) for members in classes) == 1:
+        # A single product under a mask is a masked product, no expert.
+        classes = [members for members in classes if len(products(members.template)) > 1]
+    form = "scored" if sum(len(members.members) for members in classes) > 1 else "conditional"
+    for members in classes:
+        total = _by_columns(emit, members, terms_with_zeros, tokens, form)
         places = [terms.index(terms_with_zeros[n]) for n in members.members]
         found.append((ExpertClass(members.template, places), total))
     return found
 
 
 def _by_columns(
-    emit: Emitter, members: ExpertClass, terms: list[Term], tokens: int, zeros: str | None
+    emit: Emitter, members: ExpertClass, terms: list[Term], tokens: int, form: str
 ) -> ir.Value:
     """Weigh each expert of a class by its own column; zero means that it is skipped."""
     columns = [emit.reshape(terms[n].weight, tokens, 1) for n in members.members]
     scores = columns[0] if len(columns) == 1 else emit.op("Concat", *columns, axis=1)
-    if zeros is None:
+    if form == "soft":
         ids = every_expert(emit, tokens, len(columns))
-        return emit_class(emit, members, ids, scores, "soft")
-    return emit_class(emit, members, where_not_zero(emit, scores), scores, "scored")
+    else:
+        ids = where_not_zero(emit, scores)
+    return emit_class(emit, members, ids, scores, form)
 
 
 def _flat(
