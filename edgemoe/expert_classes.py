@@ -71,7 +71,10 @@ def classify(values: Sequence[ir.Value]) -> list[ExpertClass]:
         if template is not None and products(template):
             found.append(ExpertClass(template, group))
     most = max((c.work for c in found), default=0)
-    return [c for c in found if c.work * CHEAP > most]
+    found = [c for c in found if c.work * CHEAP > most]
+    alone = len(found) == 1 and len(found[0].members) == 1
+    # A single product under a condition is a masked product, and no expert.
+    return [] if alone and len(products(found[0].template)) < 2 else found
 
 
 def _tokens_only(value: ir.Value) -> bool:
@@ -132,13 +135,16 @@ def ids_within(
 ) -> tuple[ir.Value, ir.Value | None]:
     """Renumber ids [T, K] for the experts `members`; others become -1, with weight 0.
 
-    Ids of -1 stay what they are.
+    Ids outside of [0, experts) are nobody, and stay it.
     """
     if list(members) == list(range(experts)):
         return ids, weights
-    table = np.full(experts + 1, -1, np.int64)  # the last row is for -1
-    table[list(members)] = np.arange(len(members))
-    own = emit.op("Gather", emit.constant(table, "own"), ids, axis=0)
+    table = np.full(experts + 2, -1, np.int64)  # the first and the last row are for those outside
+    table[[member + 1 for member in members]] = np.arange(len(members))
+    low, high = (emit.constant(np.array(n, np.int64), "limit") for n in (-1, experts))
+    row = emit.op("Clip", ids, low, high)
+    row = emit.op("Add", row, emit.constant(np.array(1, np.int64), "one"))
+    own = emit.op("Gather", emit.constant(table, "own"), row, axis=0)
     shape = graph_facts.shape_of(ids) or (0, 0)
     there = emit.op("GreaterOrEqual", own, emit.constant(np.array(0, np.int64), "zero"))
     if weights is None:

@@ -18,6 +18,7 @@ from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.passes.recognise_scatter_loops import added_by
 from edgemoe.picked_rows import NotPicked, PickedRows, coordinates, picking_node
 from edgemoe.row_source import moved_source
+from edgemoe.zero_scores import is_zero
 
 
 @dataclass
@@ -38,6 +39,10 @@ class Write:
     adds: bool
 
 
+class _NothingAdded(Exception):
+    """The rows get zeros added: an expert that does nothing."""
+
+
 @graph_pass(phase="recognise", after=("recognise_scatter_loops",), exact="reassociation")
 def mask_picked_rows(model: ir.Model, context: PassContext) -> int:
     """Replace a write of picked rows by a selection, or a masked sum, over all rows.
@@ -53,6 +58,9 @@ def mask_picked_rows(model: ir.Model, context: PassContext) -> int:
             continue
         try:
             changes += _rewrite(_understand(node))
+        except _NothingAdded:
+            assert node.inputs[0] is not None
+            changes += replace(node.outputs[0], node.inputs[0])
         except NotPicked as reason:
             context.notes.append(
                 Note("missed", "experts", f"rows that are picked at run time stay picked: {reason}",
@@ -77,6 +85,8 @@ def _understand(node: ir.Node) -> Write:
         raise NotPicked(f"{node.name} writes into something without a static shape")
     added = added_by(node)
     adds, update = added is not None, update if added is None else added
+    if adds and is_zero(update):
+        raise _NothingAdded
     if not adds and graph_facts.text_attribute(node, "reduction", "none") != "none":
         raise NotPicked(f"{node.name} neither writes nor adds")
     if own == shape and len(shape) > 1:

@@ -174,18 +174,18 @@ def _single(node: ir.Node) -> int:
         return 0
     width = int(np.prod(shape)) // rows
     y, weights = _weighted(output, rows, width)
-    if weights is None or y is output or _goes_on(output):
+    if weights is None or y is output or goes_on(output):
         return 0
     return _emit(node, y, weights, rows, 1, width)
 
 
-def _goes_on(value: ir.Value) -> bool:
+def goes_on(value: ir.Value) -> bool:
     """Tell whether another expert product or a sum over experts reads this value."""
     for use in value.uses():
         user = use.node
         if graph_facts.kind_of(user) in (*regions.EXPERT_LINEARS, "Combine"):
             return True
-        if graph_facts.is_op(user, *_FOLLOWED, *_NORMS) and any(map(_goes_on, user.outputs)):
+        if graph_facts.is_op(user, *_FOLLOWED, *_NORMS) and any(map(goes_on, user.outputs)):
             return True
     return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,6 @@ from edgemoe.expert_classes import (
     emit_class,
     every_expert,
     ids_within,
-    products,
     where_not_zero,
 )
 from edgemoe.graph_pass import Note, PassContext, graph_pass
@@ -230,16 +230,60 @@ def _apart(emit: Emitter, terms: list[Term], tokens: int) -> list[tuple[ExpertCl
     if not terms_with_zeros:
         return []
     found = []
+    picks = [_picked(term.weight) for term in terms_with_zeros]
+    if (choice := _one_choice(picks)) is not None:
+        ids, weights = _flat(emit, choice, tokens)
+        numbers = [pick[2] for pick in picks if pick is not None]
+        for members in classify([term.value for term in terms_with_zeros]):
+            own = [numbers[n] for n in members.members]
+            inside, chosen = ids_within(emit, ids, weights, own, max(numbers) + 1)
+            places = [terms.index(terms_with_zeros[n]) for n in members.members]
+            total = emit_class(emit, members, inside, chosen)
+            found.append((ExpertClass(members.template, places), total))
+        return found
     classes = classify([term.value for term in terms_with_zeros])
-    if sum(len(members.members) for members in classes) == 1:
-        # A single product under a mask is a masked product, no expert.
-        classes = [members for members in classes if len(products(members.template)) > 1]
     form = "scored" if sum(len(members.members) for members in classes) > 1 else "conditional"
     for members in classes:
         total = _by_columns(emit, members, terms_with_zeros, tokens, form)
         places = [terms.index(terms_with_zeros[n]) for n in members.members]
         found.append((ExpertClass(members.template, places), total))
     return found
+
+
+def _picked(weight: ir.Value) -> tuple[ir.Value, ir.Value, int] | None:
+    """Return (ids, w, e) when the weight of a token is the sum of w where the ids are e."""
+    summed = graph_facts.made_by(graph_facts.before_reshapes(weight), "ReduceSum")
+    product = graph_facts.made_by(summed.inputs[0], "Mul") if summed is not None else None
+    if summed is None or product is None:
+        return None
+    for mask, weights in (product.inputs, tuple(reversed(product.inputs))):
+        cast = graph_facts.made_by(mask, "Cast")
+        equal = graph_facts.made_by(cast.inputs[0], "Equal") if cast is not None else None
+        if equal is None or weights is None:
+            continue
+        number = graph_facts.ints_of(equal.inputs[1])
+        ids, shape = equal.inputs[0], graph_facts.shape_of(weights)
+        if ids is None or number is None or len(number) != 1 or number[0] < 0:
+            continue
+        axes = graph_facts.axes_of(summed)
+        if shape is not None and graph_facts.shape_of(ids) == shape and axes == [len(shape) - 1]:
+            return ids, weights, number[0]
+    return None
+
+
+def _one_choice(
+    picks: Sequence[tuple[ir.Value, ir.Value, int] | None],
+) -> tuple[ir.Value, ir.Value] | None:
+    """Return ids and weights when all weights are picked from the same ones, for other experts."""
+    first = picks[0]
+    if first is None or len({pick[2] for pick in picks if pick is not None}) != len(picks):
+        return None
+    for pick in picks:
+        if pick is None or not graph_facts.same_elements(pick[0], first[0]):
+            return None
+        if not graph_facts.same_elements(pick[1], first[1]):
+            return None
+    return first[0], first[1]
 
 
 def _by_columns(

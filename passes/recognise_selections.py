@@ -10,7 +10,7 @@ import onnx_ir as ir
 from edgemoe import graph_facts, regions
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.emit import Emitter, replace
-from edgemoe.expert_classes import classify, emit_class, ids_within, products
+from edgemoe.expert_classes import classify, emit_class, ids_within
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.template_rows import NotLifted
 from edgemoe.zero_scores import is_zero
@@ -103,12 +103,10 @@ def _mask(node: ir.Node | None, shape: tuple[int, ...] | None) -> ir.Value | Non
 
 def _rewrite(node: ir.Node, found: Selection) -> int:
     classes = classify(found.values)
-    form = "selected"
-    if sum(len(members.members) for members in classes) == 1:
-        form = "conditional"
-        classes = [c for c in classes if len(products(c.template)) > 1]
     if not classes:
         return 0
+    alone = sum(len(members.members) for members in classes) == 1
+    form = "conditional" if alone else "selected"
     emit, tokens, count = Emitter(node), found.tokens, len(found.values)
     inside = {n for members in classes for n in members.members}
     ids = _ids(emit, found, inside)
