@@ -296,6 +296,11 @@ class _Reader:
             self.list.values[index].constant = array
             self.of[expr] = index
             return index
+        if isinstance(expr, relax.ShapeExpr):
+            array = np.array([int(extent) for extent in expr.values], np.int64)
+            name = f"constant_{len(self.list.values)}"
+            self.list.values.append(Value(array.shape, "int64", name, constant=array))
+            return len(self.list.values) - 1
         raise UnsupportedOpError(
             f"the graph cannot be lowered: Relax left a value of type {type(expr).__name__}"
         )

@@ -20,7 +20,7 @@ from edgemoe.targets.spec import Isa
 
 HANDLES = ("TopK",)
 
-_C_TYPES = {"float32": "float*", "int32": "int32_t*", "int64": "int64_t*"}
+_C_TYPES = {"float32": "float*", "float64": "double*", "int32": "int32_t*", "int64": "int64_t*"}
 
 
 @dataclass(frozen=True)

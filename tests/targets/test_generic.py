@@ -232,12 +232,41 @@ CASES = [
     Case("ReverseSequence", "f4x3", i64(1, 2, 3), batch_axis=1, time_axis=0),
     Case("IsInf", "f5"),
     Case("Size", "f2x4"),
+    *(Case("CumSum", "d3x4x5", i64(1).reshape(()), exclusive=e, reverse=1) for e in (0, 1)),
+    Case("OneHot", "l2x3", i64(5).reshape(()), np.array([1, 4], np.float32), axis=1, low=-5,
+         high=5),
+    Case("OneHot", "l2x3", i64(3), i64(0, 1), axis=0, low=-8, high=8, name="OneHot-outside"),
+    *(Case("ScatterElements", "f3x4", "l2x3", "f2x3", axis=1, low=-4, high=4, reduction=r)
+      for r in ("add", "mul", "max", "min")),
+    Case("ScatterElements", "f2x3x4", "i2x2x4", "f2x2x4", axis=1, low=0, high=3, reduction="add"),
+    Case("ScatterElements", "l9", "l14", "l14", axis=0, low=0, high=9, reduction="add"),
+    Case("ScatterElements", "b3x4", np.array([[1], [3], [0]]), "b3x1", axis=1),
+    Case("ScatterND", "f5x4", "l3x1", "f3x4", low=-5, high=5, reduction="add"),
+    Case("ScatterND", "f5x4", "l3x2", "f3", low=-4, high=4, reduction="add"),
+    Case("ScatterND", "f5x4x70", "l2x2x2", "f2x2x70", low=0, high=4, reduction="max"),
+    Case("ScatterND", "l5x4", np.array([[4], [0]]), "l2x4"),
+    Case("GatherND", "f2x3x4", "l2x5x1", batch_dims=1, low=-3, high=3),
+    Case("GatherElements", "f2x3x4", "i2x3x2", axis=-1, low=-4, high=4),
+    Case("TopK", "f2x9x3", i64(9), axis=-2, largest=0, outputs=2),
+    *(Case("TopK", f"{t}2x9", i64(3), outputs=2, low=-9, high=9) for t in "ldh"),
+    *(Case(op, "l3x9", axis=1, keepdims=0, select_last_index=last, low=0, high=3)
+      for op in ("ArgMax", "ArgMin") for last in (0, 1)),
+    *(Case("Einsum", *inputs, equation=e) for e, inputs in {
+        "ij,jk,kl->il": ("f2x3", "f3x4", "f4x5"), "ii->i": ("f4x4",), "ij->": ("f3x4",),
+        "...ij,...jk->...ik": ("f2x3x4", "f2x4x5"), "bnd,edf->bnef": ("f2x3x4", "f5x4x6"),
+        "btd,ed,bt->bte": ("f2x6x4", "f3x4", "f2x6"), "bii,i->bi": ("f2x4x4", "f4"),
+    }.items()),
+    Case("EyeLike", "f4x4", k=-1, dtype=7),
+    Case("LpNormalization", "f3x5x2", axis=1, p=1),
+    Case("LayerNormalization", "f3x4x5", f32(4, 5), axis=1, outputs=3, opset=20),
+    Case("Pow", "l2x3x5", "l5", low=1, high=9),
+    Case("Pow", "f5", i64(3)),
+    *(Case(op, "b3x4", i64(1)) for op in ("ReduceMax", "ReduceMin")),
+    Case("Equal", "b4", "b4"),
+    Case("Shape", "f2x4", start=1),
 ]  # fmt: skip
 
-UNSUPPORTED = {
-    "CumSum", "Det", "GRU", "LSTM", "LpNormalization", "OneHot", "ReverseSequence", "STFT", "Shape",
-    "ScatterElements", "TopK-f9x3-const-axis0",
-}  # fmt: skip
+UNSUPPORTED = {"Det", "GRU", "LSTM", "ReverseSequence", "STFT"}
 """Operators, and cases by name, that no kernel and no lowering of this version computes."""
 
 BATCH = 24
