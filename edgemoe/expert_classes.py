@@ -40,13 +40,15 @@ class ExpertClass:
 
 
 def products(template: Template) -> list[Template]:
-    """Return the products with a matrix that differs from expert to expert."""
+    """Return the products with a matrix, or of rows, that differ from expert to expert."""
 
     def is_product(part: Template) -> bool:
         if not part.is_op("Gemm", "MatMul") or part.children[1] is None:
             return False
-        weight = part.children[1]
-        return weight.kind == "parameter" and len(graph_facts.shape_of(weight.value) or ()) == 2
+        rows, weight = part.children[:2]
+        matrix = len(graph_facts.shape_of(weight.value) or ()) == 2
+        modulated = rows is not None and bool(rows.find(lambda inner: inner.kind == "parameter"))
+        return matrix and (weight.kind == "parameter" or modulated)
 
     return template.find(is_product)
 

@@ -38,8 +38,9 @@ def can_be_zero(value: ir.Value | None, depth: int = 24) -> str | None:
         return node.op_type
     if graph_facts.is_op(node, "Where"):
         return "Where" if any(is_zero(v) for v in node.inputs[1:]) else None
-    if graph_facts.is_op(node, "Concat"):
-        found = [can_be_zero(v, depth - 1) for v in node.inputs]
+    if graph_facts.is_op(node, "Concat", "Add"):
+        left = [v for v in node.inputs if not is_zero(v)]
+        found = [can_be_zero(v, depth - 1) for v in left] or ["zeros"]
         return found[0] if all(found) else None
     if graph_facts.is_op(node, "Cast"):
         source = node.inputs[0]

@@ -23,6 +23,8 @@ from edgemoe.row_source import gathered_ids, with_shape
         "recognise_grouped",
         "recognise_scaled_inputs",
         "recognise_scatter_loops",
+        "recognise_selections",
+        "recognise_slots",
     ),
     exact="reassociation",
 )
