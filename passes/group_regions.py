@@ -25,6 +25,7 @@ from edgemoe.row_source import gathered_ids, with_shape
         "recognise_scatter_loops",
         "recognise_selections",
         "recognise_slots",
+        "recognise_stacked_sums",
     ),
     exact="reassociation",
 )

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
-from edgemoe import graph_facts
+from edgemoe import constant_eval, graph_facts
 from edgemoe.plan import DTYPE_BYTES, Pointer, Region, WeightSection
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
@@ -83,8 +83,11 @@ def lower(site: Site) -> None:
 
 
 def _constant_ids(route: ir.Value) -> tuple[int, ...]:
-    array = graph_facts.array_of(route) if graph_facts.is_constant(route) else None
-    return () if array is None else tuple(int(number) for number in array.reshape(-1))
+    try:
+        (array,) = constant_eval.evaluate([route])
+    except ValueError:  # they depend on the input
+        return ()
+    return tuple(int(number) for number in array.reshape(-1))
 
 
 def _depth(site: Site, stage: Stage) -> int:
@@ -229,9 +232,8 @@ def may_be_nobody(ids: ir.Value) -> bool:
     value = graph_facts.before_reshapes(ids)
     while (cast := graph_facts.made_by(value, "Cast")) is not None and cast.inputs[0] is not None:
         value = graph_facts.before_reshapes(cast.inputs[0])
-    array = graph_facts.array_of(value) if graph_facts.is_constant(value) else None
-    if array is not None:
-        return bool((array < 0).any())
+    if numbers := _constant_ids(value):
+        return min(numbers) < 0
     node = value.producer()
     chosen = graph_facts.is_op(node, "TopK", "ArgMax", "ArgMin")
     return not chosen and graph_facts.kind_of(node) != "Route"
