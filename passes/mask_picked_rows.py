@@ -113,7 +113,7 @@ def _elementwise(
     elements = picks.inputs[0]
     assert elements is not None
     mask = moved_source(elements, (rows,), lambda a: np.repeat(a, width))
-    flat = update
+    flat = _without_cut(update)
     while (moved := graph_facts.made_by(flat, *graph_facts.RESHAPES)) is not None:
         if moved.inputs[0] is None or len(moved.inputs[0].shape or ()) > 1:
             break
@@ -125,6 +125,15 @@ def _elementwise(
     if inner is None or not graph_facts.same_elements(inner.inputs[0] or source, mask):
         raise NotPicked(f"{node.name} writes other rows than those that were picked")
     return Write(node, base, source, inner, mask, rows, 1, False, adds)
+
+
+def _without_cut(flat: ir.Value) -> ir.Value:
+    """Look through a slice that keeps as many elements as are written: all of them."""
+    node = graph_facts.made_by(flat, "Slice")
+    if node is None or node.inputs[0] is None or graph_facts.ints_of(node.inputs[1]) != [0]:
+        return flat
+    by_count = not graph_facts.is_constant(node.inputs[2])
+    return node.inputs[0] if by_count and len(node.inputs[0].shape or ()) == 1 else flat
 
 
 def _picks_behind(value: ir.Value) -> ir.Node | None:

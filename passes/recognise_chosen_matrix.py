@@ -81,11 +81,28 @@ def _emit(
     return 0 if result is None else int(replace(node.outputs[0], result))
 
 
+def leads_to_choice(value: ir.Value, depth: int = 6) -> bool:
+    """Tell whether scores are made here: something chooses the largest of them."""
+    if depth == 0:
+        return False
+    for use in value.uses():
+        if graph_facts.is_op(use.node, "TopK", "ArgMax"):
+            return True
+        along = ("Softmax", "Sigmoid", *graph_facts.ELEMENTWISE, *graph_facts.RESHAPES)
+        if graph_facts.is_op(use.node, *along) and any(
+            leads_to_choice(output, depth - 1) for output in use.node.outputs
+        ):
+            return True
+    return False
+
+
 def _rows(
     emit: Emitter, node: ir.Node, ids: ir.Value, weight: ir.Value, *, transposed: bool
 ) -> ir.Value | None:
     """Emit the product; ids hold one expert, or one for each of the leading sequences."""
     x = node.inputs[0]
+    if leads_to_choice(node.outputs[0]):
+        return None  # the router of a task
     shape, out = graph_facts.shape_of(x), graph_facts.shape_of(node.outputs[0])
     count = graph_facts.size_of(ids)
     if x is None or shape is None or out is None or count is None:
