@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgemoe import constant_eval, graph_facts
+from edgemoe.emit import Emitter
 from edgemoe.graph_facts import ELEMENTWISE
 
 
@@ -104,7 +105,20 @@ class BatchedBody:
             for old, new in zip(node.outputs, copy.outputs, strict=True):
                 self._memo[old] = new
             return self._memo[value]
+        if graph_facts.is_op(node, "Slice") and node.inputs[0] is not None:
+            return self._sliced(node, layout)
         raise NotBatched(f"{node.name} ({node.op_type}) in the body of the experts")
+
+    def _sliced(self, node: ir.Node, layout: Layout) -> ir.Value:
+        """Columns of a row; the axis is the last in the target's form as well."""
+        source = node.inputs[0]
+        axes = graph_facts.ints_of(node.inputs[3]) if len(node.inputs) > 3 else None
+        if source is None or axes is None or [axis % 3 for axis in axes] != [2]:
+            raise NotBatched(f"{node.name} (Slice) cuts tokens or experts")
+        lifted = self.lift(source, layout)
+        last = Emitter(node).ints(-1)
+        operands = [lifted, *node.inputs[1:3], last, *node.inputs[4:]]
+        return self.target.copy(node, operands, None).outputs[0]
 
     def _operand(self, value: ir.Value | None, layout: Layout) -> ir.Value | None:
         if value is None or not graph_facts.is_constant(value):

@@ -17,7 +17,7 @@ from edgemoe.graph_facts import ELEMENTWISE, RESHAPES
 from edgemoe.template_rows import LIFTED
 
 INDEX_OPS = frozenset({"Transpose", "Slice", "Gather", "Cast", "Concat", "Split", "Unsqueeze",
-                       "Squeeze", "Reshape", "Identity", "Expand"})  # fmt: skip
+                       "Squeeze", "Reshape", "Identity", "Expand", "Add", "Mul"})  # fmt: skip
 
 
 class NotPicked(Exception):
@@ -52,11 +52,19 @@ def coordinates(index: ir.Value, picks: ir.Node, numbers: np.ndarray) -> np.ndar
 
 
 def _moved_extents(index: ir.Value, picks: ir.Node, count: int) -> dict[ir.Value, np.ndarray]:
-    """Extents that the exporter takes from the picked rows themselves: Shape(Max(rows))."""
+    """Extents that exporters take from the picked rows themselves, as in Shape(rows)."""
     found: dict[ir.Value, np.ndarray] = {}
-    for node in graph_facts.ancestors([index], frozenset(picks.outputs)):
-        if graph_facts.is_op(node, "Shape"):
-            found[node.outputs[0]] = np.array([count], np.int64)
+    for node in graph_facts.ancestors([index]):
+        source = node.inputs[0] if graph_facts.is_op(node, "Shape") else None
+        if source is None or source.shape is None:
+            continue
+        extents = [extent if isinstance(extent, int) else count for extent in source.shape]
+        start = graph_facts.attribute(node, "start", 0)
+        end = graph_facts.attribute(node, "end", len(extents))
+        if not extents and (made := source.producer()) is not None:  # Shape(Max(rows)), by mistake
+            extents = [count] if picks in graph_facts.ancestors([source]) else []
+            start, end = 0, len(made.outputs)
+        found[node.outputs[0]] = np.array(extents[start:end], np.int64)
     return found
 
 
@@ -130,17 +138,27 @@ class PickedRows:
     def _shaped(self, node: ir.Node) -> ir.Value:
         source, target = node.inputs[0], node.outputs[0].shape
         assert source is not None
-        inner = [] if target is None else list(target)[1:]
-        if target is None or not all(isinstance(extent, int) for extent in inner):
-            raise NotPicked(f"{node.name} ({node.op_type}) changes the rows")
         rows = self.lift(source)
+        inner = [] if target is None else list(target)[1:]
         shape = (self.count, *(int(extent) for extent in inner if isinstance(extent, int)))
+        if target is None or len(shape) != len(target):
+            shape = self._computed(node)
         if graph_facts.is_op(node, "Expand"):
             same = graph_facts.shape_of(rows) == shape
             return rows if same else self.emit.op("Expand", rows, self.emit.ints(*shape))
         if graph_facts.size_of(rows) != int(np.prod(shape)):
             raise NotPicked(f"{node.name} ({node.op_type}) changes the rows")
         return self.emit.reshape(rows, *shape)
+
+    def _computed(self, node: ir.Node) -> tuple[int, ...]:
+        """Return the shape that a Reshape or Expand is given, where the exporter computes it."""
+        target = node.inputs[1] if len(node.inputs) > 1 else None
+        if target is None:
+            raise NotPicked(f"{node.name} ({node.op_type}) changes the rows")
+        shape = coordinates(target, self.picks, self.numbers).reshape(-1)
+        if -1 in shape or 0 in shape or shape[0] != self.count:
+            raise NotPicked(f"{node.name} ({node.op_type}) changes the rows")
+        return tuple(int(extent) for extent in shape)
 
     def _copied(self, node: ir.Node, value: ir.Value) -> ir.Value:
         rank = len(node.inputs[0].shape or ()) if node.inputs[0] is not None else 0

@@ -23,7 +23,7 @@ from edgemoe.zero_scores import is_zero
 
 @dataclass
 class Write:
-    """A ScatterND that writes rows where a mask holds.
+    """A scatter that writes rows where a mask holds.
 
     `mask` has one element per row of `base`, or [rows, choices] (`turned`: [choices, rows]).
     """
@@ -52,7 +52,7 @@ def mask_picked_rows(model: ir.Model, context: PassContext) -> int:
     """
     changes = 0
     for node in list(model.graph):
-        if not graph_facts.is_op(node, "ScatterND") or not _is_read(node):
+        if not graph_facts.is_op(node, "ScatterND", "ScatterElements") or not _is_read(node):
             continue
         if picking_node(node.inputs[1]) is None:
             continue
@@ -89,10 +89,14 @@ def _understand(node: ir.Node) -> Write:
         raise _NothingAdded
     if not adds and graph_facts.text_attribute(node, "reduction", "none") != "none":
         raise NotPicked(f"{node.name} neither writes nor adds")
-    if own == shape and len(shape) > 1:
+    if own == shape and len(shape) > 1 and graph_facts.is_op(node, "ScatterND"):
         return _elementwise(node, base, update, picks, adds)
     numbers = np.indices(own).reshape(len(own), -1)
     written = coordinates(index, picks, numbers)
+    if graph_facts.is_op(node, "ScatterElements"):
+        written = _whole_rows(node, written, shape)
+        # Rows that are written twice in one go have no defined result: a sum is as good.
+        adds |= is_zero(base) and len(own) == 2
     if np.array_equal(written, numbers.T) and own == shape[: len(own)]:
         return Write(node, base, update, picks, mask, numbers.shape[1], 1, False, adds)
     if len(own) == 2 and adds:
@@ -102,6 +106,16 @@ def _understand(node: ir.Node) -> Write:
                 return Write(node, base, update, picks, mask, own[axis], own[1 - axis],
                              bool(axis), adds)  # fmt: skip
     raise NotPicked(f"{node.name} writes to other rows than those that were picked")
+
+
+def _whole_rows(node: ir.Node, written: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the row numbers [N, 1] of a ScatterElements whose index is one number per row."""
+    whole = written.ndim == 2 and written.shape[1] == shape[-1] and len(shape) == 2
+    if graph_facts.attribute(node, "axis", 0) != 0 or not whole:
+        raise NotPicked(f"{node.name} writes something else than whole rows")
+    if not (written == written[:, :1]).all():
+        raise NotPicked(f"{node.name} writes something else than whole rows")
+    return written[:, :1]
 
 
 def _elementwise(
@@ -203,6 +217,7 @@ def _summed(emit: Emitter, write: Write, shape: tuple[int, ...]) -> ir.Value:
 def _split(value: ir.Value) -> tuple[ir.Value, list[ir.Value]]:
     """Take factors [n, 1] off a product."""
     factors: list[ir.Value] = []
+    value = _narrow(value)
     while (product := graph_facts.made_by(value, "Mul")) is not None:
         first, second = product.inputs
         narrow = [v for v in (first, second) if v is not None and _is_column(v)]
@@ -213,7 +228,20 @@ def _split(value: ir.Value) -> tuple[ir.Value, list[ir.Value]]:
     return value, factors
 
 
+def _narrow(value: ir.Value) -> ir.Value:
+    """Look through an Expand that keeps the shape."""
+    node = graph_facts.made_by(value, "Expand")
+    source = node.inputs[0] if node is not None else None
+    if source is None or source.shape is None or value.shape is None:
+        return value
+    return source if list(source.shape)[1:] == list(value.shape)[1:] else value
+
+
 def _is_column(value: ir.Value) -> bool:
+    while (node := graph_facts.made_by(value, "Reshape")) is not None and node.inputs[0]:
+        if value.shape is None or all(isinstance(extent, int) for extent in value.shape):
+            break
+        value = node.inputs[0]  # of unknown shape: the exporter computes it
     shape = value.shape
     return shape is not None and len(shape) == 2 and shape[1] == 1
 

@@ -86,7 +86,8 @@ def leads_to_choice(value: ir.Value, depth: int = 6) -> bool:
     if depth == 0:
         return False
     for use in value.uses():
-        if graph_facts.is_op(use.node, "TopK", "ArgMax"):
+        chooses = graph_facts.is_op(use.node, "TopK", "ArgMax")
+        if chooses or graph_facts.kind_of(use.node) == "Route":
             return True
         along = ("Softmax", "Sigmoid", *graph_facts.ELEMENTWISE, *graph_facts.RESHAPES)
         if graph_facts.is_op(use.node, *along) and any(

@@ -88,6 +88,8 @@ def _chain(last: ir.Node) -> Chain | None:
 def added_by(node: ir.Node) -> ir.Value | None:
     """Return what a ScatterND adds to the rows: with reduction, or as acc[r] = acc[r] + v."""
     base, index, update = node.inputs
+    if graph_facts.is_op(node, "ScatterElements") and "reduction" not in node.attributes:
+        return None
     reduction = graph_facts.text_attribute(node, "reduction", "none")
     if reduction == "add":
         return update

@@ -13,10 +13,10 @@ import onnx_ir as ir
 
 import edgemoe.targets.kernels
 from edgemoe import graph_facts
-from edgemoe.errors import EdgemoeError
+from edgemoe.errors import EdgemoeError, UnsupportedOpError
 from edgemoe.plan import Pointer
 from edgemoe.targets import generic, middle
-from edgemoe.targets.culprit import name_the_culprit
+from edgemoe.targets.culprit import name_the_culprit, unsupported
 from edgemoe.targets.kernels.copy import Copy
 from edgemoe.targets.program import KernelTable, Program, WeightTable
 from edgemoe.targets.site import Site
@@ -53,6 +53,7 @@ def lower(model: ir.Model, program: Program) -> None:
     Raises:
         UnsupportedOpError: an operator can be lowered neither by our kernels nor by TVM.
     """
+    _refuse_unknown_shapes(model)
     inline_regions(model)
     try:
         _lower(model, program)
@@ -62,6 +63,15 @@ def lower(model: ir.Model, program: Program) -> None:
         if isinstance(error, EdgemoeError) and "of node" in str(error):
             raise
         raise name_the_culprit(model, error, _lower_alone) from error
+
+
+def _refuse_unknown_shapes(model: ir.Model) -> None:
+    """Name the first operator whose result is as large as the data say."""
+    for node in model.graph:
+        if any(o.name and o.uses() and graph_facts.shape_of(o) is None for o in node.outputs):
+            raise UnsupportedOpError(
+                unsupported(node, "the shape of its result depends on the data, not on the model")
+            )
 
 
 def _lower_alone(model: ir.Model) -> None:

@@ -38,7 +38,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, T, H] to the same."""
         q, k, v = self.qkv(x).chunk(3, -1)
-        x = x + self.out(torch.softmax(q @ k.mT * H**-0.5, -1) @ v)
+        x = x + self.out(torch.softmax(q @ k.transpose(1, 2) * H**-0.5, -1) @ v)
         y: Tensor = x + self.ffn(x)
         return y
 

@@ -73,8 +73,8 @@ class Batched(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [T, H] to the same."""
-        gate, up = torch.bmm(x.expand(E, -1, -1), self.gate_up.mT).chunk(2, -1)
-        y = torch.bmm(F.silu(gate) * up, self.down.mT)
+        gate, up = torch.bmm(x.expand(E, -1, -1), self.gate_up.transpose(1, 2)).chunk(2, -1)
+        y = torch.bmm(F.silu(gate) * up, self.down.transpose(1, 2))
         return (y * self.full(x).t()[..., None]).sum(0)
 
 
