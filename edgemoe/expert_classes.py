@@ -53,6 +53,38 @@ def products(template: Template) -> list[Template]:
     return template.find(is_product)
 
 
+def share_equal(template: Template) -> None:
+    """Let a weight that is the same in all copies be one, where other weights differ.
+
+    The older exporter writes a transposed copy of a shared matrix for each time that it is used.
+    """
+    weights = {
+        id(part.children[1]): part.children[1] for part in products(template)
+        if part.children[1] is not None and part.children[1].kind == "parameter"
+    }  # fmt: skip
+    equal = [weight for weight in weights.values() if _all_equal(weight)]
+    if len(equal) == len(weights):
+        return  # experts that are still alike, as after upcycling
+    for weight in equal:
+        weight.kind, weight.values = "shared", weight.values[:1] * len(weight.values)
+        for part in template.find(lambda p, w=weight: len(p.children) > 2 and p.children[1] is w):
+            bias = part.children[2]
+            if bias is not None and bias.kind == "parameter" and _all_equal(bias):
+                bias.kind, bias.values = "shared", bias.values[:1] * len(bias.values)
+
+
+def _all_equal(weight: Template) -> bool:
+    if len(weight.values) < 2:
+        return False
+    first, *others = (value.const_value for value in weight.values)
+    if first is None or any(other is None for other in others):
+        return False
+    if any(other is not first for other in others):
+        head = first.numpy()
+        return all(np.array_equal(head, other.numpy()) for other in others if other is not None)
+    return True
+
+
 def classify(values: Sequence[ir.Value]) -> list[ExpertClass]:
     """Sort experts into classes; those without products, or with next to none, are left out."""
     groups: list[list[int]] = []
@@ -71,6 +103,7 @@ def classify(values: Sequence[ir.Value]) -> list[ExpertClass]:
             else single_template(values[group[0]])
         )
         if template is not None and products(template):
+            share_equal(template)
             found.append(ExpertClass(template, group))
     most = max((c.work for c in found), default=0)
     found = [c for c in found if c.work * CHEAP > most]

@@ -70,6 +70,7 @@ def _group(model: ir.Model, node: ir.Node, context: PassContext) -> int:
     total = regions.combine(emit, rows, weights)
     if body.x is None:
         raise NotRowWise("nothing is dispatched to the experts")
+    _read_first(body, total)
     total.name, node.outputs[0].name = node.outputs[0].name, f"{node.outputs[0].name}.replaced"
     node.outputs[0].replace_all_uses_with(total, replace_graph_outputs=True)
     weight = body.weight_inputs[0]
@@ -95,6 +96,21 @@ def _group(model: ir.Model, node: ir.Node, context: PassContext) -> int:
         Note("matched", "experts", text, node.name or "", graph_facts.origin_of(call), dict(facts))
     )
     return 1
+
+
+def _read_first(body: RegionBody, total: ir.Value) -> None:
+    """Let the region's tokens be those that the first products read, not those added later."""
+    for inner in graph_facts.ancestors([total]):
+        if graph_facts.kind_of(inner) not in regions.EXPERT_LINEARS or inner.inputs[0] is None:
+            continue
+        rows = graph_facts.before_reshapes(inner.inputs[0])
+        dispatch = graph_facts.called_by(rows, "Dispatch")
+        tokens = dispatch.inputs[0] if dispatch is not None else None
+        if tokens in body.extra and tokens is not None and body.x is not None:
+            body.extra.remove(tokens)
+            body.extra.insert(0, body.x)
+            body.x = tokens
+            return
 
 
 def _how(form: str, chosen: int, tokens: int) -> str:

@@ -85,7 +85,7 @@ def _understand(node: ir.Node) -> Write:
         raise NotPicked(f"{node.name} writes into something without a static shape")
     added = added_by(node)
     adds, update = added is not None, update if added is None else added
-    if adds and is_zero(update):
+    if (adds or is_zero(base)) and is_zero(update):
         raise _NothingAdded
     if not adds and graph_facts.text_attribute(node, "reduction", "none") != "none":
         raise NotPicked(f"{node.name} neither writes nor adds")
@@ -95,8 +95,8 @@ def _understand(node: ir.Node) -> Write:
     written = coordinates(index, picks, numbers)
     if graph_facts.is_op(node, "ScatterElements"):
         written = _whole_rows(node, written, shape)
-        # Rows that are written twice in one go have no defined result: a sum is as good.
-        adds |= is_zero(base) and len(own) == 2
+        # Into zeros, writing is adding. Rows that are written twice have no defined result.
+        adds |= is_zero(base) and (len(own) == 2 or _is_added(node))
     if np.array_equal(written, numbers.T) and own == shape[: len(own)]:
         return Write(node, base, update, picks, mask, numbers.shape[1], 1, False, adds)
     if len(own) == 2 and adds:
@@ -106,6 +106,11 @@ def _understand(node: ir.Node) -> Write:
                 return Write(node, base, update, picks, mask, own[axis], own[1 - axis],
                              bool(axis), adds)  # fmt: skip
     raise NotPicked(f"{node.name} writes to other rows than those that were picked")
+
+
+def _is_added(node: ir.Node) -> bool:
+    user = graph_facts.only_user(node.outputs[0])
+    return user is not None and graph_facts.is_op(user, "Add")
 
 
 def _whole_rows(node: ir.Node, written: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

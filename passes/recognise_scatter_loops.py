@@ -10,6 +10,7 @@ from edgemoe import graph_facts, regions
 from edgemoe.anti_unify import AntiUnifier, Template
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.emit import Emitter, replace
+from edgemoe.expert_classes import share_equal
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.loop_rows import LoopRows, understand_loop
 from edgemoe.row_source import with_shape
@@ -109,6 +110,7 @@ def _rewrite(chain: Chain) -> int:
     index = unifier.unify(chain.rows)
     if update is None or index is None:
         raise NotLifted("the experts are not computed alike")
+    share_equal(update)
     loop = understand_loop(update, index, len(chain.nodes))
     last = chain.nodes[-1]
     out = graph_facts.shape_of(last.outputs[0])

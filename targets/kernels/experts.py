@@ -159,6 +159,7 @@ class Experts:
                     index = {
                         "full": tiles.local(slot * columns + column),
                         "token": tiles.local(token * columns + column),
+                        "token_row": token,
                         "expert_column": tiles.local(expert * columns + column),
                         "column": column,
                         "row": slot,

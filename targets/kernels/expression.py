@@ -16,10 +16,10 @@ from tvm.ir import Expr
 
 from edgemoe.targets.kernels import vector_math as vm
 
-Indexing = Literal["full", "column", "row", "scalar", "expert_column", "token"]
+Indexing = Literal["full", "column", "row", "scalar", "expert_column", "token", "token_row"]
 """How an operand of a [M, N] result is read.
 
-At [m, n], [n], [m], [0], [expert of m, n] or [token of m, n].
+At [m, n], [n], [m], [0], [expert of m, n], [token of m, n] or [token of m].
 """
 
 

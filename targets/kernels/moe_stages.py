@@ -85,7 +85,10 @@ class _Parser:
         node = value.producer()
         if graph_facts.kind_of(node) == "Dispatch":
             assert node is not None and node.inputs[0] is not None
-            return body.operand(node.inputs[0], "token")
+            width = shape_of(node.inputs[0])[-1]
+            if width not in (1, body.shape[-1]):
+                raise NotElementwise(f"tokens of {width} columns against {body.shape}")
+            return body.operand(node.inputs[0], "token_row" if width == 1 else "token")
         if node is not None and node.op_type == "Gather" and _is_parameter(node):
             array = node.inputs[0]
             assert array is not None

@@ -97,7 +97,8 @@ def store(buffer: tirx.Var, start: Expr, value: Expr, lanes: int) -> None:
 def operand(buffer: tirx.Var, indexing: str, index: Mapping[str, Expr], lanes: int) -> Expr:
     """An operand of an epilogue at the place that `index` gives for its indexing."""
     at = index[indexing]
-    return splat(buffer[at], lanes) if indexing in ("row", "scalar") else load(buffer, at, lanes)
+    one = indexing in ("row", "scalar", "token_row")
+    return splat(buffer[at], lanes) if one else load(buffer, at, lanes)
 
 
 def load_weights(buffer: tirx.Var, start: Expr, lanes: int, dtype: str) -> Expr:
