@@ -89,7 +89,15 @@ MOVEMENTS = RESHAPES | {"Expand", "Tile", "Transpose", "Slice", "Split", "Concat
 def graphs_of(model: ir.Model) -> Iterator[ir.Graph]:
     """Yield the main graph and the bodies of its If, Loop and Scan nodes."""
     yield model.graph
-    yield from model.graph.subgraphs()
+    inner = [
+        attribute.as_graph()
+        for node in model.graph
+        for attribute in node.attributes.values()
+        if attribute.type == ir.AttributeType.GRAPH
+    ]
+    for graph in inner:
+        yield graph
+        yield from graph.subgraphs()
 
 
 def origin_of(node: ir.Node | None) -> str:
