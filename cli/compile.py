@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edgemoe.cli import values
-from edgemoe.cli.console import Console, size
+from edgemoe.cli.console import Console, size, wants_colour
 from edgemoe.cli.options import Json, Quiet, Verbose
 
 
@@ -95,9 +95,11 @@ def command(
     import edgemoe.compiler as compiler
 
     if explain:
-        from edgemoe.explain import render
+        from edgemoe.explanation_text import render
 
-        console.print(render(compiler.explain(model, **options)))
+        found = compiler.explain(model, **options)
+        colour = wants_colour(sys.stdout)
+        console.print(render(found, verbose=verbose > 0, colour=colour), end="")
     with console.progress() as show:
         artifact = compiler.compile(
             model, target=target, out=out, **options, **settings, cpu=cpu, check=check, dump=dump,

@@ -21,7 +21,7 @@ from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.reference import Reference
 
 if TYPE_CHECKING:
-    from edgemoe.explain import Explanation
+    from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
 
@@ -142,14 +142,23 @@ def explain(
     tokens: Sequence[int] | None = None,
     shapes: Mapping[str, int | Sequence[int]] | None = None,
 ) -> Explanation:
-    """Say what the compiler recognises in a model, and the nearest miss where it does not."""
-    from edgemoe.explain import explain as explain_graph
+    """Say what the compiler recognises in a model, and the nearest miss where it does not.
+
+    Args:
+        model: as for `compile`.
+        tokens: token counts to compile for; the largest is explained.
+        shapes: extents of dimensions by name, or whole shapes of inputs by name.
+
+    Raises:
+        EdgemoeError: the model cannot be read, or the shapes do not fit it.
+    """
+    from edgemoe.explanation import explain_graph
 
     source = load_model(model, dynamic=tokens is not None)
     buckets = plan_buckets(source.model, tokens, shapes or {})
     graph = buckets.bind(buckets.counts[-1])
     report = run_passes(graph, phases=("import", "canonicalise", "recognise"))
-    return explain_graph(graph, report)
+    return explain_graph(graph, report, notes=source.notes)
 
 
 def _weight_dtypes(precision: str, max_bytes: int | None) -> list[str]:

@@ -16,12 +16,18 @@ from typer.testing import CliRunner
 
 from edgemoe.cli import values
 from edgemoe.cli.main import app
-from edgemoe.errors import BudgetError
+from edgemoe.errors import BudgetError, StrictError
 
 
 @dataclasses.dataclass(frozen=True)
 class FakeExplanation:
     text: str = "two regions"
+
+    def check(self, *, strict=False, require_coverage=None):
+        if strict:
+            raise StrictError("--strict: 1 place is not optimal")
+        if require_coverage is not None:
+            raise BudgetError(f"--require-coverage {require_coverage} is not met")
 
 
 @pytest.fixture
@@ -43,10 +49,10 @@ def compiler(monkeypatch, toy_artifact):
     fake.compile, fake.explain = compile, explain
     monkeypatch.setitem(sys.modules, "edgemoe.compiler", fake)
     monkeypatch.setattr("edgemoe.compiler", fake, raising=False)
-    text = ModuleType("edgemoe.explain")
-    text.render = lambda explanation: f"explained: {explanation.text}"
-    monkeypatch.setitem(sys.modules, "edgemoe.explain", text)
-    monkeypatch.setattr("edgemoe.explain", text, raising=False)
+    text = ModuleType("edgemoe.explanation_text")
+    text.render = lambda explanation, **options: f"explained: {explanation.text}\n"
+    monkeypatch.setitem(sys.modules, "edgemoe.explanation_text", text)
+    monkeypatch.setattr("edgemoe.explanation_text", text, raising=False)
     return fake
 
 

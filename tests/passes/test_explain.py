@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from edgemoe.explain import Explanation, explain, render
+from edgemoe.explanation import Explanation
+from edgemoe.explanation import explain_graph as explain
+from edgemoe.explanation_text import render
 from edgemoe.pass_runner import run_passes
 from edgemoe.specialise import bind_shapes
 
