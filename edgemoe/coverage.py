@@ -11,6 +11,7 @@ from edgemoe.census import is_weight, nbytes_of
 from edgemoe.errors import EdgemoeError
 from edgemoe.macs import macs_of
 from edgemoe.pass_runner import run_passes, settle
+from edgemoe.products import is_product
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Kernels:
     generic: tuple[GenericNode, ...]  # those with multiply-accumulates, the largest first
     generic_ops: dict[str, int]  # how many nodes of each operator run on generic kernels
     unsupported: tuple[UnsupportedNode, ...]
+    unknown_products: int = 0  # products of sizes that depend on data: they count nowhere
     failure: str = ""  # why the graph could not be fused, "" when it was
 
 
@@ -74,15 +76,15 @@ def _counted(model: ir.Model, failure: str) -> Kernels:
     generic: list[GenericNode] = []
     unsupported: list[UnsupportedNode] = []
     generic_ops: dict[str, int] = {}
-    fast_macs = total_macs = 0
+    fast_macs = total_macs = unknown = 0
     fast, read = set[ir.Value](), set[ir.Value]()
     for node in model.graph:
         macs = macs_of(model, node)
+        unknown += is_product(node) and not all(map(_is_static, node.outputs))
         total_macs += macs
         weights = _weights(node)
         read |= weights
-        static = all(_is_static(value) for value in (*node.inputs, *node.outputs))
-        if static and handler_of(model, node) is not None:
+        if handler_of(model, node) is not None:
             fast_macs += macs
             fast |= weights
             continue
@@ -91,7 +93,8 @@ def _counted(model: ir.Model, failure: str) -> Kernels:
         if not importable(node):
             reason = "no kernel and no lowering exists for it"
             unsupported.append(UnsupportedNode(name, op, origin, reason))
-        elif not static and all(map(_is_static, node.inputs)):  # those that follow are its fault
+        elif not all(map(_is_static, node.outputs)) and all(map(_is_static, node.inputs)):
+            # those that follow are its fault
             reason = "the size of its result depends on data"
             unsupported.append(UnsupportedNode(name, op, origin, reason))
         if macs:
@@ -101,7 +104,7 @@ def _counted(model: ir.Model, failure: str) -> Kernels:
         fast_macs, total_macs, sum(map(nbytes_of, fast)), sum(map(nbytes_of, read)),
         tuple(sorted(generic, key=lambda node: -node.macs)),
         dict(sorted(generic_ops.items(), key=lambda item: (-item[1], item[0]))),
-        tuple(unsupported), failure,
+        tuple(unsupported), unknown, failure,
     )  # fmt: skip
 
 

@@ -271,6 +271,11 @@ def _warnings(
     found += [_dense(c) for c in candidates if not c.matched and c.facts.get("dense")]
     if not regions:
         found.append("no experts were recognised: the whole model is compiled as a dense one")
+    if kernels.unknown_products:
+        found.append(
+            f"{kernels.unknown_products} products have sizes that depend on data; their "
+            "multiply-accumulates count nowhere above"
+        )
     if kernels.failure:
         found.append(f"the graph could not be fused: {kernels.failure}")
     by_reason: dict[tuple[str, str], list[str]] = {}

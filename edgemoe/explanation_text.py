@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgemoe.explanation import Candidate, Explanation, percent
-from edgemoe.fold_layers import Folded, fold
+from edgemoe.fold_layers import Folded, fold, place_of
 
 WIDTH = 100
 _BOLD, _YELLOW = 1, 33
@@ -52,7 +52,7 @@ def render(explanation: Explanation, *, verbose: bool = False, colour: bool = Fa
         found = [c for c in explanation.candidates if c.matched is matched]
         if found:
             text.title(title, _BOLD if matched else _YELLOW)
-        for entry in [Folded((c,), c.origin or c.node) for c in found] if verbose else fold(found):
+        for entry in [Folded((c,), place_of(c)) for c in found] if verbose else fold(found):
             _entry(text, entry)
     _census(text, explanation)
     _coverage(text, explanation, verbose)
@@ -65,9 +65,17 @@ def _entry(text: _Text, entry: Folded) -> None:
     first, count = entry.candidates[0], len(entry.candidates)
     text.add(f"{first.subject:8} {first.text}", hang=9)
     if entry.where:
-        text.add(f"{count} layers: {entry.where}" if count > 1 else f"at {entry.where}", indent=11)
+        text.add(_where(entry), indent=11)
     for line in _details(first):
         text.add(line, indent=11)
+
+
+def _where(entry: Folded) -> str:
+    first, count = entry.candidates[0], len(entry.candidates)
+    if count > 1:
+        return f"{count} layers: {entry.where}"
+    named = first.origin and first.node and not first.matched
+    return f"at {entry.where}, node {first.node}" if named else f"at {entry.where}"
 
 
 def _details(candidate: Candidate) -> list[str]:

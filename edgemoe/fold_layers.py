@@ -27,7 +27,23 @@ def fold(candidates: Sequence[Candidate]) -> list[Folded]:
     groups: dict[tuple[str, ...], list[Candidate]] = {}
     for candidate in candidates:
         groups.setdefault(_key(candidate), []).append(candidate)
-    return [Folded(tuple(g), places([c.origin or c.node for c in g])) for g in groups.values()]
+    return [Folded(tuple(group), places([place_of(c) for c in group])) for group in groups.values()]
+
+
+def place_of(candidate: Candidate) -> str:
+    """Return the module path; what the names of the weights share; or the name of a node."""
+    if candidate.origin or not candidate.matched:
+        return candidate.origin or candidate.node
+    weights = candidate.facts.get("weights")
+    parts = [str(name).split(".") for name in weights] if isinstance(weights, list) else []
+    common = [row[0] for row in zip(*parts, strict=False)]
+    for index, row in enumerate(zip(*parts, strict=False)):
+        if len(set(row)) > 1:
+            common = common[:index]
+            break
+    if len(common) > 1:
+        return ".".join(common)
+    return str(candidate.facts.get("region") or candidate.node)
 
 
 def places(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ or branches alone (query, key and value; heads; repeated layers), are no experts
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,8 +19,8 @@ from edgemoe.products import constant_factor
 from edgemoe.routing_source import Meeting, RoutingSource, routing_sources
 
 _WALK = 20_000  # nodes looked at behind the meetings of one router
-_AFTER = ("Add", "Sum", "ReduceSum", "ReduceMean", "Concat", "ScatterND", "ScatterElements",
-          *graph_facts.RESHAPES)  # fmt: skip
+_AFTER = ("Einsum", "ReduceSum", "ReduceMean", "ScatterND", "ScatterElements",
+          *graph_facts.ELEMENTWISE, *graph_facts.MOVEMENTS)  # fmt: skip
 
 
 @dataclass
@@ -32,7 +33,23 @@ class NearExperts:
     reason: str
     weights: list[ir.Value]
     dense: bool  # every expert sees every token
-    nodes: set[str] = field(default_factory=set)  # names of what belongs to them
+    products: list[ir.Node] = field(default_factory=list)
+
+    @functools.cached_property
+    def nodes(self) -> frozenset[str]:
+        """Names of the nodes where experts meet the router, and of those that follow.
+
+        A pass that declines names one of these, the end of a sum for example.
+        """
+        nodes = {meeting.node for meeting in self.source.meetings} | {self.node, *self.products}
+        todo = list(nodes)
+        while todo and len(nodes) < 64 + 16 * self.source.experts:
+            for output in todo.pop().outputs:
+                for use in output.uses():
+                    if use.node not in nodes and graph_facts.is_op(use.node, *_AFTER):
+                        nodes.add(use.node)
+                        todo.append(use.node)
+        return frozenset(str(node.name) for node in nodes)
 
     @property
     def text(self) -> str:
@@ -52,13 +69,12 @@ def near_experts(model: ir.Model) -> list[NearExperts]:
     }  # fmt: skip
     for source in routing_sources(graph):
         columns = _columns(source)
-        if source.experts not in stacked and len(columns) < 2 and not _may_be_stack(source):
+        if source.experts not in stacked and not columns and not _may_be_stack(source):
             continue
         near = _look(source, columns)
         if near is None or taken & set(near.weights):
             continue
         taken.update(near.weights)
-        near.nodes = _names(near)
         found.append(near)
     return found
 
@@ -69,14 +85,13 @@ def _leading(value: ir.Value) -> tuple[int, ...]:
     return shape[:-2] if len(shape) >= 3 else ()
 
 
-def _columns(source: RoutingSource) -> list[Meeting]:
-    """Return the meetings with the part of the routing that belongs to a single expert."""
+def _columns(source: RoutingSource) -> list[list[Meeting]]:
+    """Group the meetings that may each have the routing of one expert, by operator."""
     groups: dict[str, list[Meeting]] = {}
     for meeting in source.meetings:
         if any(_is_computed(value) for value in meeting.others):
             groups.setdefault(meeting.node.op_type, []).append(meeting)
-    fitting = [g for g in groups.values() if 2 <= len(g) <= source.experts]
-    return max(fitting, key=len, default=[])
+    return [group for group in groups.values() if 2 <= len(group) <= source.experts]
 
 
 def _is_computed(value: ir.Value) -> bool:
@@ -88,14 +103,17 @@ def _may_be_stack(source: RoutingSource) -> bool:
                for meeting in source.meetings for value in meeting.others)  # fmt: skip
 
 
-def _look(source: RoutingSource, columns: list[Meeting]) -> NearExperts | None:
+def _look(source: RoutingSource, columns: list[list[Meeting]]) -> NearExperts | None:
     before = graph_facts.ancestors(source.logits)
     for meeting in source.meetings:
         weights = _gathered(meeting)
         if weights:
             reason = f"{_named(meeting.node)} gathers weights in a form that no pass knows"
             return NearExperts("gathered", source, meeting.node, reason, weights, dense=False)
-    return _stacked(source, before) or _listed(source, before) or _unrolled(source, columns, before)
+    found = _stacked(source, before) or _listed(source, before)
+    for group in columns:
+        found = found or _unrolled(source, group, before)
+    return found
 
 
 def _gathered(meeting: Meeting) -> list[ir.Value]:
@@ -149,8 +167,9 @@ def _stacked(source: RoutingSource, before: set[ir.Node]) -> NearExperts | None:
         "are applied in a form that no pass knows"
     )
     return NearExperts("stacked", source, place, reason,
-                       list(dict.fromkeys(w for w in weights if w is not None)),
-                       dense=not any(n.op_type == "NonZero" for n in met))  # fmt: skip
+                       list(dict.fromkeys(w for w in weights if w is not None))[::-1],
+                       dense=not any(n.op_type == "NonZero" for n in met),
+                       products=products)  # fmt: skip
 
 
 def _ahead(source: RoutingSource) -> list[ir.Node]:
@@ -183,8 +202,6 @@ def _listed(source: RoutingSource, before: set[ir.Node]) -> NearExperts | None:
 def _unrolled(
     source: RoutingSource, columns: list[Meeting], before: set[ir.Node]
 ) -> NearExperts | None:
-    if len(columns) < 2:
-        return None
     node = columns[-1].node
     values = [
         next(
@@ -224,20 +241,7 @@ def _weights_behind(
     values: list[ir.Value], source: RoutingSource, before: set[ir.Node]
 ) -> list[ir.Value]:
     factors = (constant_factor(node) for node in _behind(values, source, before))
-    return list(dict.fromkeys(f for f in factors if f is not None))
-
-
-def _names(near: NearExperts) -> set[str]:
-    """Return the names of the nodes at and after the meetings, up to the end of the sum."""
-    nodes = {meeting.node for meeting in near.source.meetings} | {near.node}
-    todo = list(nodes)
-    while todo and len(nodes) < 64 + 8 * near.source.experts:
-        for output in todo.pop().outputs:
-            for use in output.uses():
-                if use.node not in nodes and graph_facts.is_op(use.node, *_AFTER, "Mul", "Einsum"):
-                    nodes.add(use.node)
-                    todo.append(use.node)
-    return {str(node.name) for node in nodes}
+    return list(dict.fromkeys(f for f in factors if f is not None))[::-1]
 
 
 def _named(node: ir.Node) -> str:

@@ -40,12 +40,15 @@ class Builder:
         return name
 
 
-def build(layers: int = 12, experts: int = 16) -> ir.Model:
-    """Return `layers` residual layers with `experts` experts each; 15 nodes for an expert."""
+def build(layers: int = 12, experts: int = 16, *, mask: str = "Equal") -> ir.Model:
+    """Return `layers` residual layers of `experts` experts each, 18 nodes for an expert.
+
+    Another operator than Equal for the mask makes loops that are not recognised.
+    """
     b = Builder()
     value = "x"
     for layer in range(layers):
-        value = _layer(b, value, f"model.layers.{layer}.mlp", experts)
+        value = _layer(b, value, f"model.layers.{layer}.mlp", experts, mask)
     graph = helper.make_graph(
         [*b.nodes, helper.make_node("Identity", [value], ["y"], name="out")], "unrolled",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", HIDDEN])],
@@ -56,21 +59,21 @@ def build(layers: int = 12, experts: int = 16) -> ir.Model:
     return ir.from_proto(model)
 
 
-def _layer(b: Builder, x: str, name: str, experts: int) -> str:
+def _layer(b: Builder, x: str, name: str, experts: int, mask: str) -> str:
     p = b.op("Softmax", b.op("MatMul", x, b.weight(f"{name}.gate", HIDDEN, experts)), axis=-1)
     top, ids = b.op("TopK", p, [CHOSEN], axis=-1, outputs=2)
     weights = b.op("Div", top, b.op("ReduceSum", top, [-1], keepdims=1))
     zero = helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])
     total = b.op("ConstantOfShape", b.op("Shape", x), value=zero)
     for expert in range(experts):
-        total = _expert(b, x, ids, weights, total, f"{name}.experts.{expert}", expert)
+        total = _expert(b, x, ids, weights, total, f"{name}.experts.{expert}", expert, mask)
     return b.op("Add", x, total)
 
 
 def _expert(
-    b: Builder, x: str, ids: str, weights: str, total: str, name: str, expert: int
+    b: Builder, x: str, ids: str, weights: str, total: str, name: str, expert: int, mask: str
 ) -> str:
-    here = b.op("Equal", ids, b.op("Constant", value_int=expert))
+    here = b.op(mask, ids, b.op("Constant", value_int=expert))
     pairs = b.op("Transpose", b.op("NonZero", here), perm=[1, 0])
     rows = b.op("Slice", pairs, [0], [1], [1])
     picked = b.op("GatherND", x, rows)
