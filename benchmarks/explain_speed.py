@@ -38,7 +38,9 @@ def main() -> None:
             wall, cpu = time.perf_counter(), time.process_time()
             explain(model, tokens=[8])
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            print(f"{form:16} {layers:6} {nodes:6} {wall:8.2f} {cpu:8.2f}  {cpu / nodes * 1e6:8.0f}")
+            print(
+                f"{form:16} {layers:6} {nodes:6} {wall:8.2f} {cpu:8.2f}  {cpu / nodes * 1e6:8.0f}"
+            )
 
 
 if __name__ == "__main__":

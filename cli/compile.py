@@ -11,7 +11,7 @@ import typer
 
 from edgemoe.cli import values
 from edgemoe.cli.console import Console, size, wants_colour
-from edgemoe.cli.options import Json, Quiet, Verbose
+from edgemoe.cli.options import Json, Plugins, Quiet, Verbose
 
 
 def command(
@@ -63,6 +63,7 @@ def command(
     time_passes: Annotated[
         bool, typer.Option("--time-passes", help="Print the seconds of every stage and pass.")
     ] = False,
+    plugin: Plugins = None,
     json_file: Json = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -75,6 +76,7 @@ def command(
     options: dict[str, Any] = {
         "shapes": values.shapes(shape or []),
         "tokens": values.token_counts(tokens),
+        "plugins": plugin or [],
     }
     if calibration is not None and not calibration.is_file():
         raise OptionError(f"--calibration {calibration} does not exist; give an .npz")

@@ -9,7 +9,7 @@ import typer
 
 from edgemoe.cli import values
 from edgemoe.cli.console import Console, wants_colour
-from edgemoe.cli.options import Json, Quiet, Verbose
+from edgemoe.cli.options import Json, Plugins, Quiet, Verbose
 
 
 def command(
@@ -28,9 +28,15 @@ def command(
     ] = False,
     require_coverage: Annotated[
         float | None,
-        typer.Option("--require-coverage", min=0, max=1, metavar="SHARE",
-                     help="Exit 3 where less than this share, such as 0.95, is covered."),
+        typer.Option(
+            "--require-coverage",
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Exit 3 where less than this share, such as 0.95, is covered.",
+        ),
     ] = None,
+    plugin: Plugins = None,
     json_file: Json = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -43,7 +49,7 @@ def command(
     from edgemoe.errors import EdgemoeError
     from edgemoe.explanation_text import render
 
-    explanation = compiler.explain(model, tokens=counts, shapes=bound)
+    explanation = compiler.explain(model, tokens=counts, shapes=bound, plugins=plugin or [])
     console.print(render(explanation, verbose=verbose > 0, colour=wants_colour(sys.stdout)), end="")
     try:
         explanation.check(strict=strict, require_coverage=require_coverage)

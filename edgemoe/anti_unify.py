@@ -69,9 +69,8 @@ class AntiUnifier:
         stack = [_Frame(tuple(values))]
         while stack:
             frame = stack[-1]
-            if frame.key in self._memo:
-                stack.pop()
-            elif frame.operands is None and not self._open(frame):
+            settled = frame.key in self._memo
+            if settled or (frame.operands is None and not self._open(frame)):
                 stack.pop()
             elif (following := self._advance(frame)) is not None:
                 stack.append(_Frame(following))

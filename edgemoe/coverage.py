@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -11,6 +12,7 @@ from edgemoe.census import is_weight, nbytes_of
 from edgemoe.errors import EdgemoeError
 from edgemoe.macs import macs_of
 from edgemoe.pass_runner import run_passes, settle
+from edgemoe.plugins import Plugin
 from edgemoe.products import is_product
 
 
@@ -50,12 +52,12 @@ class Kernels:
     failure: str = ""  # why the graph could not be fused, "" when it was
 
 
-def kernels_of(model: ir.Model) -> Kernels:
+def kernels_of(model: ir.Model, plugins: Sequence[Plugin] = ()) -> Kernels:
     """Fuse a copy of a recognised graph and ask for the kernel of every node."""
     copy = model.clone()
     failure = ""
     try:
-        run_passes(copy, phases=("decide", "fuse"))
+        run_passes(copy, phases=("decide", "fuse"), extra=plugins)
         _inline_refused(copy)
     except EdgemoeError as error:
         failure = str(error).splitlines()[0]

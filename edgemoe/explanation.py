@@ -1,6 +1,7 @@
 """What `explain` finds: candidates and nearest misses, where weights and work go, how much is fast.
 
-The JSON form is a contract: docs/explain.md lists every key, and `SCHEMA` counts up when one changes.
+The JSON form is a contract: docs/explain.md lists every key, and `SCHEMA` counts up when one of
+them changes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from edgemoe.errors import BudgetError, StrictError
 from edgemoe.graph_pass import Note
 from edgemoe.near_experts import NearExperts, near_experts
 from edgemoe.pass_runner import PassReport
+from edgemoe.plugins import Plugin
 from edgemoe.shared_experts import shared_experts
 
 SCHEMA = 1
@@ -134,7 +136,7 @@ def explain_graph(
     report: PassReport,
     *,
     notes: Sequence[str] = (),
-    plugins: Sequence[str] = (),
+    plugins: Sequence[Plugin] = (),
 ) -> Explanation:
     """Explain a model after the phases import, canonicalise and recognise.
 
@@ -142,13 +144,13 @@ def explain_graph(
         model: the recognised graph; it is left as it is.
         report: what the passes reported on the way.
         notes: warnings of the front end.
-        plugins: the files outside the tree that took part.
+        plugins: what took part from outside the tree.
     """
     near = near_experts(model)
     candidates = _candidates(model, report.notes, near)
     missed = list(dict.fromkeys(w for each in near for w in each.weights))
     given = dict.fromkeys(missed, "expert") | _mixer_weights(model, report.notes)
-    kernels = kernels_of(model)
+    kernels = kernels_of(model, plugins)
     regions = [node for node in model.graph if graph_facts.kind_of(node) == "MoE"]
     rows = graph_facts.shape_of(regions[0].inputs[0]) if regions else None
     return Explanation(
@@ -158,7 +160,8 @@ def explain_graph(
         generic=kernels.generic, generic_ops=kernels.generic_ops,
         unsupported=kernels.unsupported,
         warnings=tuple(_warnings(report.notes, notes, candidates, kernels, bool(regions))),
-        nodes=model.graph.num_nodes(), tokens=rows[0] if rows else None, plugins=tuple(plugins),
+        nodes=model.graph.num_nodes(), tokens=rows[0] if rows else None,
+        plugins=tuple(plugin.name for plugin in plugins),
     )  # fmt: skip
 
 
@@ -190,7 +193,9 @@ def _candidates(
             facts = _near_facts(each) | facts
             left.remove(each)
         found.append(
-            Candidate(note.subject, note.kind == "matched", note.text, note.node, note.origin, facts)
+            Candidate(
+                note.subject, note.kind == "matched", note.text, note.node, note.origin, facts
+            )
         )
     for each in left:
         origin = graph_facts.origin_of(each.node)

@@ -62,7 +62,7 @@ def render(explanation: Explanation, *, verbose: bool = False, colour: bool = Fa
 
 
 def _entry(text: _Text, entry: Folded) -> None:
-    first, count = entry.candidates[0], len(entry.candidates)
+    first = entry.candidates[0]
     text.add(f"{first.subject:8} {first.text}", hang=9)
     if entry.where:
         text.add(_where(entry), indent=11)

@@ -80,9 +80,7 @@ def outline(
     return _call(graph, function, given, outputs, properties, nodes)
 
 
-def _in_order(
-    graph: ir.Graph, members: set[ir.Node], outputs: Sequence[ir.Value]
-) -> list[ir.Node]:
+def _in_order(graph: ir.Graph, members: set[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.Node]:
     """Sort the members as the graph does; the last is where the call can stand.
 
     A few that lead to one output are sorted without looking at the whole graph: a large model has

@@ -20,6 +20,7 @@ from edgemoe.errors import OptionError
 from edgemoe.graph_pass import PHASES, GraphPass, Note, PassContext, Phase
 from edgemoe.pass_check import PassCheck
 from edgemoe.pass_order import discover, ordered
+from edgemoe.plugins import Plugin, load_plugins, passes_of, routers_of
 
 MAX_ROUNDS = 12
 
@@ -48,9 +49,17 @@ class PassReport:
         return "".join(f"{r.seconds:9.3f} s  {r.changes:5d} changes  {r.name}\n" for r in rows)
 
 
-def all_passes(extra: Sequence[Path] = ()) -> list[GraphPass]:
-    """Return every pass in the order in which they run; `extra` are files outside the tree."""
-    return ordered(discover(extra))
+def all_passes(extra: Sequence[Path | Plugin] = ()) -> list[GraphPass]:
+    """Return every pass in the order in which they run; `extra` come from outside the tree."""
+    return ordered(discover(passes_of(_loaded(extra))))
+
+
+def _loaded(extra: Sequence[Path | Plugin]) -> list[Plugin]:
+    """Load the files among plug-ins."""
+    found: list[Plugin] = []
+    for each in extra:
+        found += [each] if isinstance(each, Plugin) else load_plugins([each], installed=False)
+    return found
 
 
 def run_passes(
@@ -61,7 +70,7 @@ def run_passes(
     check: Sequence[dict[str, np.ndarray]] | None = None,
     time: bool = False,
     stop_after: str | None = None,
-    extra: Sequence[Path] = (),
+    extra: Sequence[Path | Plugin] = (),
     progress: Callable[[str], None] | None = None,
 ) -> PassReport:
     """Run the passes of `phases` over a model of static shapes, in place.
@@ -74,7 +83,7 @@ def run_passes(
             came, bit by bit or within reassociation as the pass declares.
         time: print nothing, but measure; `PassReport.runs` holds seconds either way.
         stop_after: name of the last pass to run.
-        extra: Python files outside the tree that declare more passes.
+        extra: plug-ins that declare more passes and router families, or their Python files.
         progress: called with the name of each pass before it runs.
 
     Raises:
@@ -82,7 +91,9 @@ def run_passes(
         OptionError: `stop_after` is no pass, or the passes cannot be ordered.
     """
     del time
-    passes = [p for p in all_passes(extra) if p.phase in phases]
+    plugins = _loaded(extra)
+    passes = [p for p in all_passes(plugins) if p.phase in phases]
+    routers = {name: family.match for name, family in routers_of(plugins).items()}
     if stop_after is not None and stop_after not in {p.name for p in passes}:
         raise OptionError(f"no pass is named {stop_after!r}; `edgemoe passes` lists them")
     report = PassReport(order=tuple(p.name for p in passes))
@@ -98,7 +109,9 @@ def run_passes(
             for member in members:
                 if progress is not None:
                     progress(member.name)
-                changed += _run_one(member, model, report, runs[member.name], checker, dumper)
+                context = PassContext(routers=routers)
+                run = runs[member.name]
+                changed += _run_one(member, model, context, report, run, checker, dumper)
                 if member.name == stop_after and (round_number or not changed):
                     return report
             _forget_matched(report.notes)
@@ -112,6 +125,7 @@ def run_passes(
 def _run_one(
     member: GraphPass,
     model: ir.Model,
+    context: PassContext,
     report: PassReport,
     run: PassRun,
     checker: PassCheck | None,
@@ -120,7 +134,6 @@ def _run_one(
     text = graph_text.to_text(model) if dumper else ""
     if checker:
         checker.before(model)
-    context = PassContext()
     start = clock.perf_counter()
     changes = member(model, context)
     if changes:

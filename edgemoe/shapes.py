@@ -100,8 +100,9 @@ class ShapeInference:
         if node.op_type == "If":  # known from what its branches hold
             _infer(node, self._opset, self._value)
             return
-        tried = tuple(self._told(value) for value in node.inputs), tuple(
-            (name, id(attribute)) for name, attribute in node.attributes.items()
+        tried = (
+            tuple(self._told(value) for value in node.inputs),
+            tuple((name, id(attribute)) for name, attribute in node.attributes.items()),
         )
         if self._fresh or node.meta.get(_TRIED) != tried:
             node.meta[_TRIED] = tried

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable
 
 import onnx_ir as ir
 
@@ -14,9 +13,9 @@ from edgemoe import graph_facts, regions
 from edgemoe.emit import Emitter
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.outline import free_name, outline
+from edgemoe.router_family import Matcher
 from edgemoe.routing import Route, RouterSite
 
-Matcher = Callable[[RouterSite], Route | str]
 _INLINE = 1 << 16
 
 
@@ -39,7 +38,7 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
     Result: ids, w = Route_0(l)  {score: softmax, k: 2, renormalise: sum}; y = MoE_0(x, ids, w, ..)
     """
     changes = 0
-    matchers = families()
+    matchers = {**context.routers, **families(), **context.routers}  # plug-ins come first
     for node in list(model.graph):
         if graph_facts.kind_of(node) != "MoE" or _is_routed(node):
             continue
