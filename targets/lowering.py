@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 import edgemoe.targets.kernels
-from edgemoe import graph_facts
+from edgemoe import constant_nodes, graph_facts, shapes
 from edgemoe.errors import EdgemoeError
 from edgemoe.plan import Pointer
 from edgemoe.targets import generic, middle
@@ -112,6 +112,8 @@ def inline_regions(model: ir.Model) -> None:
         if not refused:
             return
         InlinePass(criteria=_one_of(refused))(model)
+        constant_nodes.lift(model.graph)  # kernels take what is constant from initialisers
+        shapes.infer(model)
 
 
 def _one_of(identifiers: set[tuple[str, str, str]]) -> Callable[[ir.Function], bool]:
