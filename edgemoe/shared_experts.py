@@ -47,10 +47,10 @@ def shared_experts(region: ir.Node) -> SharedExperts | None:
     return SharedExperts(count, gated, unique, tuple(products))
 
 
-def _summand(value: ir.Value | None, after: set[ir.Node]) -> list[ir.Node]:
+def _summand(value: ir.Value | None, after: dict[ir.Node, None]) -> list[ir.Node]:
     """Return the nodes of a summand that are computed from the region's tokens."""
     found = graph_facts.ancestors([value] if value is not None else [])
-    return [node for node in found if node in after]
+    return [node for node in after if node in found]
 
 
 def _is_gate(node: ir.Node) -> bool:
@@ -58,14 +58,14 @@ def _is_gate(node: ir.Node) -> bool:
     return graph_facts.is_op(node, "Sigmoid") and bool(shape) and shape[-1] == 1  # type: ignore[index]
 
 
-def _descendants(value: ir.Value, stop: ir.Node, limit: int = 400) -> set[ir.Node]:
-    found: set[ir.Node] = set()
+def _descendants(value: ir.Value, stop: ir.Node, limit: int = 400) -> dict[ir.Node, None]:
+    found: dict[ir.Node, None] = {}
     todo = [value]
     for current in todo:
         if len(found) >= limit:
             break
         for use in current.uses():
             if use.node not in found and use.node is not stop:
-                found.add(use.node)
+                found[use.node] = None
                 todo.extend(use.node.outputs)
     return found
