@@ -45,7 +45,7 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
         site = _site(node)
         reasons: dict[str, str] = {}
         for name, matcher in matchers.items():
-            route = matcher(site)
+            route = _one_row_each(matcher(site), site)
             if isinstance(route, str):
                 reasons[name] = route
                 continue
@@ -63,6 +63,16 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
     if changes:
         regions.add_bodies(model)
     return changes
+
+
+def _one_row_each(route: Route | str, site: RouterSite) -> Route | str:
+    """Decline a router whose choice was taken apart: a row of logits for several of a region."""
+    if isinstance(route, str):
+        return route
+    shape = graph_facts.shape_of(route.logits)
+    if shape is None or graph_facts.size_of(route.logits) == site.tokens * site.experts:
+        return route
+    return f"the logits {list(shape)} are not {site.tokens} rows of {site.experts}"
 
 
 def _is_routed(node: ir.Node) -> bool:

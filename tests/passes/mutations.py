@@ -51,7 +51,9 @@ def change_axis(model: ir.Model, random: Random) -> bool:
 
 def swap_operands(model: ir.Model, random: Random) -> bool:
     """Exchange two operands of an operator for which that matters."""
-    nodes = [n for n in model.graph if n.op_type in ("Sub", "Div", "MatMul", "Where", "Pow", "Less")]
+    nodes = [
+        n for n in model.graph if n.op_type in ("Sub", "Div", "MatMul", "Where", "Pow", "Less")
+    ]
     node = _some(nodes, random)
     if node is None:
         return False
@@ -183,7 +185,11 @@ def add_residual(model: ir.Model, random: Random) -> bool:
     op = ["Add", "Mul", "Sub"][int(random.integers(3))]
     node = ir.node(op, [value, earlier], name=f"residual_{random.integers(1 << 30)}")
     result = node.outputs[0]
-    result.name, result.type, result.shape = f"res_{random.integers(1 << 30)}", value.type, value.shape
+    result.name, result.type, result.shape = (
+        f"res_{random.integers(1 << 30)}",
+        value.type,
+        value.shape,
+    )
     uses = list(value.uses())
     if random.random() < 0.5:
         uses = uses[:1]
