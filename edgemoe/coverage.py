@@ -90,14 +90,15 @@ def _counted(model: ir.Model, failure: str) -> Kernels:
             fast_macs += macs
             fast |= weights
             continue
-        name, origin, op = str(node.name), graph_facts.origin_of(node), _op(node)
+        name, origin, op = graph_facts.name_of(node), graph_facts.origin_of(node), _op(node)
         generic_ops[op] = generic_ops.get(op, 0) + 1
         if not importable(node):
             reason = "no kernel and no lowering exists for it"
             unsupported.append(UnsupportedNode(name, op, origin, reason))
         elif not all(map(_is_static, node.outputs)) and all(map(_is_static, node.inputs)):
             # those that follow are its fault
-            reason = "the size of its result depends on data"
+            tensors = all(isinstance(v.type, ir.TensorType) for v in node.outputs)
+            reason = "the size of its result depends on data" if tensors else "it makes no tensor"
             unsupported.append(UnsupportedNode(name, op, origin, reason))
         if macs:
             nbytes = sum(nbytes_of(value) for value in weights)

@@ -25,6 +25,7 @@ from edgemoe.census import (
 )
 from edgemoe.coverage import GenericNode, Kernels, UnsupportedNode, kernels_of
 from edgemoe.errors import BudgetError, StrictError
+from edgemoe.graph_facts import name_of
 from edgemoe.graph_pass import Note
 from edgemoe.near_experts import NearExperts, near_experts
 from edgemoe.pass_runner import PassReport
@@ -200,14 +201,14 @@ def _candidates(
     for each in left:
         origin = graph_facts.origin_of(each.node)
         found.append(
-            Candidate("experts", False, each.text, str(each.node.name), origin, _near_facts(each))
+            Candidate("experts", False, each.text, name_of(each.node), origin, _near_facts(each))
         )
     return found
 
 
 def _near_facts(near: NearExperts) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "form": near.form, "E": near.source.experts, "router": str(near.source.node.name),
+        "form": near.form, "E": near.source.experts, "router": name_of(near.source.node),
         "weights": [str(value.name) for value in near.weights],
         "weight_nbytes": sum(map(nbytes_of, near.weights)), "dense": near.dense,
     }  # fmt: skip

@@ -105,6 +105,11 @@ def origin_of(node: ir.Node | None) -> str:
     return node.metadata_props.get(ORIGIN, "") if node is not None else ""
 
 
+def name_of(node: ir.Node) -> str:
+    """Return the name of a node; that of its first output where the file gives nodes none."""
+    return node.name or str(node.outputs[0].name)
+
+
 def common_origin(nodes: Iterable[ir.Node]) -> str:
     """Return the deepest module that holds all nodes, as far as they have one."""
     paths = [path.split(".") for node in nodes if (path := origin_of(node))]

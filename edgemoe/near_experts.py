@@ -49,7 +49,7 @@ class NearExperts:
                     if use.node not in nodes and graph_facts.is_op(use.node, *_AFTER):
                         nodes.add(use.node)
                         todo.append(use.node)
-        return frozenset(str(node.name) for node in nodes)
+        return frozenset(graph_facts.name_of(node) for node in nodes)
 
     @property
     def text(self) -> str:
@@ -245,4 +245,4 @@ def _weights_behind(
 
 
 def _named(node: ir.Node) -> str:
-    return f"{node.name} ({node.op_type})"
+    return f"{graph_facts.name_of(node)} ({node.op_type})"
