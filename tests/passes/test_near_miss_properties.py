@@ -166,3 +166,29 @@ def test_what_is_recognised_computes_the_same(name: str) -> None:
         check(name, changes)
 
     run()
+
+
+def test_choices_that_are_taken_apart(tools: Any) -> None:
+    """The largest over the choices is no sum: each choice is a token of its own."""
+    texts = beside("test_near_misses")
+    source = texts.changed(
+        texts.GATHERED, ("y = ReduceSum <keepdims = 0>", "y = ReduceMax <keepdims = 0>")
+    )
+    model = tools.text(source, texts.weights(texts.GATHERED))
+    report = tools.recognise(model)
+    assert len(tools.regions(model)) == 1 and not tools.regions(model, "Route")
+    (missed,) = [note for note in report.notes if note.kind == "missed"]
+    assert "the logits [4, 3] are not 8 rows of 3" in missed.text
+
+
+def test_a_reader_of_the_choices_before_their_sum(tools: Any) -> None:
+    """A second region over [T*K, 1] choices gets the rows that were dispatched, not the tokens."""
+    pytest.importorskip("torch")
+    model = bind_shapes(tools.export("stack_gather"), {"T": 4})
+    product = [n for n in model.graph if n.op_type == "Mul"][-1]
+    node = ir.node("Abs", [product.outputs[0]])
+    node.outputs[0].name = "read"
+    node.outputs[0].type, node.outputs[0].shape = product.outputs[0].type, product.outputs[0].shape
+    model.graph.append(node)
+    model.graph.outputs.append(node.outputs[0])
+    tools.recognise(model)
