@@ -15,6 +15,7 @@ from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples
 from edgemoe.dispatching import Found, find_dispatch
 from edgemoe.errors import BudgetError, OptionError, StrictError
 from edgemoe.frontend import Source, load_model
+from edgemoe.graph_pass import Phase
 from edgemoe.measured_loss import measurer, samples_that_fit
 from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
@@ -166,7 +167,8 @@ def explain(
     source = load_model(model, dynamic=tokens is not None)
     buckets = plan_buckets(source.model, tokens, shapes or {})
     graph = buckets.bind(buckets.counts[-1])
-    report = run_passes(graph, phases=("import", "canonicalise", "recognise"), extra=loaded)
+    phases: tuple[Phase, ...] = ("import", "canonicalise", "recognise")
+    report = run_passes(graph, phases=phases, extra=loaded, survive=True)
     return explain_graph(graph, report, notes=source.notes, plugins=loaded)
 
 

@@ -57,7 +57,7 @@ def kernels_of(model: ir.Model, plugins: Sequence[Plugin] = ()) -> Kernels:
     copy = model.clone()
     failure = ""
     try:
-        run_passes(copy, phases=("decide", "fuse"), extra=plugins)
+        run_passes(copy, phases=("decide", "fuse"), extra=plugins, survive=True)
         _inline_refused(copy)
     except EdgemoeError as error:
         failure = str(error).splitlines()[0]

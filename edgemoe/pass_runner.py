@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from edgemoe import graph_facts, graph_text, shapes
 from edgemoe.dead_code import remove_dead_nodes
-from edgemoe.errors import OptionError
+from edgemoe.errors import EdgemoeError, OptionError
 from edgemoe.graph_pass import PHASES, GraphPass, Note, PassContext, Phase
 from edgemoe.pass_check import PassCheck
 from edgemoe.pass_order import discover, ordered
@@ -72,6 +72,7 @@ def run_passes(
     stop_after: str | None = None,
     extra: Sequence[Path | Plugin] = (),
     progress: Callable[[str], None] | None = None,
+    survive: bool = False,
 ) -> PassReport:
     """Run the passes of `phases` over a model of static shapes, in place.
 
@@ -85,6 +86,8 @@ def run_passes(
         stop_after: name of the last pass to run.
         extra: plug-ins that declare more passes and router families, or their Python files.
         progress: called with the name of each pass before it runs.
+        survive: a pass that fails by a mistake of ours becomes a warning, and does not run again;
+            for `explain`, which runs nothing of the result.
 
     Raises:
         CheckError: a pass changed the numbers by more than it declared.
@@ -101,17 +104,27 @@ def run_passes(
     runs = {run.name: run for run in report.runs}
     checker = PassCheck(model, check) if check else None
     dumper = _Dumper(dump) if dump is not None else None
+    failed: set[str] = set()
     shapes.infer(model)
     for phase in PHASES:
         members = [p for p in passes if p.phase == phase]
         for round_number in range(MAX_ROUNDS):
             changed = 0
             for member in members:
+                if member.name in failed:
+                    continue
                 if progress is not None:
                     progress(member.name)
                 context = PassContext(routers=routers)
                 run = runs[member.name]
-                changed += _run_one(member, model, context, report, run, checker, dumper)
+                try:
+                    changed += _run_one(member, model, context, report, run, checker, dumper)
+                except Exception as error:
+                    if not survive or isinstance(error, EdgemoeError):
+                        raise
+                    failed.add(member.name)
+                    report.notes.append(_failure(member, error))
+                    settle(model)
                 if member.name == stop_after and (round_number or not changed):
                     return report
             _forget_matched(report.notes)
@@ -147,6 +160,14 @@ def _run_one(
     if changes and checker:
         checker.after(model, member)
     return changes
+
+
+def _failure(member: GraphPass, error: Exception) -> Note:
+    text = (
+        f"pass {member.name} failed with {type(error).__name__}: {error}; what it would have "
+        "recognised is missing here, please report it"
+    )
+    return Note("warning", "pass", text)
 
 
 def settle(model: ir.Model) -> None:
