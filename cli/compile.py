@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from edgemoe.cli import values
-from edgemoe.cli.console import Console, size
-from edgemoe.cli.options import Json, Quiet, Verbose
+from edgemoe.cli.console import Console, size, wants_colour
+from edgemoe.cli.options import Json, Plugins, Quiet, Verbose
 
 
 def command(
@@ -63,6 +63,7 @@ def command(
     time_passes: Annotated[
         bool, typer.Option("--time-passes", help="Print the seconds of every stage and pass.")
     ] = False,
+    plugin: Plugins = None,
     json_file: Json = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -75,6 +76,7 @@ def command(
     options: dict[str, Any] = {
         "shapes": values.shapes(shape or []),
         "tokens": values.token_counts(tokens),
+        "plugins": plugin or [],
     }
     if calibration is not None and not calibration.is_file():
         raise OptionError(f"--calibration {calibration} does not exist; give an .npz")
@@ -95,9 +97,11 @@ def command(
     import edgemoe.compiler as compiler
 
     if explain:
-        from edgemoe.explain import render
+        from edgemoe.explanation_text import render
 
-        console.print(render(compiler.explain(model, **options)))
+        found = compiler.explain(model, **options)
+        colour = wants_colour(sys.stdout)
+        console.print(render(found, verbose=verbose > 0, colour=colour), end="")
     with console.progress() as show:
         artifact = compiler.compile(
             model, target=target, out=out, **options, **settings, cpu=cpu, check=check, dump=dump,

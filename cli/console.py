@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
-from edgemoe.runtime.errors import InputError
+from edgemoe.runtime.errors import EdgemoeError, InputError
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,6 +44,13 @@ class Console:
     def result(self, data: Any) -> None:
         """Write the result as JSON where `--json` asks for it."""
         write_json(self.json_file, data)
+
+    def refuse(self, data: Any, error: EdgemoeError) -> NoReturn:
+        """Raise an error that a result was checked against; the JSON has both."""
+        entry = {"type": type(error).__name__, "message": str(error)}
+        write_json(self.json_file, {**plain(data), "error": entry})
+        error.is_written = True
+        raise error
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -168,6 +175,9 @@ def decibels(value: float) -> str:
 
 def coloured(text: str, code: int) -> str:
     """Colour text for a terminal on stderr, unless NO_COLOR is set."""
-    if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
-        return text
-    return f"\033[{code}m{text}\033[0m"
+    return f"\033[{code}m{text}\033[0m" if wants_colour(sys.stderr) else text
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Tell whether text may be coloured: on a terminal, unless NO_COLOR is set."""
+    return not os.environ.get("NO_COLOR") and stream.isatty()

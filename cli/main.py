@@ -81,7 +81,8 @@ def _report(error: EdgemoeError, options: dict[str, Any]) -> int:
         traceback.print_exception(error)
     name = coloured(type(error).__name__, 31)
     print(f"{name}: {error}", file=sys.stderr)
-    _write_error(error, options)
+    if not error.is_written:
+        _write_error(error, options)
     return error.exit_code
 
 

@@ -26,3 +26,7 @@ Verbose = Annotated[
     int, typer.Option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks.")
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="A .py with passes or router families of yours."),
+]

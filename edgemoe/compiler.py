@@ -15,13 +15,15 @@ from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples
 from edgemoe.dispatching import Found, find_dispatch
 from edgemoe.errors import BudgetError, OptionError, StrictError
 from edgemoe.frontend import Source, load_model
+from edgemoe.graph_pass import Phase
 from edgemoe.measured_loss import measurer, samples_that_fit
 from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
+from edgemoe.plugins import Plugin, load_plugins
 from edgemoe.reference import Reference
 
 if TYPE_CHECKING:
-    from edgemoe.explain import Explanation
+    from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
 
@@ -60,6 +62,7 @@ def compile(
     check: bool = False,
     dump: str | Path | None = None,
     strict: bool = False,
+    plugins: Sequence[str | Path] = (),
     name: str | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -84,6 +87,8 @@ def compile(
         check: compare the graph with onnxruntime after every pass.
         dump: folder for the text of the graph around every pass.
         strict: an error for what falls back to generic code, stays dense or is skipped.
+        plugins: Python files that declare passes and router families (docs/writing-a-pass.md);
+            those of installed packages take part too.
         name: name of the model; default: that of the file or factory.
         command: the command line, for the manifest.
         progress: called with (what, done, total).
@@ -101,6 +106,7 @@ def compile(
     dtypes = _weight_dtypes(precision, max_bytes)
     samples = read_samples(calibration)
     _refuse_unusable(prune, max_loss, samples, spec)
+    loaded = load_plugins(plugins)
 
     show("import", 0, 1)
     source = load_model(model, dynamic=tokens is not None)
@@ -112,12 +118,12 @@ def compile(
     for number, count in enumerate(buckets.counts):
         label = "" if count is None else f" for {count} tokens"
         show(f"passes{label}", 1 + 2 * number, total)
-        variants.append(_prepare(source, buckets, count, reference, samples, check, dump))
+        variants.append(_prepare(source, buckets, count, reference, samples, loaded, check, dump))
     inputs, outputs = buckets.infos(source.states)
     found = _dispatch(source, buckets, reference, inputs, outputs)
 
     lowered, dtype = _lower_within(title, variants, dtypes, max_bytes, show, total)
-    plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, dtype)
+    plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, dtype, loaded)
     if strict:
         _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
     done = total - len(spec.isas) - 1
@@ -125,7 +131,8 @@ def compile(
         spec, lowered, plan, Path(out) if out is not None else Path(f"{title}.em"),
         selftests=[_self_test(variant, inputs, TOLERANCE[dtype]) for variant in variants],
         extras=ManifestExtras(
-            command=command, versions=family.versions(),
+            command=command,
+            versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
             vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
         ),
         report={"notes": [asdict(n) for v in variants for n in v.report.notes],
@@ -141,15 +148,28 @@ def explain(
     *,
     tokens: Sequence[int] | None = None,
     shapes: Mapping[str, int | Sequence[int]] | None = None,
+    plugins: Sequence[str | Path] = (),
 ) -> Explanation:
-    """Say what the compiler recognises in a model, and the nearest miss where it does not."""
-    from edgemoe.explain import explain as explain_graph
+    """Say what the compiler recognises in a model, and the nearest miss where it does not.
 
+    Args:
+        model: as for `compile`.
+        tokens: token counts to compile for; the largest is explained.
+        shapes: extents of dimensions by name, or whole shapes of inputs by name.
+        plugins: as for `compile`.
+
+    Raises:
+        EdgemoeError: the model cannot be read, or the shapes do not fit it.
+    """
+    from edgemoe.explanation import explain_graph
+
+    loaded = load_plugins(plugins)
     source = load_model(model, dynamic=tokens is not None)
     buckets = plan_buckets(source.model, tokens, shapes or {})
     graph = buckets.bind(buckets.counts[-1])
-    report = run_passes(graph, phases=("import", "canonicalise", "recognise"))
-    return explain_graph(graph, report)
+    phases: tuple[Phase, ...] = ("import", "canonicalise", "recognise")
+    report = run_passes(graph, phases=phases, extra=loaded, survive=True)
+    return explain_graph(graph, report, notes=source.notes, plugins=loaded)
 
 
 def _weight_dtypes(precision: str, max_bytes: int | None) -> list[str]:
@@ -192,6 +212,7 @@ def _prepare(
     count: int | None,
     reference: Reference,
     samples: Mapping[str, Array],
+    plugins: Sequence[Plugin],
     check: bool,
     dump: str | Path | None,
 ) -> _Variant:
@@ -203,7 +224,7 @@ def _prepare(
         folder = Path(dump) if count is None else Path(dump) / f"tokens-{count}"
     feeds = [feed, *samples_that_fit(samples, feed)[:2]]
     expected = reference.run(feed, count)
-    report = run_passes(graph, dump=folder, check=feeds if check else None)
+    report = run_passes(graph, dump=folder, check=feeds if check else None, extra=plugins)
     return _Variant(count, graph, report, feed, expected)
 
 
@@ -257,6 +278,7 @@ def _plan(
     source: Source,
     variants: Sequence[_Variant],
     dtype: str,
+    plugins: Sequence[Plugin],
 ) -> Plan:
     from edgemoe.targets import cpu as family
 
@@ -271,6 +293,7 @@ def _plan(
             "no kernel of ours computes them; TVM's functions run with the default schedule",
         ),
     ]  # fmt: skip
+    decisions += [Decision("plug-in", plugin.name, plugin.describe()) for plugin in plugins]
     for note in variants[-1].report.notes:
         decisions.append(Decision(note.subject, note.kind, note.text, note.origin))
     facts: dict[str, Any] = {

@@ -89,12 +89,25 @@ MOVEMENTS = RESHAPES | {"Expand", "Tile", "Transpose", "Slice", "Split", "Concat
 def graphs_of(model: ir.Model) -> Iterator[ir.Graph]:
     """Yield the main graph and the bodies of its If, Loop and Scan nodes."""
     yield model.graph
-    yield from model.graph.subgraphs()
+    inner = [
+        attribute.as_graph()
+        for node in model.graph
+        for attribute in node.attributes.values()
+        if attribute.type == ir.AttributeType.GRAPH
+    ]
+    for graph in inner:
+        yield graph
+        yield from graph.subgraphs()
 
 
 def origin_of(node: ir.Node | None) -> str:
     """Return the PyTorch module path of a node, "" when the file has none."""
     return node.metadata_props.get(ORIGIN, "") if node is not None else ""
+
+
+def name_of(node: ir.Node) -> str:
+    """Return the name of a node; that of its first output where the file gives nodes none."""
+    return node.name or str(node.outputs[0].name)
 
 
 def common_origin(nodes: Iterable[ir.Node]) -> str:

@@ -6,11 +6,13 @@ orders it and checks that it told the truth.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import onnx_ir as ir
+
+from edgemoe.router_family import Matcher
 
 Phase = Literal["import", "canonicalise", "recognise", "decide", "fuse"]
 PHASES: tuple[Phase, ...] = ("import", "canonicalise", "recognise", "decide", "fuse")
@@ -37,9 +39,13 @@ class Note:
 
 @dataclass
 class PassContext:
-    """What the runner hands to every pass; passes append to `notes`."""
+    """What the runner hands to every pass; passes append to `notes`.
+
+    `routers` are the matchers of plug-ins by the name of the family.
+    """
 
     notes: list[Note] = field(default_factory=list)
+    routers: Mapping[str, Matcher] = field(default_factory=dict)
 
 
 PassFunction = Callable[[ir.Model, PassContext], int]

@@ -11,14 +11,14 @@ from edgemoe.emit import replace
 from edgemoe.graph_facts import DOMAIN, KIND, ORIGIN
 from edgemoe.regions import OPSET
 
+_FEW = 32
 INLINE_ELEMENTS = 64  # constants up to this size live in the body, larger ones are inputs
 
 
 def free_name(model: ir.Model, stem: str) -> str:
     """Return `stem_N` with the lowest N that no edgemoe function has."""
-    taken = {name for domain, name, _ in model.functions if domain == DOMAIN}
     number = 0
-    while f"{stem}_{number}" in taken:
+    while (DOMAIN, f"{stem}_{number}", "") in model.functions:
         number += 1
     return f"{stem}_{number}"
 
@@ -50,7 +50,7 @@ def outline(
     """
     graph = model.graph
     members = graph_facts.ancestors(list(outputs), frozenset(inputs))
-    nodes = [node for node in graph if node in members]
+    nodes = _in_order(graph, members, outputs)
     constants: list[ir.Value] = []
     for node in nodes:
         for value in node.inputs:
@@ -78,6 +78,28 @@ def outline(
     model.functions[function.identifier()] = function
     model.opset_imports[DOMAIN] = 1
     return _call(graph, function, given, outputs, properties, nodes)
+
+
+def _in_order(graph: ir.Graph, members: set[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.Node]:
+    """Sort the members as the graph does; the last is where the call can stand.
+
+    A few that lead to one output are sorted without looking at the whole graph: a large model has
+    thousands of products, and each becomes a region.
+    """
+    if len(outputs) > 1 or len(members) > _FEW:
+        return [node for node in graph if node in members]
+    order: list[ir.Node] = []
+    todo = [(outputs[0].producer(), False)]
+    while todo:
+        node, done = todo.pop()
+        if node is None or node not in members or node in order:
+            continue
+        if done:
+            order.append(node)
+            continue
+        todo.append((node, True))
+        todo += [(v.producer(), False) for v in reversed(node.inputs) if v is not None]
+    return order
 
 
 def _call(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import graphlib
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from edgemoe.errors import OptionError
 from edgemoe.graph_pass import PHASES, GraphPass
 
 
-def discover(files: Sequence[Path] = ()) -> list[GraphPass]:
-    """Return every pass of `edgemoe.passes` and of the given files outside the tree.
+def discover(extra: Sequence[GraphPass] = ()) -> list[GraphPass]:
+    """Return every pass of `edgemoe.passes`, and those from outside the tree.
 
     Raises:
-        OptionError: a file cannot be loaded or declares no pass.
+        OptionError: two passes have the same name.
     """
     import edgemoe.passes
 
@@ -26,11 +24,7 @@ def discover(files: Sequence[Path] = ()) -> list[GraphPass]:
         if not info.ispkg:
             module = importlib.import_module(f"edgemoe.passes.{info.name}")
             _collect(vars(module).values(), module.__name__, found)
-    for file in files:
-        before = len(found)
-        _collect(_load(file), "", found)
-        if len(found) == before:
-            raise OptionError(f"{file} declares no pass: decorate a function with @graph_pass")
+    _collect(extra, "", found)
     return list(found.values())
 
 
@@ -41,18 +35,8 @@ def _collect(values: Iterable[object], module: str, found: dict[str, GraphPass])
         if module and value.run.__module__ != module:
             continue  # imported from the file that declares it
         if value.name in found and found[value.name] is not value:
-            raise OptionError(f"two passes are named {value.name!r}")
+            raise OptionError(f"two passes are named {value.name!r}; rename one of them")
         found[value.name] = value
-
-
-def _load(file: Path) -> list[object]:
-    spec = importlib.util.spec_from_file_location(f"edgemoe_extra_{file.stem}", file)
-    if spec is None or spec.loader is None or not file.exists():
-        raise OptionError(f"cannot read passes from {file}: no such Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return [v for v in vars(module).values()
-            if isinstance(v, GraphPass) and v.run.__module__ == module.__name__]  # fmt: skip
 
 
 def ordered(passes: Iterable[GraphPass]) -> list[GraphPass]:

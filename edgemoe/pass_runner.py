@@ -16,10 +16,11 @@ import onnx_ir as ir
 
 from edgemoe import graph_facts, graph_text, shapes
 from edgemoe.dead_code import remove_dead_nodes
-from edgemoe.errors import OptionError
+from edgemoe.errors import EdgemoeError, OptionError
 from edgemoe.graph_pass import PHASES, GraphPass, Note, PassContext, Phase
 from edgemoe.pass_check import PassCheck
 from edgemoe.pass_order import discover, ordered
+from edgemoe.plugins import Plugin, load_plugins, passes_of, routers_of
 
 MAX_ROUNDS = 12
 
@@ -48,9 +49,17 @@ class PassReport:
         return "".join(f"{r.seconds:9.3f} s  {r.changes:5d} changes  {r.name}\n" for r in rows)
 
 
-def all_passes(extra: Sequence[Path] = ()) -> list[GraphPass]:
-    """Return every pass in the order in which they run; `extra` are files outside the tree."""
-    return ordered(discover(extra))
+def all_passes(extra: Sequence[Path | Plugin] = ()) -> list[GraphPass]:
+    """Return every pass in the order in which they run; `extra` come from outside the tree."""
+    return ordered(discover(passes_of(_loaded(extra))))
+
+
+def _loaded(extra: Sequence[Path | Plugin]) -> list[Plugin]:
+    """Load the files among plug-ins."""
+    found: list[Plugin] = []
+    for each in extra:
+        found += [each] if isinstance(each, Plugin) else load_plugins([each], installed=False)
+    return found
 
 
 def run_passes(
@@ -61,8 +70,9 @@ def run_passes(
     check: Sequence[dict[str, np.ndarray]] | None = None,
     time: bool = False,
     stop_after: str | None = None,
-    extra: Sequence[Path] = (),
+    extra: Sequence[Path | Plugin] = (),
     progress: Callable[[str], None] | None = None,
+    survive: bool = False,
 ) -> PassReport:
     """Run the passes of `phases` over a model of static shapes, in place.
 
@@ -74,15 +84,19 @@ def run_passes(
             came, bit by bit or within reassociation as the pass declares.
         time: print nothing, but measure; `PassReport.runs` holds seconds either way.
         stop_after: name of the last pass to run.
-        extra: Python files outside the tree that declare more passes.
+        extra: plug-ins that declare more passes and router families, or their Python files.
         progress: called with the name of each pass before it runs.
+        survive: a pass that fails by a mistake of ours becomes a warning, and does not run again;
+            for `explain`, which runs nothing of the result.
 
     Raises:
         CheckError: a pass changed the numbers by more than it declared.
         OptionError: `stop_after` is no pass, or the passes cannot be ordered.
     """
     del time
-    passes = [p for p in all_passes(extra) if p.phase in phases]
+    plugins = _loaded(extra)
+    passes = [p for p in all_passes(plugins) if p.phase in phases]
+    routers = {name: family.match for name, family in routers_of(plugins).items()}
     if stop_after is not None and stop_after not in {p.name for p in passes}:
         raise OptionError(f"no pass is named {stop_after!r}; `edgemoe passes` lists them")
     report = PassReport(order=tuple(p.name for p in passes))
@@ -90,15 +104,27 @@ def run_passes(
     runs = {run.name: run for run in report.runs}
     checker = PassCheck(model, check) if check else None
     dumper = _Dumper(dump) if dump is not None else None
+    failed: set[str] = set()
     shapes.infer(model)
     for phase in PHASES:
         members = [p for p in passes if p.phase == phase]
         for round_number in range(MAX_ROUNDS):
             changed = 0
             for member in members:
+                if member.name in failed:
+                    continue
                 if progress is not None:
                     progress(member.name)
-                changed += _run_one(member, model, report, runs[member.name], checker, dumper)
+                context = PassContext(routers=routers)
+                run = runs[member.name]
+                try:
+                    changed += _run_one(member, model, context, report, run, checker, dumper)
+                except Exception as error:
+                    if not survive or isinstance(error, EdgemoeError):
+                        raise
+                    failed.add(member.name)
+                    report.notes.append(_failure(member, error))
+                    settle(model)
                 if member.name == stop_after and (round_number or not changed):
                     return report
             _forget_matched(report.notes)
@@ -112,6 +138,7 @@ def run_passes(
 def _run_one(
     member: GraphPass,
     model: ir.Model,
+    context: PassContext,
     report: PassReport,
     run: PassRun,
     checker: PassCheck | None,
@@ -120,7 +147,6 @@ def _run_one(
     text = graph_text.to_text(model) if dumper else ""
     if checker:
         checker.before(model)
-    context = PassContext()
     start = clock.perf_counter()
     changes = member(model, context)
     if changes:
@@ -134,6 +160,14 @@ def _run_one(
     if changes and checker:
         checker.after(model, member)
     return changes
+
+
+def _failure(member: GraphPass, error: Exception) -> Note:
+    text = (
+        f"pass {member.name} failed with {type(error).__name__}: {error}; what it would have "
+        "recognised is missing here, please report it"
+    )
+    return Note("warning", "pass", text)
 
 
 def settle(model: ir.Model) -> None:

@@ -79,7 +79,7 @@ class PickedRows:
     picks: ir.Node
     numbers: np.ndarray
     _memo: dict[ir.Value, ir.Value] = field(default_factory=dict)
-    _dependent: dict[ir.Value, bool] = field(default_factory=dict)
+    _behind: set[ir.Value] = field(default_factory=set)
 
     @property
     def count(self) -> int:
@@ -88,12 +88,9 @@ class PickedRows:
 
     def depends(self, value: ir.Value) -> bool:
         """Tell whether a value has something to do with the picked rows."""
-        if value not in self._dependent:
-            node = value.producer()
-            self._dependent[value] = node is self.picks or (
-                node is not None and any(v is not None and self.depends(v) for v in node.inputs)
-            )
-        return self._dependent[value]
+        if not self._behind:
+            self._behind = _readers(self.picks)
+        return value in self._behind
 
     def lift(self, value: ir.Value) -> ir.Value:
         """Return the value for all rows.
@@ -187,3 +184,15 @@ class PickedRows:
             default = 0 if graph_facts.is_op(node, "Split") else -1
             axes = [graph_facts.attribute(node, "axis", default)]
         return not axes or any(axis % rank == 0 for axis in axes)
+
+
+def _readers(node: ir.Node) -> set[ir.Value]:
+    """Return everything that is computed from a node's results, and these."""
+    found = set(node.outputs)
+    todo = list(node.outputs)
+    while todo:
+        for use in todo.pop().uses():
+            new = [output for output in use.node.outputs if output not in found]
+            found.update(new)
+            todo.extend(new)
+    return found

@@ -153,7 +153,9 @@ class RegionBody:
         if graph_facts.kind_of(node) == "Dispatch" and node is not None:
             source, dispatched_by = node.inputs
             assert source is not None and dispatched_by is not None
-            if graph_facts.same_elements(dispatched_by, self.ids):
+            # The same choices taken apart, [T*K, 1] instead of [T, K], dispatch other rows.
+            alike = graph_facts.shape_of(dispatched_by) == (self.tokens, self.chosen)
+            if alike and graph_facts.same_elements(dispatched_by, self.ids):
                 return self._dispatched(source, (graph_facts.shape_of(source) or (0, 0))[1])
         ids = gathered_ids(node, rank=2) if node is not None else None
         if node is not None and ids is not None and graph_facts.same_elements(ids, self.ids):

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from edgemoe import constant_eval, graph_facts, microsoft_shapes
 
 _CARRY = 1024  # elements of an integer result that is worth knowing
+_TRIED = "edgemoe.inferred"  # node.meta: what was known of the inputs when it was inferred
 _SHAPE_OPS = frozenset(
     [
         "Shape",
@@ -88,11 +89,35 @@ class ShapeInference:
                 if output.name
             )
             if self._fresh or not known:
-                _infer(node, self._opset, self._value)
+                self._infer_if_new(node)
             self._carry(node)
 
+    def _infer_if_new(self, node: ir.Node) -> None:
+        """Infer a node, unless the same was tried in vain: counts that depend on data stay unknown.
+
+        Without this, every pass that changes something would infer all rows that NonZero picks.
+        """
+        if node.op_type == "If":  # known from what its branches hold
+            _infer(node, self._opset, self._value)
+            return
+        tried = (
+            tuple(self._told(value) for value in node.inputs),
+            tuple((name, id(attribute)) for name, attribute in node.attributes.items()),
+        )
+        if self._fresh or node.meta.get(_TRIED) != tried:
+            node.meta[_TRIED] = tried
+            _infer(node, self._opset, self._value)
+
+    def _told(self, value: ir.Value | None) -> tuple[object, ...] | None:
+        """What inference is told about an input."""
+        if value is None:
+            return None
+        array = self._value(value)
+        extents = None if value.shape is None else tuple(value.shape)
+        return value.dtype, extents, None if array is None else array.tobytes()
+
     def _carry(self, node: ir.Node) -> None:
-        if not graph_facts.is_op(node, *_SHAPE_OPS):
+        if node.op_type not in _SHAPE_OPS or node.domain not in ("", "ai.onnx"):
             return
         outputs = [output for output in node.outputs if output.name]
         for output in outputs:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
-from edgemoe import graph_facts
-from edgemoe.emit import add_constant, replace
+from edgemoe import constant_nodes, graph_facts
 from edgemoe.graph_pass import PassContext, graph_pass
 
 
@@ -18,29 +16,4 @@ def lift_constants(model: ir.Model, context: PassContext) -> int:
     Result: y = Add(x, *c)
     """
     del context
-    changes = 0
-    for graph in list(graph_facts.graphs_of(model)):
-        for node in list(graph):
-            if not graph_facts.is_op(node, "Constant"):
-                continue
-            tensor = _tensor(node)
-            output = node.outputs[0]
-            if tensor is None or output.is_graph_output():
-                continue
-            name = str(output.name)
-            output.name = f"{name}.node"
-            replace(output, add_constant(graph, tensor, name))
-            graph.remove(node, safe=True)
-            changes += 1
-    return changes
-
-
-def _tensor(node: ir.Node) -> ir.TensorProtocol | None:
-    for name, attribute in node.attributes.items():
-        if name == "value":
-            return attribute.as_tensor()
-        if name in ("value_int", "value_ints"):
-            return ir.tensor(np.array(attribute.value, np.int64))
-        if name in ("value_float", "value_floats"):
-            return ir.tensor(np.array(attribute.value, np.float32))
-    return None
+    return sum(constant_nodes.lift(graph) for graph in list(graph_facts.graphs_of(model)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable
 
 import onnx_ir as ir
 
@@ -14,9 +13,9 @@ from edgemoe import graph_facts, regions
 from edgemoe.emit import Emitter
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.outline import free_name, outline
+from edgemoe.router_family import Matcher
 from edgemoe.routing import Route, RouterSite
 
-Matcher = Callable[[RouterSite], Route | str]
 _INLINE = 1 << 16
 
 
@@ -39,14 +38,14 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
     Result: ids, w = Route_0(l)  {score: softmax, k: 2, renormalise: sum}; y = MoE_0(x, ids, w, ..)
     """
     changes = 0
-    matchers = families()
+    matchers = {**context.routers, **families(), **context.routers}  # plug-ins come first
     for node in list(model.graph):
         if graph_facts.kind_of(node) != "MoE" or _is_routed(node):
             continue
         site = _site(node)
         reasons: dict[str, str] = {}
         for name, matcher in matchers.items():
-            route = matcher(site)
+            route = _one_row_each(matcher(site), site)
             if isinstance(route, str):
                 reasons[name] = route
                 continue
@@ -64,6 +63,16 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
     if changes:
         regions.add_bodies(model)
     return changes
+
+
+def _one_row_each(route: Route | str, site: RouterSite) -> Route | str:
+    """Decline a router whose choice was taken apart: a row of logits for several of a region."""
+    if isinstance(route, str):
+        return route
+    shape = graph_facts.shape_of(route.logits)
+    if shape is None or graph_facts.size_of(route.logits) == site.tokens * site.experts:
+        return route
+    return f"the logits {list(shape)} are not {site.tokens} rows of {site.experts}"
 
 
 def _is_routed(node: ir.Node) -> bool:

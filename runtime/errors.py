@@ -7,10 +7,11 @@ class EdgemoeError(Exception):
     """Base of all errors that edgemoe raises on purpose.
 
     `exit_code` is what the command line returns: 1 for a user's error, 3 for a budget that
-    cannot be met.
+    cannot be met. `is_written` says that a command has put the error into its JSON.
     """
 
     exit_code = 1
+    is_written = False
 
 
 class ArtifactError(EdgemoeError):

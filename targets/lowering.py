@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 import edgemoe.targets.kernels
-from edgemoe import graph_facts
+from edgemoe import constant_nodes, graph_facts, shapes
 from edgemoe.errors import EdgemoeError, UnsupportedOpError
 from edgemoe.plan import Pointer
 from edgemoe.targets import generic, middle
@@ -42,9 +42,17 @@ def handler_of(model: ir.Model, node: ir.Node) -> ModuleType | None:
     """The kernel module that computes a node, None if the generic path must."""
     kind = graph_facts.kind_of(node) or (node.op_type if node.domain in ("", "ai.onnx") else "")
     module = handlers().get(kind)
-    if module is None or not module.accepts(node, function_of(model, node)):
+    if module is None or not _is_static(node):
         return None
-    return module
+    return module if module.accepts(node, function_of(model, node)) else None
+
+
+def _is_static(node: ir.Node) -> bool:
+    """Tell whether all shapes are known; what depends on data is no kernel's."""
+    return all(
+        value is None or not value.name or graph_facts.shape_of(value) is not None
+        for value in (*node.inputs, *node.outputs)
+    )
 
 
 def lower(model: ir.Model, program: Program) -> None:
@@ -115,6 +123,8 @@ def inline_regions(model: ir.Model) -> None:
             return
         InlinePass(criteria=_one_of(refused))(model)
         NameFixPass()(model)  # values inside functions have names of their own, `val_0` for one
+        constant_nodes.lift(model.graph)  # kernels take what is constant from initialisers
+        shapes.infer(model)
 
 
 def _one_of(identifiers: set[tuple[str, str, str]]) -> Callable[[ir.Function], bool]:

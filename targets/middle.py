@@ -162,13 +162,15 @@ def dynamic_inputs(node: ir.Node) -> list[ir.Value]:
     return list(found)
 
 
+def importable(node: ir.Node) -> bool:
+    """Tell whether TVM's importer has a converter for a node; it may still refuse its shapes."""
+    return node.domain in ("", "ai.onnx") and node.op_type in onnx_frontend._get_convert_map()
+
+
 def _import(proto: onnx.ModelProto, ours: Mapping[str, ir.Node], model: ir.Model) -> tvm.IRModule:
     original = onnx_frontend._get_convert_map
-    known = original()
     for node in model.graph:
-        if node not in ours.values() and (
-            node.op_type not in known or node.domain not in ("", "ai.onnx")
-        ):
+        if node not in ours.values() and not importable(node):
             raise UnsupportedOpError(unsupported(node, "no kernel and no lowering exists for it"))
     converters = {name: _converter(name, node) for name, node in ours.items()}
     # There is no public way to add a converter; the map is looked up anew by every import.

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -16,12 +17,18 @@ from typer.testing import CliRunner
 
 from edgemoe.cli import values
 from edgemoe.cli.main import app
-from edgemoe.errors import BudgetError
+from edgemoe.errors import BudgetError, StrictError
 
 
 @dataclasses.dataclass(frozen=True)
 class FakeExplanation:
     text: str = "two regions"
+
+    def check(self, *, strict=False, require_coverage=None):
+        if strict:
+            raise StrictError("--strict: 1 place is not optimal")
+        if require_coverage is not None:
+            raise BudgetError(f"--require-coverage {require_coverage} is not met")
 
 
 @pytest.fixture
@@ -43,10 +50,10 @@ def compiler(monkeypatch, toy_artifact):
     fake.compile, fake.explain = compile, explain
     monkeypatch.setitem(sys.modules, "edgemoe.compiler", fake)
     monkeypatch.setattr("edgemoe.compiler", fake, raising=False)
-    text = ModuleType("edgemoe.explain")
-    text.render = lambda explanation: f"explained: {explanation.text}"
-    monkeypatch.setitem(sys.modules, "edgemoe.explain", text)
-    monkeypatch.setattr("edgemoe.explain", text, raising=False)
+    text = ModuleType("edgemoe.explanation_text")
+    text.render = lambda explanation, **options: f"explained: {explanation.text}\n"
+    monkeypatch.setitem(sys.modules, "edgemoe.explanation_text", text)
+    monkeypatch.setattr("edgemoe.explanation_text", text, raising=False)
     return fake
 
 
@@ -66,7 +73,7 @@ def test_defaults(compiler, tmp_path, monkeypatch):
     assert options == {
         "target": "cpu", "out": tmp_path / "out", "tokens": None, "shapes": {}, "cpu": "all",
         "precision": "auto", "prune": "auto", "calibration": None, "max_loss": None,
-        "max_bytes": None, "check": False, "dump": None, "strict": False,
+        "max_bytes": None, "check": False, "dump": None, "strict": False, "plugins": [],
     }  # fmt: skip
     assert "[1/2] import\n[2/2] lower\n" in err
     assert "toy-mixer for toy-cpu" in out and "weights 88 B, arena 184 B" in out
@@ -79,14 +86,16 @@ def test_all_options(compiler, tmp_path):
         tmp_path / "c.npz", "--max-loss", "0.5%", "--max-bytes", "2M", "--precision", "i8",
         "--prune", "25%", "--tokens", "64,1,8", "--shape", "T=8", "--shape", "x=1x512x7",
         "--cpu", "native", "--name", "mine", "--check", "--dump", tmp_path / "d",
-        "--explain", "--strict", "--zip", "--time-passes", "--json", tmp_path / "r.json",
+        "--plugin", "a.py", "--plugin", "b.py", "--explain", "--strict", "--zip", "--time-passes",
+        "--json", tmp_path / "r.json",
     )  # fmt: skip
     assert code == 0, err
     (_, explained), (model, options) = compiler.calls
     assert model == "a.b:f"
-    assert explained == {"tokens": [1, 8, 64], "shapes": {"T": 8, "x": (1, 512, 7)}}
+    shared = {"plugins": [Path("a.py"), Path("b.py")], "shapes": {"T": 8, "x": (1, 512, 7)}}
+    assert explained == {"tokens": [1, 8, 64], **shared}
     expected = {
-        "tokens": [1, 8, 64], "shapes": {"T": 8, "x": (1, 512, 7)}, "max_loss": 0.005,
+        "tokens": [1, 8, 64], **shared, "max_loss": 0.005,
         "max_bytes": 2 << 20, "precision": "i8", "prune": "25%", "cpu": "native", "name": "mine",
         "check": True, "dump": tmp_path / "d", "strict": True, "out": tmp_path / "out.zip",
         "calibration": tmp_path / "c.npz",
@@ -138,8 +147,14 @@ def test_values_that_are_none(compiler, tmp_path, option, value, message):
 def test_explain(compiler):
     code, out, _ = cli("explain", "m.onnx", "--tokens", "8", "--shape", "T=8")
     assert (code, out) == (0, "explained: two regions\n")
-    assert compiler.calls == [("m.onnx", {"tokens": [8], "shapes": {"T": 8}})]
+    assert compiler.calls == [("m.onnx", {"tokens": [8], "shapes": {"T": 8}, "plugins": []})]
     assert json.loads(cli("explain", "m.onnx", "--json", "-")[1]) == {"text": "two regions"}
+    code, out, err = cli("explain", "m.onnx", "--json", "-", "--strict")
+    assert (code, err) == (1, "StrictError: --strict: 1 place is not optimal\n")
+    assert json.loads(out)["text"] == "two regions"
+    code, out, err = cli("explain", "m.onnx", "--json", "-", "--require-coverage", "0.9")
+    assert (code, json.loads(out)["error"]["type"]) == (3, "BudgetError")
+    assert cli("explain", "m.onnx", "--require-coverage", "90%")[0] == 2
 
 
 def test_sizes():

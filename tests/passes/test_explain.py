@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from edgemoe.explain import Explanation, explain, render
+from edgemoe.explanation import Explanation
+from edgemoe.explanation import explain_graph as explain
+from edgemoe.explanation_text import render
 from edgemoe.pass_runner import run_passes
 from edgemoe.specialise import bind_shapes
 
@@ -73,3 +75,19 @@ def test_text_and_json_say_the_same(tools: Any) -> None:
     assert "score softmax, k 2, renormalise sum" in text
     assert data["candidates"][0]["facts"]["E"] == 3
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_pass_that_fails_is_a_warning(tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours in a matcher hides its form, and not the explanation."""
+    from edgemoe import compiler
+    from edgemoe.passes import recognise_batched
+
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("integer modulo by zero")
+
+    monkeypatch.setattr(recognise_batched, "_weighted_sum", broken)
+    found = compiler.explain(tools.export("tiled_batch"), tokens=[5])
+    (text,) = [text for text in found.warnings if "recognise_batched failed" in text]
+    assert "ZeroDivisionError: integer modulo by zero" in text
+    (miss,) = found.candidates
+    assert not miss.matched and miss.facts["form"] == "stacked" and miss.facts["E"] == 3
