@@ -109,36 +109,10 @@ def _callee(name: str, biased: bool) -> Any:
 
 
 def finish_calls(model: ir.Model) -> int:
-    """Mark the translated calls as primitives and give them bodies; returns how many there are.
-
-    Where the number of tokens is free the bodies are put in place of the calls: shapes like `2*T`
-    are bound later, by inference, which knows standard operators only. Recognition turns them
-    into calls again, with the same weights.
-    """
+    """Mark the translated calls as primitives and give them bodies; returns how many there are."""
     calls = [node for node in model.graph.all_nodes() if node.domain == DOMAIN]
     for node in calls:
         node.metadata_props[KIND] = node.op_type.split("_", maxsplit=1)[0]
     if calls:
         regions.add_bodies(model)
-    if any(_is_free(node) for node in calls):
-        from onnx_ir.passes.common import InlinePass
-
-        _lower_opsets(model)
-        InlinePass(criteria=lambda function: function.domain == DOMAIN)(model)
-        for identifier in [i for i in model.functions if i[0] == DOMAIN]:
-            del model.functions[identifier]
-        model.opset_imports.pop(DOMAIN, None)
     return len(calls)
-
-
-def _is_free(node: ir.Node) -> bool:
-    shape = node.outputs[0].shape
-    return shape is None or any(not isinstance(extent, int) for extent in shape)
-
-
-def _lower_opsets(model: ir.Model) -> None:
-    """The bodies use operators that are the same since opset 17; inlining wants equal numbers."""
-    version = model.opset_imports.get("", regions.OPSET)
-    for function in model.functions.values():
-        if function.domain == DOMAIN:
-            function.opset_imports[""] = version

@@ -15,7 +15,7 @@ from edgemoe.errors import ExportError, ModelError
 from edgemoe.frontend_states import find_states
 
 if TYPE_CHECKING:
-    from edgemoe.export import Exported
+    from edgemoe.export_module import Exported
 
 
 @dataclass
@@ -118,7 +118,7 @@ def _from_python(model: Any, name: str | None, dynamic: bool) -> Source:
             f"{_described(model)} is no model; give the path of a .onnx or .pt2, "
             "package.module:factory, or (module, example_inputs)"
         )
-    from edgemoe.export import export_module
+    from edgemoe.export_module import export_module
 
     module, examples = model
     exported = export_module(module, examples, dynamic=dynamic)
