@@ -39,7 +39,7 @@ def load_model(model: Any, *, dynamic: bool = False) -> Source:
 
     Args:
         model: path of a .onnx or .pt2, "package.module:factory", "path/to/file.py:factory", a
-            tuple (module, example inputs), a module whose `export_options` hold
+            tuple (module, example inputs), what `edgemoe.export` returned, a module whose `export_options` hold
             "example_inputs", a factory, a `torch.export.ExportedProgram`, an `onnx.ModelProto`,
             an `onnx_ir.Model`, or a `Source`.
         dynamic: token counts will be asked for: a PyTorch module without declared dynamic shapes
@@ -57,9 +57,17 @@ def load_model(model: Any, *, dynamic: bool = False) -> Source:
         from edgemoe.frontend_onnx import from_proto
 
         return _foreign(from_proto(model), model.graph.name or "model")
+    if is_exported(model):
+        return _source(model, model.name)
     if isinstance(model, str | Path):
         return _from_text(str(model), dynamic)
     return _from_python(model, None, dynamic)
+
+
+def is_exported(model: Any) -> bool:
+    """Tell whether `edgemoe.export` made this; torch is not imported to find out."""
+    module = sys.modules.get("edgemoe.export_module")
+    return module is not None and isinstance(model, module.Exported)
 
 
 def _from_text(text: str, dynamic: bool) -> Source:
