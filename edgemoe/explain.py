@@ -102,7 +102,8 @@ def _details(candidate: Candidate) -> list[str]:
     facts = candidate.facts
     if candidate.subject == "router" and candidate.matched:
         shown = ("score", "k", "bias", "groups", "top_groups", "renormalise", "eps", "scale",
-                 "softmax_after", "gamma")  # fmt: skip
+                 "softmax_after", "sigmoid_after", "gamma", "norm", "expert_scale", "skip_from",
+                 "applied_to", "jitter", "shared", "capacity")  # fmt: skip
         plain = {"groups": 1, "top_groups": 1, "scale": 1.0, "renormalise": "none", "eps": 0.0}
         text = ", ".join(
             f"{name} {facts[name]}"

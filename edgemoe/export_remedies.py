@@ -67,9 +67,15 @@ def _attention(configs: list[Any]) -> Iterator[None]:
 
 
 def _no_casts(module: nn.Module) -> AbstractContextManager[Any] | None:
-    """Leave classifiers of routers as they are: swapping parameters cannot be traced."""
-    owners = [child for child in module.modules() if hasattr(child, "_cast_classifier")]
-    return _with_methods(owners, "_cast_classifier", lambda self: None) if owners else None
+    """Skip casts of a layer to the dtype that it has: they swap parameters, which no trace can."""
+    owners = [child for child in module.modules() if isinstance(child, nn.Linear)]
+    return _with_methods(owners, "to", _cast_if_needed) if owners else None
+
+
+def _cast_if_needed(layer: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+    dtypes = {parameter.dtype for parameter in layer.parameters()}
+    same = not kwargs and len(args) == 1 and dtypes == {args[0]}
+    return layer if same else nn.Module.to(layer, *args, **kwargs)
 
 
 @contextlib.contextmanager
