@@ -71,6 +71,15 @@ class Captured:
         assert isinstance(stacked, Tensor)
         return stacked
 
+    def view(self, owner: nn.Module, name: str, weight: Tensor) -> Tensor:
+        """Register a view of a parameter as a buffer, so that it has a name in the graph."""
+        if not hasattr(owner, name):
+            owner.register_buffer(name, weight.detach(), persistent=False)
+            self.added.append((owner, name))
+        view = getattr(owner, name)
+        assert isinstance(view, Tensor)
+        return view
+
     def forget(self, kept: int = 0) -> None:
         """Remove the buffers that were added, all but the first `kept`."""
         for owner, name in self.added[kept:]:

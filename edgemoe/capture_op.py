@@ -30,7 +30,7 @@ def expert_linear(
 
     Args:
         x: rows, float [S, in].
-        ids: integers [S] below E.
+        ids: integers [S] below E; -1 is nobody, whose row must have the weight 0.
         weight: [E, out, in], or [E, in, out] when `transposed`.
         bias: [E, out].
         transposed: how the weight lies in memory.
@@ -64,6 +64,8 @@ def _eager(x: Tensor, ids: Tensor, w: Tensor, b: Tensor | None, transposed: bool
     """Compute expert by expert: no weight is gathered, so memory stays small."""
     y = x.new_zeros(x.shape[0], w.shape[2] if transposed else w.shape[1])
     for expert in torch.unique(ids).tolist():
+        if not 0 <= expert < w.shape[0]:
+            continue  # nobody
         rows = torch.nonzero(ids == expert).squeeze(1)
         matrix = w[expert] if transposed else w[expert].t()
         product = x[rows] @ matrix

@@ -32,6 +32,9 @@ def census(model: ir.Model) -> list[Role]:
     """Return one entry per role that occurs, in the order of `ROLES`."""
     roles: dict[ir.Value, str] = {}
     regions = [node for node in model.graph if graph_facts.kind_of(node) == "MoE"]
+    for node in model.graph:
+        if graph_facts.kind_of(node) in EXPERT_LINEARS:  # a product that no region holds
+            roles.update((value, "expert") for value in node.inputs[2:] if value is not None)
     for node in regions:
         first = 3 if node.metadata_props.get("edgemoe.routing") == "indexed" else 2
         for value in node.inputs[first:]:
@@ -66,6 +69,9 @@ def _count_macs(
     if graph_facts.kind_of(node) == "MoE":
         function = model.functions[node.op_identifier()]
         counts["expert"][2] += sum(_macs(inner) for inner in function)
+        return
+    if graph_facts.kind_of(node) in EXPERT_LINEARS:
+        counts["expert"][2] += _macs(node)
         return
     weight = _weight(node)
     if weight is not None:
