@@ -28,10 +28,13 @@ AGREES = 1e-4
 
 
 def expert_list(module: nn.Module) -> list[nn.Module] | None:
-    """Return the modules in a list or dict of two or more that hold equal linear layers."""
+    """Return the modules in a list or dict of two or more that hold equal parameters.
+
+    What has none (a dropout beside the experts) is no expert.
+    """
     if not isinstance(module, nn.ModuleList | nn.ModuleDict):
         return None
-    experts = list(module.children())
+    experts = [child for child in module.children() if next(child.parameters(), None) is not None]
     if len(experts) < 2 or len({type(expert) for expert in experts}) != 1:
         return None
     shapes = {

@@ -215,7 +215,7 @@ def _expert_weights(module: nn.Module, used: set[str]) -> Iterator[tuple[str, Te
             listed = expert_list(child)
             if listed is None or not _routes(owner, len(listed)):
                 continue
-            keys = [f"{prefix}{name}.{key}." for key, _ in child.named_children()]
+            keys = [f"{prefix}{name}.{key}." for key, e in child.named_children() if e in listed]
             for inner, _ in listed[0].named_parameters():
                 if any(key + inner in used for key in keys):
                     for key, expert in zip(keys, listed, strict=True):

@@ -88,8 +88,8 @@ def explain_failure(
             "examples as {'input_ids': ..., 'use_cache': False}"
         )
     return ExportError(
-        f"{type(module).__name__} cannot be exported: {type(_root(error)).__name__}: "
-        f"{first_line(_root(error))}{where}\n"
+        f"{type(module).__name__} cannot be exported: {type(root_of(error)).__name__}: "
+        f"{first_line(root_of(error))}{where}\n"
         "  next: check that torch.onnx.export(module, example_inputs, dynamo=True) works"
     )
 
@@ -105,7 +105,8 @@ def _chain(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _root(error: BaseException) -> BaseException:
+def root_of(error: BaseException) -> BaseException:
+    """Return the exception that the others were raised from."""
     return _chain(error)[-1]
 
 

@@ -20,7 +20,7 @@ from edgemoe.capture_op import finish_calls, translations
 from edgemoe.errors import EdgemoeError, ExportError
 from edgemoe.export_bfloat16 import NOTE, cast_examples, keep_weights, without_bfloat16
 from edgemoe.export_check import Run, check_experts, check_values, to_numpy
-from edgemoe.export_failure import explain_failure, first_line
+from edgemoe.export_failure import explain_failure, first_line, root_of
 from edgemoe.export_ops import operator_translations
 from edgemoe.export_quiet import quiet
 from edgemoe.export_remedies import REMEDIES, Remedy
@@ -147,7 +147,7 @@ def _program(module: nn.Module, request: _Request) -> tuple[ir.Model, list[str]]
                 remedy = _apply_one(module, error, left, applied)
                 if remedy is None:
                     raise
-                notes.append(f"exported with {remedy.name}: {first_line(error)}")
+                notes.append(f"exported with {remedy.name}: {first_line(root_of(error))}")
 
 
 def _apply_one(
