@@ -133,7 +133,8 @@ def _gathered_experts(module: nn.Module) -> AbstractContextManager[Any] | None:
         id(config): config
         for child in module.modules()
         if getattr(config := getattr(child, "config", None), "_experts_implementation", None)
-        in ("eager", "grouped_mm", None) and hasattr(child, "has_gate")
+        in ("eager", "grouped_mm", None)
+        and hasattr(child, "has_gate") and "forward" not in vars(child)  # not captured
     }  # fmt: skip
     known = "batched_mm" in moe.ALL_EXPERTS_FUNCTIONS
     return _experts(list(configs.values())) if configs and known else None
