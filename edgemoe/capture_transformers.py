@@ -185,7 +185,7 @@ def _switch(module: nn.Module, log: Captured) -> dict[str, Forward] | None:
 
 
 def _nllb(module: Any, log: Captured) -> dict[str, Forward] | None:
-    """transformers takes the mask of the first choice, 0 or 1, for the number of an expert.
+    """Transformers takes the mask of the first choice, 0 or 1, for the number of an expert.
 
     So each token goes to experts 0 and 1, with the weights of the classes whose mask says so.
     """

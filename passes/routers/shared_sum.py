@@ -10,7 +10,7 @@ from edgemoe.routing import Route, RouterSite, chosen_by, without_casts
 
 
 def match(site: RouterSite) -> Route | str:
-    """Understand ids = TopK(sigmoid(l)[:E] + bias), w = sigmoid(l)[ids] / sum over ids and l[E:]."""
+    """Understand ids = TopK(sigmoid(l)[:E] + bias), w = sigmoid(l) over the sum with l[E:]."""
     if site.ids is None or site.weights is None:
         return "the region is scored"
     topk = chosen_by(site.ids)
@@ -42,9 +42,7 @@ def match(site: RouterSite) -> Route | str:
     return Route(logits, found)
 
 
-def _first_classes(
-    choice: ir.Value | None, experts: int
-) -> tuple[ir.Node, ir.Value | None] | None:
+def _first_classes(choice: ir.Value | None, experts: int) -> tuple[ir.Node, ir.Value | None] | None:
     """Slice(Sigmoid(logits)) + bias -> the Sigmoid and the bias."""
     if choice is None:
         return None
@@ -64,9 +62,7 @@ def _first_classes(
 
 def _scale(site: RouterSite, logits: ir.Value, reference: route_trial.Reference) -> float | None:
     """Return the factor that the weights of the first trial have."""
-    given, ids, weights = next(
-        route_trial.trials(site, logits, graph_facts.shape_of(logits) or ())
-    )
+    given, ids, weights = next(route_trial.trials(site, logits, graph_facts.shape_of(logits) or ()))
     shares = reference(given)[1].reshape(ids.shape)
     ratios = weights / shares
     return float(ratios.flat[0]) if np.allclose(ratios, ratios.flat[0], rtol=1e-4) else None

@@ -1,4 +1,4 @@
-"""SparseMixer's routers: the best expert, then the best of the others (arXiv 2409.12136, PhiMoE)."""
+"""SparseMixer: the best expert, then the best of the others (arXiv 2409.12136, PhiMoE)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def _jitter(site: RouterSite) -> float | None:
     """Return half of what the relative distance to the best score is compared with."""
     assert site.weights is not None
     for node in graph_facts.ancestors([site.weights]):
-        limit = graph_facts.scalar_of(node.inputs[1]) if graph_facts.is_op(node, "Greater") else None
+        limit = (
+            graph_facts.scalar_of(node.inputs[1]) if graph_facts.is_op(node, "Greater") else None
+        )
         if limit is not None and graph_facts.made_by(node.inputs[0], "Div") is not None:
             return limit / 2
     return None

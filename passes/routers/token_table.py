@@ -1,4 +1,4 @@
-"""Hash routers: a table says for each token id which experts it goes to (DeepSeek-V4, Hash Layers)."""
+"""Hash routers: a table says for each token id where it goes (DeepSeek-V4, Hash Layers)."""
 
 from __future__ import annotations
 
