@@ -1,8 +1,8 @@
 """Capture layers that hold their experts as a list of modules and loop over them.
 
 The forward of such a layer routes, loops and adds; only what it computes matters here. So the
-usual routings (`edgemoe.capture_routings`) are tried, each against the layer's own forward on random tokens, and one is taken
-only when the results agree. No class has to be known.
+usual routings (`edgemoe.capture_routings`) are tried, each against the layer's own forward on
+random tokens, and one is taken only when the results agree. No class has to be known.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import onnx_ir as ir
 import torch
@@ -33,7 +34,7 @@ def without_bfloat16(module: nn.Module) -> Iterator[bool]:
             tensor.data = data
 
 
-def cast_examples(examples: object) -> object:
+def cast_examples(examples: Any) -> Any:
     """Cast bfloat16 tensors in nested tuples, lists and dicts."""
     return pytree.tree_map(
         lambda x: x.float() if isinstance(x, Tensor) and x.dtype == torch.bfloat16 else x, examples

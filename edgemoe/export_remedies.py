@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +79,7 @@ def _cast_if_needed(layer: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _with_methods(owners: list[nn.Module], name: str, method: Callable[..., Any]) -> Iterator[None]:
+def _with_methods(owners: Sequence[nn.Module], name: str, method: Callable[..., Any]) -> Iterator[None]:
     try:
         for owner in owners:
             vars(owner)[name] = types.MethodType(method, owner)

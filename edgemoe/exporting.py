@@ -34,7 +34,8 @@ def export(
         module: left as it was. It may have a dict `export_options` with "input_names",
             "output_names", "dynamic_shapes", "states", "vocabulary" and "example_inputs".
         example_inputs: what the module is called with: a tuple, or a dict by argument name.
-        path: a .onnx file to write as well; from 2 GB on the weights go beside it, `NAME.onnx.data`.
+        path: a .onnx file to write as well; from 2 GB on the weights go beside it, into
+            `NAME.onnx.data`.
         dynamic: True leaves the number of tokens free; dynamic shapes as `torch.export` takes them
             leave other axes free.
         capture: replace layers of experts by expert products; off, everything is traced.

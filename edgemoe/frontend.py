@@ -39,9 +39,9 @@ def load_model(model: Any, *, dynamic: bool = False) -> Source:
 
     Args:
         model: path of a .onnx or .pt2, "package.module:factory", "path/to/file.py:factory", a
-            tuple (module, example inputs), what `edgemoe.export` returned, a module whose `export_options` hold
-            "example_inputs", a factory, a `torch.export.ExportedProgram`, an `onnx.ModelProto`,
-            an `onnx_ir.Model`, or a `Source`.
+            tuple (module, example inputs), what `edgemoe.export` returned, a module whose
+            `export_options` hold "example_inputs", a factory, a `torch.export.ExportedProgram`,
+            an `onnx.ModelProto`, an `onnx_ir.Model`, or a `Source`.
         dynamic: token counts will be asked for: a PyTorch module without declared dynamic shapes
             is exported with a dynamic token axis.
 

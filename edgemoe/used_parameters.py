@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class UsedParameters(TorchDispatchMode):
+class UsedParameters(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While active, `names` gathers the parameters of `module` that an operator reads.
 
     Views are followed by their storage, so reading one expert of a stack counts for the stack, and
@@ -19,7 +19,7 @@ class UsedParameters(TorchDispatchMode):
     """
 
     def __init__(self, module: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: set[str] = set()
         self._owners: dict[int, list[str]] = {}
         for name, parameter in module.named_parameters(remove_duplicate=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def write_onnx(model: ir.Model, path: Path, *, inline_bytes: int | None = None) 
             else:
                 ir.save(model, draft, external_data=names[1], size_threshold_bytes=ALONE)
             for name in reversed(names):  # the weights first
-                os.replace(Path(folder) / name, path.parent / name)
+                (Path(folder) / name).replace(path.parent / name)
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror or error}") from error
     return [path.parent / name for name in names]

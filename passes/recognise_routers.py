@@ -63,6 +63,7 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
             )
     if changes:
         regions.add_bodies(model)
+        model.graph.sort()  # ids may be read by nodes that lie in front of the last one of a route
     return changes
 
 

@@ -92,8 +92,11 @@ def _lower(model: ir.Model, program: Program) -> None:
 
 
 def inline_regions(model: ir.Model) -> None:
-    """Replace calls of regions and primitives that no kernel takes by their bodies."""
-    from onnx_ir.passes.common import InlinePass
+    """Replace calls of regions and primitives that no kernel takes by their bodies.
+
+    The constants of a body become weights: TVM's importer wants axes and bounds as such.
+    """
+    from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass
 
     while True:
         refused = {
@@ -104,6 +107,7 @@ def inline_regions(model: ir.Model) -> None:
         if not refused:
             return
         InlinePass(criteria=_one_of(refused))(model)
+        LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
 
 
 def _one_of(identifiers: set[tuple[str, str, str]]) -> Callable[[ir.Function], bool]:
