@@ -15,6 +15,7 @@ An adapter of one's own takes a few lines, in any file that is imported before t
 from __future__ import annotations
 
 import contextlib
+import inspect
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -111,6 +112,20 @@ def of_class(*names: str) -> Callable[[nn.Module], bool]:
     return lambda module: any(base.__name__ in names for base in type(module).__mro__)
 
 
+def _called_alike(function: Forward, original: Forward | None) -> Forward:
+    """Let callers name arguments as the method that is replaced names them."""
+    if original is None:
+        return function
+    signature = inspect.signature(original)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        return function(*given.args, **given.kwargs)
+
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return call
+
+
 @contextlib.contextmanager
 def captured(module: nn.Module) -> Iterator[Captured]:
     """Replace what the adapters know for the duration of the block."""
@@ -128,7 +143,8 @@ def captured(module: nn.Module) -> Iterator[Captured]:
                     continue
                 for name, function in methods.items():
                     replaced.append((child, name, vars(child).get(name)))
-                    setattr(child, name, types.MethodType(function, child))
+                    called = _called_alike(function, getattr(type(child), name, None))
+                    setattr(child, name, types.MethodType(called, child))
                 log.adapters[path] = adapter.name
                 break
         yield log

@@ -203,6 +203,8 @@ def _make(module: nn.Module, log: Captured) -> dict[str, Forward] | None:
     samples = [torch.randn(shape, generator=generator).to(weight.dtype)
                for shape in ((2, 7, weight.shape[1]), (1, 1, weight.shape[1]),
                              (9, weight.shape[1]))]  # fmt: skip
+    crowd = samples[0][:, :1] + 0.01 * samples[0].flatten(0, 1).repeat(2, 1)
+    samples.append(crowd[:1].to(weight.dtype))  # all to the same experts: is there a capacity?
     wanted = [(x, y) for x in samples if (y := _try(module, x)) is not None]
     rest = _rest(wanted[0][1]) if wanted else None
     if rest is None:
