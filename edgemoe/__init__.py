@@ -1,6 +1,7 @@
 """edgemoe: an ahead-of-time compiler for mixture-of-experts and mixer models on edge devices.
 
-`edgemoe.compile` makes an artifact, `edgemoe.load` runs one. Importing this package loads neither
+`edgemoe.export` makes a graph of a PyTorch module, `edgemoe.compile` an artifact of a graph,
+`edgemoe.load` runs an artifact. Importing this package loads neither
 torch nor TVM nor onnxruntime; each is imported where it is used.
 """
 
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
     from edgemoe.artifact import Artifact
     from edgemoe.compiler import compile, explain
     from edgemoe.errors import EdgemoeError
+    from edgemoe.exporting import export
     from edgemoe.runtime.session import Session, load
 
 __version__ = "0.1.0"
 
-__all__ = ["Artifact", "EdgemoeError", "Session", "compile", "explain", "load"]
+__all__ = ["Artifact", "EdgemoeError", "Session", "compile", "explain", "export", "load"]
 
 _HOME = {
     "Artifact": "edgemoe.artifact",
@@ -25,6 +27,7 @@ _HOME = {
     "Session": "edgemoe.runtime.session",
     "compile": "edgemoe.compiler",
     "explain": "edgemoe.compiler",
+    "export": "edgemoe.exporting",
     "load": "edgemoe.runtime.session",
 }
 

@@ -15,6 +15,7 @@ An adapter of one's own takes a few lines, in any file that is imported before t
 from __future__ import annotations
 
 import contextlib
+import inspect
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -71,6 +72,15 @@ class Captured:
         assert isinstance(stacked, Tensor)
         return stacked
 
+    def view(self, owner: nn.Module, name: str, weight: Tensor) -> Tensor:
+        """Register a view of a parameter as a buffer, so that it has a name in the graph."""
+        if not hasattr(owner, name):
+            owner.register_buffer(name, weight.detach(), persistent=False)
+            self.added.append((owner, name))
+        view = getattr(owner, name)
+        assert isinstance(view, Tensor)
+        return view
+
     def forget(self, kept: int = 0) -> None:
         """Remove the buffers that were added, all but the first `kept`."""
         for owner, name in self.added[kept:]:
@@ -102,6 +112,20 @@ def of_class(*names: str) -> Callable[[nn.Module], bool]:
     return lambda module: any(base.__name__ in names for base in type(module).__mro__)
 
 
+def _called_alike(function: Forward, original: Forward | None) -> Forward:
+    """Let callers name arguments as the method that is replaced names them."""
+    if original is None:
+        return function
+    signature = inspect.signature(original)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        return function(*given.args, **given.kwargs)
+
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return call
+
+
 @contextlib.contextmanager
 def captured(module: nn.Module) -> Iterator[Captured]:
     """Replace what the adapters know for the duration of the block."""
@@ -119,7 +143,8 @@ def captured(module: nn.Module) -> Iterator[Captured]:
                     continue
                 for name, function in methods.items():
                     replaced.append((child, name, vars(child).get(name)))
-                    setattr(child, name, types.MethodType(function, child))
+                    called = _called_alike(function, getattr(type(child), name, None))
+                    setattr(child, name, types.MethodType(called, child))
                 log.adapters[path] = adapter.name
                 break
         yield log

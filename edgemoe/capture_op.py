@@ -30,7 +30,7 @@ def expert_linear(
 
     Args:
         x: rows, float [S, in].
-        ids: integers [S] below E.
+        ids: integers [S] below E; -1 is nobody, whose row must have the weight 0.
         weight: [E, out, in], or [E, in, out] when `transposed`.
         bias: [E, out].
         transposed: how the weight lies in memory.
@@ -64,6 +64,8 @@ def _eager(x: Tensor, ids: Tensor, w: Tensor, b: Tensor | None, transposed: bool
     """Compute expert by expert: no weight is gathered, so memory stays small."""
     y = x.new_zeros(x.shape[0], w.shape[2] if transposed else w.shape[1])
     for expert in torch.unique(ids).tolist():
+        if not 0 <= expert < w.shape[0]:
+            continue  # nobody
         rows = torch.nonzero(ids == expert).squeeze(1)
         matrix = w[expert] if transposed else w[expert].t()
         product = x[rows] @ matrix
@@ -109,36 +111,10 @@ def _callee(name: str, biased: bool) -> Any:
 
 
 def finish_calls(model: ir.Model) -> int:
-    """Mark the translated calls as primitives and give them bodies; returns how many there are.
-
-    Where the number of tokens is free the bodies are put in place of the calls: shapes like `2*T`
-    are bound later, by inference, which knows standard operators only. Recognition turns them
-    into calls again, with the same weights.
-    """
+    """Mark the translated calls as primitives and give them bodies; returns how many there are."""
     calls = [node for node in model.graph.all_nodes() if node.domain == DOMAIN]
     for node in calls:
         node.metadata_props[KIND] = node.op_type.split("_", maxsplit=1)[0]
     if calls:
         regions.add_bodies(model)
-    if any(_is_free(node) for node in calls):
-        from onnx_ir.passes.common import InlinePass
-
-        _lower_opsets(model)
-        InlinePass(criteria=lambda function: function.domain == DOMAIN)(model)
-        for identifier in [i for i in model.functions if i[0] == DOMAIN]:
-            del model.functions[identifier]
-        model.opset_imports.pop(DOMAIN, None)
     return len(calls)
-
-
-def _is_free(node: ir.Node) -> bool:
-    shape = node.outputs[0].shape
-    return shape is None or any(not isinstance(extent, int) for extent in shape)
-
-
-def _lower_opsets(model: ir.Model) -> None:
-    """The bodies use operators that are the same since opset 17; inlining wants equal numbers."""
-    version = model.opset_imports.get("", regions.OPSET)
-    for function in model.functions.values():
-        if function.domain == DOMAIN:
-            function.opset_imports[""] = version

@@ -53,14 +53,22 @@ def _in_registry(module: nn.Module) -> bool:
     return "transformers" in sys.modules and all(hasattr(module, name) for name in needed)
 
 
-def _dbrx(module: Any, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
-    mlp, flat = module.mlp, ids.reshape(-1)
-    shape = (module.num_experts, mlp.ffn_hidden_size, mlp.hidden_size)
-    rows = rows_of(x.reshape(-1, module.hidden_size), ids.shape[-1])
-    gate = mlp.activation_fn(expert_linear(rows, flat, mlp.w1.view(shape)))
-    inner = gate * expert_linear(rows, flat, mlp.v1.view(shape))
-    y = expert_linear(inner, flat, mlp.w2.view(shape), transposed=True)
-    return combine(y, weights).view(x.shape[0], -1, module.hidden_size)
+def _dbrx(module: Any, log: Captured) -> dict[str, Forward]:
+    """The weights of all experts lie in one matrix [E * inner, H]."""
+    shape = (module.num_experts, module.mlp.ffn_hidden_size, module.mlp.hidden_size)
+    w1, v1, w2 = (
+        log.view(module.mlp, f"{name}_experts", getattr(module.mlp, name).view(shape))
+        for name in ("w1", "v1", "w2")
+    )
+
+    def forward(module: Any, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+        flat = ids.reshape(-1)
+        rows = rows_of(x.reshape(-1, module.hidden_size), ids.shape[-1])
+        gate = module.mlp.activation_fn(expert_linear(rows, flat, w1))
+        y = expert_linear(gate * expert_linear(rows, flat, v1), flat, w2, transposed=True)
+        return combine(y, weights).view(x.shape[0], -1, module.hidden_size)
+
+    return {"forward": forward}
 
 
 def _concatenated(module: Any, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
@@ -69,13 +77,26 @@ def _concatenated(module: Any, x: Tensor, ids: Tensor, weights: Tensor) -> Tenso
     return combine(expert_linear(inner, flat, module.down_proj), weights)
 
 
-def _longcat(module: Any, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
-    """Ids from `num_routed_experts` on are experts that return their input."""
-    flat, count = ids.reshape(-1), module.num_routed_experts
-    rows, real = rows_of(x, ids.shape[1]), flat.clamp(max=count - 1)
-    gate, up = expert_linear(rows, real, module.gate_up_proj[:count]).chunk(2, dim=-1)
-    y = expert_linear(module.act_fn(gate) * up, real, module.down_proj)
-    return combine(torch.where((flat >= count).unsqueeze(-1), rows, y), weights)
+def _longcat(module: Any, log: Captured) -> dict[str, Forward] | None:
+    """Ids from `num_routed_experts` on are experts that return their input.
+
+    They are nobody's id for the products, with the weight 0, and add their share of the input.
+    """
+    count = module.num_routed_experts
+    if module.gate_up_proj is None:
+        return None
+    both = log.view(module, "gate_up_proj_routed", module.gate_up_proj[:count])
+
+    def forward(module: Any, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+        identity = ids >= count
+        real, shares = ids.masked_fill(identity, -1), weights.masked_fill(identity, 0.0)
+        flat = real.reshape(-1)
+        gate, up = expert_linear(rows_of(x, ids.shape[1]), flat, both).chunk(2, dim=-1)
+        y = expert_linear(module.act_fn(gate) * up, flat, module.down_proj)
+        kept = (weights - shares).sum(dim=-1, keepdim=True)
+        return combine(y, shares) + x * kept.to(x.dtype)
+
+    return {"forward": forward}
 
 
 def _jetmoe_route(router: Any, flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -150,7 +171,7 @@ def _llama4_attention(module: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _switch(module: nn.Module, log: Captured) -> dict[str, Forward] | None:
-    experts = expert_list(module)
+    experts = _stacked(module, log)
     if experts is None:
         return None
 
@@ -163,15 +184,44 @@ def _switch(module: nn.Module, log: Captured) -> dict[str, Forward] | None:
     return {"forward": forward}
 
 
+def _nllb(module: Any, log: Captured) -> dict[str, Forward] | None:
+    """Transformers takes the mask of the first choice, 0 or 1, for the number of an expert.
+
+    So each token goes to experts 0 and 1, with the weights of the classes whose mask says so.
+    """
+    experts = _stacked(module, log)
+    if experts is None:
+        return None
+    kept = 1.0 - module.moe_token_dropout
+
+    def forward(module: Any, x: Tensor, mask: Tensor, shares: Tensor) -> Tensor:
+        first = mask.to(shares.dtype)
+        weights = torch.stack([(shares * (1 - first)).sum(-1), (shares * first).sum(-1)], dim=-1)
+        ids = torch.arange(2).repeat(x.shape[0])
+        with as_one_expert(module, experts, ids, log) as expert:
+            return combine(expert(rows_of(x, 2)), weights.to(x.dtype) * kept)
+
+    return {"forward": forward}
+
+
+def _stacked(module: nn.Module, log: Captured) -> list[nn.Module] | None:
+    """Stack the weights of a list of experts before anything is traced."""
+    experts = expert_list(module)
+    if experts is not None:
+        with as_one_expert(module, experts, torch.zeros(1, dtype=torch.int64), log):
+            pass
+    return experts
+
+
 def _fixed(**methods: Forward) -> Callable[[nn.Module, Captured], dict[str, Forward]]:
     return lambda module, log: dict(methods)
 
 
 TRANSFORMERS = [
     Adapter("transformers experts", _in_registry, _fixed(forward=experts_forward)),
-    Adapter("dbrx", of_class("DbrxExperts"), _fixed(forward=_dbrx)),
+    Adapter("dbrx", of_class("DbrxExperts"), _dbrx),
     Adapter("step3p7", of_class("Step3p7Experts"), _fixed(forward=_concatenated)),
-    Adapter("longcat", of_class("LongcatFlashExperts"), _fixed(forward=_longcat)),
+    Adapter("longcat", of_class("LongcatFlashExperts"), _longcat),
     Adapter("jetmoe", of_class("JetMoeMoE"), _fixed(forward=_jetmoe)),
     Adapter("jetmoe attention", of_class("JetMoeMoA"),
             _fixed(map=_jetmoe_map, reduce=_jetmoe_reduce)),
@@ -181,4 +231,5 @@ TRANSFORMERS = [
     Adapter("llama4 attention", of_class("Llama4TextAttention"),
             _fixed(forward=_llama4_attention)),
     Adapter("switch", of_class("SwitchTransformersExperts"), _switch),
+    Adapter("nllb", of_class("NllbMoeExperts"), _nllb),
 ]  # fmt: skip

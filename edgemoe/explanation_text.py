@@ -108,7 +108,9 @@ def _some(names: Sequence[Any], most: int = 6) -> str:
 
 def _router(facts: dict[str, Any]) -> str:
     shown = ("score", "k", "bias", "groups", "top_groups", "group_score", "masked", "renormalise",
-             "eps", "eps_mode", "scale", "softmax_after", "sigmoid_after", "gamma")  # fmt: skip
+             "eps", "eps_mode", "scale", "softmax_after", "sigmoid_after", "gamma", "norm",
+             "expert_scale", "skip_from", "applied_to", "jitter", "shared", "capacity",
+             "temperature", "threshold", "select")  # fmt: skip
     plain = {"groups": 1, "top_groups": 1, "scale": 1.0, "renormalise": "none", "eps": 0.0}
     hidden = {name for name in ("group_score", "masked") if facts.get("groups", 1) == 1}
     hidden |= {"eps_mode"} if not facts.get("eps") else set()

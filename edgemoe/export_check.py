@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from edgemoe.capture import Captured
 from edgemoe.capture_lists import expert_list
 from edgemoe.errors import ExportError
 from edgemoe.pass_check import onnxruntime_session
+from edgemoe.used_parameters import UsedParameters
 
 TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 3e-2, torch.bfloat16: 1e-1}
 """Largest relative RMS difference between module and graph, by dtype of the output.
@@ -30,7 +30,7 @@ class Run:
     """What the module computes on its examples, and on other inputs of the same shapes."""
 
     cases: list[tuple[list[Tensor], list[Tensor]]]
-    called: set[nn.Module]
+    used: set[str]  # names of the parameters that it computed with
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -40,20 +40,21 @@ class Run:
         Raises:
             ExportError: it fails on its own examples.
         """
-        called: set[nn.Module] = set()
-        with _watched(module, called):
-            try:
+        used = UsedParameters(module)
+        try:
+            with used:
                 first = _call(module, args, kwargs)
-            except Exception as error:
-                raise ExportError(
-                    f"{type(module).__name__} fails on its own example inputs: "
-                    f"{type(error).__name__}: {error}"
-                ) from error
-        run = cls([(_tensors((args, kwargs)), first)], called)
+        except Exception as error:
+            raise ExportError(
+                f"{type(module).__name__} fails on its own example inputs: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        run = cls([(_tensors((args, kwargs)), first)], used.names)
         random = torch.Generator().manual_seed(1)
         other = pytree.tree_map(lambda x: _like(x, random), (args, kwargs))
         try:
-            run.cases.append((_tensors(other), _call(module, *other)))
+            with used:
+                run.cases.append((_tensors(other), _call(module, *other)))
         except Exception as error:
             run.notes.append(
                 f"the export was compared on the example inputs only: {type(module).__name__} "
@@ -71,18 +72,6 @@ def _call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> l
 
 def _tensors(tree: Any) -> list[Tensor]:
     return [leaf for leaf in pytree.tree_leaves(tree) if isinstance(leaf, Tensor)]
-
-
-@contextlib.contextmanager
-def _watched(module: nn.Module, called: set[nn.Module]) -> Iterator[None]:
-    handles = [
-        child.register_forward_hook(lambda m, *_: called.add(m)) for child in module.modules()
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _like(x: Any, random: torch.Generator) -> Any:
@@ -180,7 +169,7 @@ def check_experts(module: nn.Module, model: ir.Model, log: Captured, run: Run) -
     held = _reachable(model)
     sums: set[tuple[int, float]] | None = None
     missing: list[str] = []
-    for path, parameter in _expert_weights(module, run.called):
+    for path, parameter in _expert_weights(module, run.used):
         if path in held or id(parameter) in log.stacked:
             continue
         if sums is None:
@@ -207,22 +196,30 @@ def _reachable(model: ir.Model) -> dict[str, ir.TensorProtocol]:
     }
 
 
-def _expert_weights(module: nn.Module, called: set[nn.Module]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the weights of experts, by path, of those layers that ran."""
+def _expert_weights(module: nn.Module, used: set[str]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights of experts, by path, that the module computes with.
+
+    Of a list of experts all count as soon as one was used: the examples need not reach each.
+    """
     for path, owner in module.named_modules():
         prefix = f"{path}." if path else ""
-        if owner not in called or isinstance(owner, nn.modules.conv._ConvNd):
+        if isinstance(owner, nn.modules.conv._ConvNd):
             continue
         above = module.get_submodule(path.rpartition(".")[0])
         for name, parameter in owner.named_parameters(recurse=False):
             experts = parameter.shape[0] if parameter.dim() == 3 else 0
-            if experts > 1 and (_routes(owner, experts) or _routes(above, experts)):
+            routed = experts > 1 and (_routes(owner, experts) or _routes(above, experts))
+            if routed and prefix + name in used:
                 yield prefix + name, parameter
         for name, child in owner.named_children():
             listed = expert_list(child)
-            if listed is not None and _routes(owner, len(listed)):
-                for inner, parameter in child.named_parameters():
-                    yield f"{prefix}{name}.{inner}", parameter
+            if listed is None or not _routes(owner, len(listed)):
+                continue
+            keys = [f"{prefix}{name}.{key}." for key, e in child.named_children() if e in listed]
+            for inner, _ in listed[0].named_parameters():
+                if any(key + inner in used for key in keys):
+                    for key, expert in zip(keys, listed, strict=True):
+                        yield key + inner, expert.get_parameter(inner)
 
 
 def _routes(owner: nn.Module, experts: int) -> bool:

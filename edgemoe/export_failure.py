@@ -38,12 +38,7 @@ _HOW = (
 
 def fails_with_data(error: BaseException) -> bool:
     """Tell whether torch met control flow or a shape that depends on the data."""
-    return any(mark in _text(error) for mark in _DATA)
-
-
-def uses_complex(error: BaseException) -> bool:
-    """Tell whether complex numbers were in the way."""
-    return "complex" in _text(error)
+    return any(mark in text_of(error) for mark in _DATA)
 
 
 def explain_failure(
@@ -63,7 +58,7 @@ def explain_failure(
     """
     if isinstance(error, EdgemoeError):
         return error
-    text = _text(error)
+    text = text_of(error)
     path, owner, line = _place(module, _frames(error))
     where = f"\n  at {path}" if path else ""
     where += f" ({line})" if line else ""
@@ -93,8 +88,8 @@ def explain_failure(
             "examples as {'input_ids': ..., 'use_cache': False}"
         )
     return ExportError(
-        f"{type(module).__name__} cannot be exported: {type(_root(error)).__name__}: "
-        f"{_first_line(_root(error))}{where}\n"
+        f"{type(module).__name__} cannot be exported: {type(root_of(error)).__name__}: "
+        f"{first_line(root_of(error))}{where}\n"
         "  next: check that torch.onnx.export(module, example_inputs, dynamo=True) works"
     )
 
@@ -110,16 +105,19 @@ def _chain(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _root(error: BaseException) -> BaseException:
+def root_of(error: BaseException) -> BaseException:
+    """Return the exception that the others were raised from."""
     return _chain(error)[-1]
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return the messages of an exception and of its causes, innermost first."""
     parts = [f"{type(e).__name__}: {e}" for e in _chain(error)]
     return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(reversed(parts)))
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of a message that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else "no reason given"
 

@@ -13,9 +13,9 @@ from torch.utils import _pytree as pytree
 
 from edgemoe.capture_op import translations
 from edgemoe.errors import EdgemoeError, ExportError, ModelError
-from edgemoe.export import OPSET, Exported, tidy_model
 from edgemoe.export_check import Run, check_values, to_numpy
 from edgemoe.export_failure import explain_failure
+from edgemoe.export_module import OPSET, Exported, tidy_model
 from edgemoe.export_ops import operator_translations
 from edgemoe.export_quiet import quiet
 

@@ -15,7 +15,7 @@ from edgemoe.errors import ExportError, ModelError
 from edgemoe.frontend_states import find_states
 
 if TYPE_CHECKING:
-    from edgemoe.export import Exported
+    from edgemoe.export_module import Exported
 
 
 @dataclass
@@ -39,9 +39,9 @@ def load_model(model: Any, *, dynamic: bool = False) -> Source:
 
     Args:
         model: path of a .onnx or .pt2, "package.module:factory", "path/to/file.py:factory", a
-            tuple (module, example inputs), a module whose `export_options` hold
-            "example_inputs", a factory, a `torch.export.ExportedProgram`, an `onnx.ModelProto`,
-            an `onnx_ir.Model`, or a `Source`.
+            tuple (module, example inputs), what `edgemoe.export` returned, a module whose
+            `export_options` hold "example_inputs", a factory, a `torch.export.ExportedProgram`,
+            an `onnx.ModelProto`, an `onnx_ir.Model`, or a `Source`.
         dynamic: token counts will be asked for: a PyTorch module without declared dynamic shapes
             is exported with a dynamic token axis.
 
@@ -57,9 +57,17 @@ def load_model(model: Any, *, dynamic: bool = False) -> Source:
         from edgemoe.frontend_onnx import from_proto
 
         return _foreign(from_proto(model), model.graph.name or "model")
+    if is_exported(model):
+        return _source(model, model.name)
     if isinstance(model, str | Path):
         return _from_text(str(model), dynamic)
     return _from_python(model, None, dynamic)
+
+
+def is_exported(model: Any) -> bool:
+    """Tell whether `edgemoe.export` made this; torch is not imported to find out."""
+    module = sys.modules.get("edgemoe.export_module")
+    return module is not None and isinstance(model, module.Exported)
 
 
 def _from_text(text: str, dynamic: bool) -> Source:
@@ -118,7 +126,7 @@ def _from_python(model: Any, name: str | None, dynamic: bool) -> Source:
             f"{_described(model)} is no model; give the path of a .onnx or .pt2, "
             "package.module:factory, or (module, example_inputs)"
         )
-    from edgemoe.export import export_module
+    from edgemoe.export_module import export_module
 
     module, examples = model
     exported = export_module(module, examples, dynamic=dynamic)

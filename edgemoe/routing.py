@@ -1,7 +1,8 @@
 """What a router is, once understood: its parameters, and the logits that it starts from.
 
 s = score(logits); choice = s + bias; groups may be masked in `choice`; ids = top k of `choice`
-w = s[ids]; w = softmax(w) or sigmoid(w); w = w / (sum(w) + eps); w = w * scale
+w = s[ids]; w = softmax(w) or sigmoid(w); w = w / (sum(w) + eps); w = w * scale * expert_scale[ids]
+classes from `skip_from` on are no experts: their id becomes one that nobody has, their weight 0
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class RouterSite:
     """Where a region gets its routing from.
 
     Indexed regions have `ids` and `weights` [tokens, chosen], scored ones `scores`
-    [tokens, experts].
+    [tokens, experts]. `factors` [tokens * chosen, 1] are other inputs of an indexed region: where
+    all weights are 1, one of them may weigh the rows that go into the experts.
     """
 
     tokens: int
@@ -29,16 +31,21 @@ class RouterSite:
     ids: ir.Value | None = None
     weights: ir.Value | None = None
     scores: ir.Value | None = None
+    factors: tuple[ir.Value, ...] = ()
 
 
 @dataclass
 class Route:
-    """An understood router; `tensors` are constants that it reads: correction bias, gamma."""
+    """An understood router; `tensors` are what else it reads: correction bias, gamma, a table.
+
+    `outputs` replaces ids and weights of the site where the router makes something else.
+    """
 
     logits: ir.Value
     parameters: dict[str, object]
     tensors: list[ir.Value] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    outputs: list[ir.Value] = field(default_factory=list)
 
 
 @dataclass
@@ -52,6 +59,8 @@ class Weighting:
     eps: float = 0.0
     eps_mode: str = "add"
     scale: float = 1.0
+    norm: float = 1.0  # the p of an L_p norm, for renormalise "norm"
+    expert_scale: ir.Value | None = None
 
     def parameters(self) -> dict[str, object]:
         """Return the part of the route's parameters that is about weights."""
@@ -59,7 +68,15 @@ class Weighting:
             "softmax_after": self.softmax_after, "sigmoid_after": self.sigmoid_after,
             "renormalise": self.renormalise, "eps": self.eps, "eps_mode": self.eps_mode,
             "scale": self.scale,
+            **({"norm": self.norm} if self.renormalise == "norm" else {}),
+            **({"expert_scale": True} if self.expert_scale is not None else {}),
         }  # fmt: skip
+
+    def tensors(self, bias: ir.Value | None = None) -> tuple[list[ir.Value], list[str]]:
+        """Return the constants that a route reads, bias first, and their names."""
+        given = [("bias", bias), ("expert_scale", self.expert_scale)]
+        kept = [(name, value) for name, value in given if value is not None]
+        return [value for _, value in kept], [name for name, _ in kept]
 
 
 def without_casts(value: ir.Value) -> ir.Value:
@@ -85,12 +102,14 @@ def understand_weights(weights: ir.Value, ids: ir.Value, topk: ir.Node | None) -
     """
     found = Weighting(weights)
     value = without_casts(weights)
-    while (scaled := _scaled(value)) is not None:
-        value, factor = without_casts(scaled[0]), scaled[1]
-        found.scale *= factor
+    value = _without_scales(value, ids, found)
     if (divided := _normalised(value)) is not None:
         value, found.eps, found.eps_mode = divided
         found.renormalise = "sum"
+        value = without_casts(value)
+    elif (divided_by_norm := _divided_by_norm(value)) is not None:
+        value, found.norm = divided_by_norm
+        found.renormalise = "norm"
         value = without_casts(value)
     for op_type, attribute in (("Softmax", "softmax_after"), ("Sigmoid", "sigmoid_after")):
         node = graph_facts.made_by(value, op_type)
@@ -111,6 +130,67 @@ def understand_weights(weights: ir.Value, ids: ir.Value, topk: ir.Node | None) -
         return f"the weights come from {what}, which is no choice of scores"
     found.score = score
     return found
+
+
+def _without_scales(value: ir.Value, ids: ir.Value, found: Weighting) -> ir.Value:
+    """Take off factors: numbers, and at most one that each expert has of its own."""
+    while True:
+        scaled = _scaled(value)
+        if scaled is not None:
+            value, factor = without_casts(scaled[0]), scaled[1]
+            found.scale *= factor
+            continue
+        own = _scaled_by_expert(value, ids) if found.expert_scale is None else None
+        if own is None:
+            return value
+        value, found.expert_scale = without_casts(own[0]), own[1]
+
+
+def _scaled_by_expert(value: ir.Value, ids: ir.Value) -> tuple[ir.Value, ir.Value] | None:
+    """X * scale[ids] -> (x, scale), a constant [E]."""
+    node = graph_facts.made_by(value, "Mul")
+    if node is None:
+        return None
+    for first, second in (node.inputs, tuple(reversed(node.inputs))):
+        if first is None or second is None:
+            continue
+        gather = graph_facts.made_by(without_casts(second), "Gather", "GatherND")
+        if gather is None or gather.inputs[0] is None or gather.inputs[1] is None:
+            continue
+        table = gather.inputs[0]
+        if (
+            graph_facts.is_constant(table)
+            and len(graph_facts.shape_of(table) or ()) == 1
+            and graph_facts.same_elements(gather.inputs[1], ids)
+        ):
+            return first, table
+    return None
+
+
+def _divided_by_norm(value: ir.Value) -> tuple[ir.Value, float] | None:
+    """X / norm(x, p) along the last axis -> (x, p)."""
+    node = graph_facts.made_by(value, "Div")
+    if node is None or node.inputs[0] is None or node.inputs[1] is None:
+        return None
+    total, x, p = without_casts(node.inputs[1]), node.inputs[0], 1.0
+    inner = total.producer()
+    if graph_facts.is_op(inner, "Sqrt") and inner is not None:
+        total, p = without_casts(inner.inputs[0] or total), 2.0
+        inner = total.producer()
+    if inner is None or not graph_facts.is_op(inner, "ReduceL1", "ReduceL2", "ReduceSum"):
+        return None
+    source = inner.inputs[0]
+    if graph_facts.is_op(inner, "ReduceL2"):
+        p = 2.0
+    elif graph_facts.is_op(inner, "ReduceSum"):
+        around = graph_facts.made_by(source, "Abs" if p == 1.0 else "Mul")
+        if around is None or (p == 2.0 and around.inputs[0] is not around.inputs[1]):
+            return None
+        source = around.inputs[0]
+    shape = graph_facts.shape_of(source)
+    if source is None or shape is None or graph_facts.axes_of(inner) != [len(shape) - 1]:
+        return None
+    return (x, p) if graph_facts.same_elements(source, x) else None
 
 
 def _scaled(value: ir.Value) -> tuple[ir.Value, float] | None:
@@ -190,10 +270,25 @@ def understand_score(score: ir.Value) -> tuple[str, ir.Value] | str:
             return "softmax", without_casts(logits)
         if graph_facts.is_op(node, "Sigmoid"):
             return "sigmoid", without_casts(logits)
-        inner = graph_facts.made_by(logits, "Softplus")
-        if graph_facts.is_op(node, "Sqrt") and inner is not None and inner.inputs[0] is not None:
-            return "sqrt_softplus", without_casts(inner.inputs[0])
+        inner = _softplus(logits) if graph_facts.is_op(node, "Sqrt") else None
+        if inner is not None:
+            return "sqrt_softplus", without_casts(inner)
     return "none", value
+
+
+def _softplus(value: ir.Value) -> ir.Value | None:
+    """Softplus(x), or PyTorch's Where(x > 20, x, Softplus(x)) -> x."""
+    node = graph_facts.made_by(value, "Where")
+    if node is not None:
+        condition = graph_facts.made_by(node.inputs[0], "Greater")
+        same = condition is not None and condition.inputs[0] is node.inputs[1]
+        limit = graph_facts.scalar_of(condition.inputs[1]) if condition is not None else None
+        if not same or limit is None or limit < 15 or node.inputs[2] is None:
+            return None  # from 15 on softplus(x) is x in float32
+        inner = graph_facts.made_by(node.inputs[2], "Softplus")
+        return node.inputs[1] if inner is not None and inner.inputs[0] is node.inputs[1] else None
+    node = graph_facts.made_by(value, "Softplus")
+    return node.inputs[0] if node is not None else None
 
 
 def chosen_by(ids: ir.Value) -> ir.Node | None:

@@ -89,7 +89,10 @@ class ShapeInference:
                 if output.name
             )
             if self._fresh or not known:
-                self._infer_if_new(node)
+                if node.op_identifier() in self._model.functions:
+                    self._infer_call(node)
+                else:
+                    self._infer_if_new(node)
             self._carry(node)
 
     def _infer_if_new(self, node: ir.Node) -> None:
@@ -115,6 +118,26 @@ class ShapeInference:
         array = self._value(value)
         extents = None if value.shape is None else tuple(value.shape)
         return value.dtype, extents, None if array is None else array.tobytes()
+
+    def _infer_call(self, node: ir.Node) -> None:
+        """Infer the body of a function with the shapes of this call; the function stays as it is.
+
+        Captured experts are calls before the number of tokens is bound.
+        """
+        body = self._model.functions[node.op_identifier()].graph.clone()
+        if len(node.inputs) != len(body.inputs):
+            return
+        inner = ShapeInference(self._model, fresh=True)
+        for formal, given in zip(body.inputs, node.inputs, strict=True):
+            if given is None:
+                return
+            formal.shape, formal.type = given.shape, given.type
+            if (array := self._value(given)) is not None:
+                inner.values[formal] = array
+        inner._walk(body)
+        for output, result in zip(node.outputs, body.outputs, strict=True):
+            if graph_facts.shape_of(result) is not None:
+                output.shape, output.type = result.shape, result.type
 
     def _carry(self, node: ir.Node) -> None:
         if node.op_type not in _SHAPE_OPS or node.domain not in ("", "ai.onnx"):

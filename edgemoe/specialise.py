@@ -87,10 +87,17 @@ def _match(value: ir.Value, shape: tuple[int, ...], bound: dict[str, int]) -> No
 
 
 def _substitute(value: ir.Value, bound: Mapping[str, int]) -> ir.Shape:
-    extents: list[int | str | None] = []
-    for extent in value.shape or ():
-        if isinstance(extent, int):
-            extents.append(extent)
-        else:
-            extents.append(bound.get(extent.value or "", extent.value))
-    return ir.Shape(extents)
+    return ir.Shape([_extent(extent, bound) for extent in value.shape or ()])
+
+
+def _extent(extent: int | ir.SymbolicDim, bound: Mapping[str, int]) -> int | str | None:
+    """Evaluate a dimension like T or 2*T + 1; what cannot be evaluated keeps its name."""
+    if isinstance(extent, int):
+        return extent
+    if extent.value is None or extent.value in bound:
+        return bound.get(extent.value or "", extent.value)
+    try:
+        found = extent.evaluate(dict(bound))
+    except Exception:  # no formula, or one with operators that onnx_ir does not know
+        return extent.value
+    return found if isinstance(found, int) else extent.value

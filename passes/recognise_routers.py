@@ -62,6 +62,7 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
             )
     if changes:
         regions.add_bodies(model)
+        model.graph.sort()  # ids may be read by nodes that lie in front of the last one of a route
     return changes
 
 
@@ -85,13 +86,22 @@ def _site(node: ir.Node) -> RouterSite:
     if node.metadata_props.get("edgemoe.routing") == "scored":
         return RouterSite(shape[0], shape[1], scores=routing)
     experts = int(node.metadata_props.get("edgemoe.experts", "0"))
-    return RouterSite(shape[0], experts, shape[1], ids=routing, weights=node.inputs[2])
+    rows = shape[0] * shape[1]
+    factors = tuple(
+        value
+        for value in node.inputs[3:]
+        if value is not None and value.producer() is not None and graph_facts.size_of(value) == rows
+    )
+    return RouterSite(
+        shape[0], experts, shape[1], ids=routing, weights=node.inputs[2], factors=factors
+    )
 
 
 def _outline(
     model: ir.Model, site: RouterSite, route: Route, family: str, context: PassContext
 ) -> None:
-    outputs = [v for v in (site.ids, site.weights, site.scores) if v is not None]
+    made = (site.ids, site.weights, site.scores)
+    outputs = route.outputs or [v for v in made if v is not None]
     logits = _as_matrix(route.logits, outputs, site)
     name = free_name(model, "Route")
     metadata = {"edgemoe.route": json.dumps(route.parameters), "edgemoe.family": family}
@@ -108,11 +118,14 @@ def _outline(
 
 
 def _as_matrix(logits: ir.Value, outputs: list[ir.Value], site: RouterSite) -> ir.Value:
-    """Return the logits as [T, E]; what reads them in another shape reads a reshape of that."""
-    shape = graph_facts.shape_of(logits)
-    target = (site.tokens, site.experts)
-    if shape == target or shape is None:
+    """Return the logits as [T, E]; what reads them in another shape reads a reshape of that.
+
+    There may be more classes than experts.
+    """
+    shape, size = graph_facts.shape_of(logits), graph_facts.size_of(logits)
+    if shape is None or size is None or len(shape) == 2:
         return logits
+    target = (site.tokens, size // max(site.tokens, 1))
     members = graph_facts.ancestors(outputs, frozenset({logits}))
     readers = [use for use in logits.uses() if use.node in members]
     emit = Emitter(readers[0].node)

@@ -63,8 +63,7 @@ def match(site: RouterSite) -> Route | str:
         "masked": "-inf" if np.isneginf(groups.masked) else groups.masked, "largest": True,
         **weighting.parameters(),
     }  # fmt: skip
-    tensors = [] if bias is None else [bias]
-    return Route(logits, parameters, tensors, ["bias"] * len(tensors))
+    return Route(logits, parameters, *weighting.tensors(bias))
 
 
 def _groups(value: ir.Value, experts: int) -> Groups | str:

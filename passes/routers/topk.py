@@ -41,8 +41,7 @@ def match(site: RouterSite) -> Route | str:
         "groups": 1, "top_groups": 1, "group_score": "max", "largest": True,
         **weighting.parameters(),
     }  # fmt: skip
-    tensors = [] if bias is None else [bias]
-    return Route(logits, parameters, tensors, ["bias"] * len(tensors))
+    return Route(logits, parameters, *weighting.tensors(bias))
 
 
 def added_bias(choice: ir.Value, score: ir.Value, experts: int) -> ir.Value | None:

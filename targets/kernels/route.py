@@ -43,19 +43,22 @@ class Route:
     eps_mode: str  # "add" or "max"
     scale: float
     largest: bool
+    norm: float = 0.0  # 1 or 2: weights are divided by their L_p norm
+    expert_scale: bool = False  # a factor per expert, by its id
+    skip_from: int = 0  # classes from here on are nobody; 0: every class is an expert
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (logits, bias?, ids, weights, experts, chosen)."""
-        bias = ("float*",) if self.bias else ()
-        return ("float*", *bias, "int64_t*", "float*", "int32_t", "int32_t")
+        """C types of (logits, bias?, expert_scale?, ids, weights, classes, chosen)."""
+        given = ("float*",) * (self.bias + self.expert_scale)
+        return ("float*", *given, "int64_t*", "float*", "int32_t", "int32_t")
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            names = {"logits": "float32", "ids": "int64", "weights": "float32"}
-            if self.bias:
-                names = {"logits": "float32", "bias": "float32", **names}
+            given = [n for n in ("bias", "expert_scale") if getattr(self, n)]
+            names = dict.fromkeys(["logits", *given], "float32")
+            names |= {"ids": "int64", "weights": "float32"}
             buffers, (experts, chosen, begin, end) = tiles.parameters(names, ("experts", "chosen"))
             scores = T.alloc_buffer((MAX_EXPERTS,), "float32")
             ranks = T.alloc_buffer((MAX_EXPERTS,), "float32")
@@ -87,6 +90,7 @@ class Route:
                     T.buffer_store(buffers["ids"], tirx.Cast("int64", best[0]), [out + j])
                     T.buffer_store(buffers["weights"], scores[best[0]], [out + j])
                 self._weights(buffers["weights"], out, chosen)
+                self._by_expert(buffers, out, chosen)
         return tiles.Built(builder.get())
 
     def _scores(self, logits: tirx.Var, at: Expr, experts: Expr, scores: tirx.Var) -> None:
@@ -150,10 +154,35 @@ class Route:
                 T.buffer_store(total, tirx.Select(total[0] > eps, total[0], eps), [0])
             with T.serial(0, chosen) as j:
                 T.buffer_store(weights, weights[at + j] / total[0], [at + j])
+        if self.norm:
+            total = T.alloc_buffer((1,), "float32")
+            T.buffer_store(total, tirx.const(0.0, "float32"), [0])
+            with T.serial(0, chosen) as j:
+                value = weights[at + j]
+                size = value * value if self.norm == 2.0 else tirx.abs(value)
+                T.buffer_store(total, total[0] + size, [0])
+            if self.norm == 2.0:
+                T.buffer_store(total, tirx.sqrt(total[0]), [0])
+            with T.serial(0, chosen) as j:
+                T.buffer_store(weights, weights[at + j] / total[0], [at + j])
         if self.scale != 1.0:
             with T.serial(0, chosen) as j:
                 scaled = weights[at + j] * tirx.const(self.scale, "float32")
                 T.buffer_store(weights, scaled, [at + j])
+
+    def _by_expert(self, buffers: dict[str, tirx.Var], at: Expr, chosen: Expr) -> None:
+        """Apply what depends on which expert was chosen."""
+        ids, weights = buffers["ids"], buffers["weights"]
+        if self.expert_scale:
+            with T.serial(0, chosen) as j:
+                factor = buffers["expert_scale"][tirx.Cast("int32", ids[at + j])]
+                T.buffer_store(weights, weights[at + j] * factor, [at + j])
+        if self.skip_from:
+            with T.serial(0, chosen) as j:
+                real = ids[at + j] < tirx.const(self.skip_from, "int64")
+                with T.If(tirx.Not(real)), T.Then():
+                    T.buffer_store(weights, tirx.const(0.0, "float32"), [at + j])
+                    T.buffer_store(ids, tirx.const(-1, "int64"), [at + j])
 
 
 def _softmax(source: tirx.Var, at: Expr, count: Expr, target: tirx.Var, to: Expr) -> None:
@@ -173,6 +202,11 @@ def _softmax(source: tirx.Var, at: Expr, count: Expr, target: tirx.Var, to: Expr
 
 
 HANDLES = ("Route",)
+_KNOWN = frozenset(
+    ["score", "select", "k", "bias", "groups", "top_groups", "group_score", "masked", "largest",
+     "softmax_after", "sigmoid_after", "renormalise", "eps", "eps_mode", "scale", "norm",
+     "expert_scale", "skip_from", "applied_to"]
+)  # fmt: skip
 
 
 def accepts(node: ir.Node, function: ir.Function | None) -> bool:
@@ -182,7 +216,10 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     experts = shape_of(node.inputs[0])[-1]
     return (
         parameters.get("select") == "topk"
+        and _KNOWN.issuperset(parameters)  # a router may be understood in more ways than these
         and parameters.get("score") in ("none", "softmax", "sigmoid")
+        and parameters.get("renormalise") in ("none", "sum", "norm")
+        and parameters.get("norm", 1.0) in (1.0, 2.0)
         and experts <= MAX_EXPERTS
         # Groups that were masked by zeros are out only where every score is above zero.
         and (parameters.get("masked", "-inf") == "-inf" or not parameters.get("bias"))
@@ -200,11 +237,13 @@ def lower(site: Site) -> None:
         softmax_after=found["softmax_after"], sigmoid_after=found["sigmoid_after"],
         renormalise=found["renormalise"] == "sum", eps=found["eps"],
         eps_mode=found.get("eps_mode", "add"), scale=found["scale"], largest=found["largest"],
+        norm=found["norm"] if found["renormalise"] == "norm" else 0.0,
+        expert_scale=bool(found.get("expert_scale")), skip_from=int(found.get("skip_from", 0)),
     )  # fmt: skip
     logits = node.inputs[0]
     tokens, experts = shape_of(logits)
     chosen = found["k"]
-    given = [v for v in node.inputs if v is not None][: 2 if spec.bias else 1]
+    given = [v for v in node.inputs if v is not None][: 1 + spec.bias + spec.expert_scale]
     site.program.step(
         spec, "route",
         [*site.pointers(given), *(Pointer(b) for b in site.outputs), experts, chosen],

@@ -36,3 +36,8 @@ def layers() -> ModuleType:
 @pytest.fixture(scope="session")
 def tiny() -> ModuleType:
     return _load("tiny")
+
+
+@pytest.fixture(scope="session")
+def families() -> ModuleType:
+    return _load("families")

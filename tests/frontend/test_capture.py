@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgemoe.capture import captured, combine, expert_linear, register_adapter, rows_of
-from edgemoe.export import export_module
+from edgemoe.export_module import export_module
 from edgemoe.graph_facts import DOMAIN, KIND, kind_of
 from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import run_passes

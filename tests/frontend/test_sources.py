@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from edgemoe.compiler import explain
-from edgemoe.export import export_module
+from edgemoe.export_module import export_module
 from edgemoe.frontend import Source, load_model
 from edgemoe.pass_check import run_in_onnxruntime
 

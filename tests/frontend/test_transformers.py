@@ -9,7 +9,7 @@ import torch
 import edgemoe
 from edgemoe.capture import captured
 from edgemoe.compiler import explain
-from edgemoe.export import export_module
+from edgemoe.export_module import export_module
 from edgemoe.graph_facts import kind_of
 from edgemoe.regions import EXPERT_LINEARS
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,12 @@ from torch.utils import _pytree as pytree
 from edgemoe.capture import Captured, captured
 from edgemoe.capture_op import finish_calls, translations
 from edgemoe.errors import EdgemoeError, ExportError
+from edgemoe.export_bfloat16 import NOTE, cast_examples, keep_weights, without_bfloat16
 from edgemoe.export_check import Run, check_experts, check_values, to_numpy
-from edgemoe.export_failure import explain_failure, uses_complex
-from edgemoe.export_ops import operator_translations, real_forms
+from edgemoe.export_failure import explain_failure, first_line, root_of
+from edgemoe.export_ops import operator_translations
 from edgemoe.export_quiet import quiet
+from edgemoe.export_remedies import REMEDIES, Remedy
 from edgemoe.export_tokens import check_tokens, name_tokens, token_shapes
 
 OPSET = 20
@@ -38,6 +42,8 @@ class Exported:
     states: dict[str, str] = field(default_factory=dict)
     vocabulary: list[str] | None = None
     notes: list[str] = field(default_factory=list)
+    name: str = "model"
+    files: list[Path] = field(default_factory=list)  # where it was written
 
 
 @dataclass(frozen=True)
@@ -53,31 +59,45 @@ class _Request:
 
 
 def export_module(
-    module: nn.Module, example_inputs: Any, *, dynamic: bool = False, capture: bool = True
+    module: nn.Module,
+    example_inputs: Any,
+    *,
+    dynamic: bool | Mapping[str, Any] | Sequence[Any] = False,
+    capture: bool = True,
 ) -> Exported:
     """Export `module`, which is called with `example_inputs`: a tuple, or a dict of keywords.
 
     Args:
         module: left as it was, in evaluation mode only for the time of the export.
         example_inputs: what it is called with.
-        dynamic: without declared dynamic shapes, choose a token axis and leave it free.
+        dynamic: True chooses a token axis and leaves it free, unless the module declares dynamic
+            shapes; else dynamic shapes as torch.export takes them.
         capture: replace known expert layers by expert products; off, everything is traced.
 
     Raises:
         ExportError: the module cannot be exported whole; says where and what to do.
     """
-    options = _options(module)
+    options = dict(_options(module))
+    if not isinstance(dynamic, bool):
+        options["dynamic_shapes"] = dynamic
     args, kwargs = _arguments(module, example_inputs)
     training = {child: child.training for child in module.modules()}
     module.eval()
     try:
-        with torch.no_grad(), quiet():
-            request = _request(module, args, kwargs, options, dynamic)
+        with torch.no_grad(), quiet(), without_bfloat16(module) as cast:
+            if cast:
+                args, kwargs = cast_examples((args, kwargs))
+            request = _request(module, args, kwargs, options, bool(dynamic))
             run = Run.of(module, args, kwargs)
-            return _export_checked(module, request, run, options, capture=capture)
+            exported = _export_checked(module, request, run, options, capture=capture)
+            if cast:
+                keep_weights(exported.model)
+                exported.notes.append(NOTE)
     finally:
         for child, was in training.items():
             child.training = was
+    exported.name = type(module).__name__.lower()
+    return exported
 
 
 def _export_checked(
@@ -89,20 +109,21 @@ def _export_checked(
         with captured(module) as log:
             if log.adapters:
                 try:
-                    return _finish(module, _program(module, request), request, run, options, log)
+                    return _finish(module, request, run, options, log)
                 except EdgemoeError as error:
                     notes.append(_not_captured(log, str(error)))
                 except Exception as error:  # whatever torch raises: the plain export may work
                     notes.append(_not_captured(log, str(explain_failure(module, error))))
     try:
-        program = _program(module, request)
+        exported = _finish(module, request, run, options, Captured())
+    except EdgemoeError:
+        raise
     except Exception as error:
         call = (request.args, request.kwargs)
         failure = explain_failure(module, error, call, tokens_chosen=request.tokens_chosen)
         if notes and str(failure).splitlines()[0] not in notes[0]:
             raise ExportError(f"{failure}\n  before that, {notes[0]}") from error
         raise failure from error
-    exported = _finish(module, program, request, run, options, Captured())
     exported.notes += notes
     return exported
 
@@ -112,16 +133,37 @@ def _not_captured(log: Captured, reason: str) -> str:
     return f"experts were not captured (adapter {names}): {reason.splitlines()[0]}"
 
 
-def _program(module: nn.Module, request: _Request) -> ir.Model:
-    """Export; complex numbers get another try with the real forms that transformers brings."""
-    try:
-        return _exported_by_torch(module, request)
-    except Exception as error:
-        patches = real_forms()
-        if patches is None or not uses_complex(error):
-            raise
-        with patches:
-            return _exported_by_torch(module, request)
+def _program(module: nn.Module, request: _Request) -> tuple[ir.Model, list[str]]:
+    """Export; after a failure that a remedy may cure, export again with it.
+
+    Returns the graph, and a note for each remedy that it took.
+    """
+    left, notes = list(REMEDIES), list[str]()
+    with contextlib.ExitStack() as applied:
+        while True:
+            try:
+                return _exported_by_torch(module, request), notes
+            except Exception as error:
+                remedy = _apply_one(module, error, left, applied)
+                if remedy is None:
+                    raise
+                notes.append(f"exported with {remedy.name}: {first_line(root_of(error))}")
+
+
+def _apply_one(
+    module: nn.Module,
+    error: Exception,
+    left: list[Remedy],
+    applied: contextlib.ExitStack,
+) -> Remedy | None:
+    """Enter the next remedy that may help, and take it from those that are left."""
+    for remedy in [remedy for remedy in left if remedy.helps(error)]:
+        left.remove(remedy)
+        context = remedy.apply(module)
+        if context is not None:
+            applied.enter_context(context)
+            return remedy
+    return None
 
 
 def _exported_by_torch(module: nn.Module, request: _Request) -> ir.Model:
@@ -137,13 +179,10 @@ def _exported_by_torch(module: nn.Module, request: _Request) -> ir.Model:
 
 
 def _finish(
-    module: nn.Module,
-    model: ir.Model,
-    request: _Request,
-    run: Run,
-    options: Mapping[str, Any],
-    log: Captured,
+    module: nn.Module, request: _Request, run: Run, options: Mapping[str, Any], log: Captured
 ) -> Exported:
+    """Export, tidy up and check."""
+    model, notes = _program(module, request)
     tidy_model(model)
     tensors = [leaf for leaf in pytree.tree_leaves((request.args, request.kwargs))
                if isinstance(leaf, Tensor)]  # fmt: skip
@@ -161,7 +200,7 @@ def _finish(
     states = dict(options.get("states") or {})
     check_states(model, states)
     examples = {name: to_numpy(t) for name, t in zip(names, tensors, strict=True)}
-    return Exported(model, examples, states, options.get("vocabulary"), list(run.notes))
+    return Exported(model, examples, states, options.get("vocabulary"), [*run.notes, *notes])
 
 
 def tidy_model(model: ir.Model) -> None:
