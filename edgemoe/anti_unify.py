@@ -76,6 +76,9 @@ class AntiUnifier:
             return Template("parameter", values) if alike else None
         nodes = [value.producer() for value in values]
         first = nodes[0]
+        if graph_facts.is_op(first, "Split") and all(node is first for node in nodes):
+            assert first is not None and first.inputs[0] is not None
+            return Template("op", values, [Template("shared", (first.inputs[0],) * len(values))])
         if first is None or any(node is None for node in nodes):
             return None
         if len({(_signature(node), value.index()) for node, value in zip(nodes, values, strict=True)

@@ -243,7 +243,33 @@ def before_reshapes(value: ir.Value) -> ir.Value:
 
 def same_elements(first: ir.Value, second: ir.Value) -> bool:
     """Tell whether two values hold the same elements in order, integer casts aside."""
-    return _root(first) is _root(second)
+    one, other = _root(first), _root(second)
+    return one is other or _moved_alike(one, other)
+
+
+def _moved_alike(one: ir.Value, other: ir.Value) -> bool:
+    """Tell whether two values are the same movement of the same elements."""
+    a, b = one.producer(), other.producer()
+    if a is None or b is None or not is_op(a, *MOVEMENTS) or a.op_type != b.op_type:
+        return False
+    if len(a.inputs) != len(b.inputs) or one.index() != other.index():
+        return False
+    if {n: str(v.value) for n, v in a.attributes.items()} != {
+        n: str(v.value) for n, v in b.attributes.items()
+    }:
+        return False
+    if shape_of(one) != shape_of(other) or shape_of(a.inputs[0]) != shape_of(b.inputs[0]):
+        return False
+    return all(
+        x is y
+        or (x is not None and y is not None and (_equal_ints(x, y) or same_elements(x, y)))
+        for x, y in zip(a.inputs, b.inputs, strict=True)
+    )
+
+
+def _equal_ints(one: ir.Value, other: ir.Value) -> bool:
+    numbers = ints_of(one) if is_constant(one) else None
+    return numbers is not None and is_constant(other) and numbers == ints_of(other)
 
 
 def _root(value: ir.Value) -> ir.Value:

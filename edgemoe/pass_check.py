@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,29 @@ def onnxruntime_session(model: ir.Model, *, threads: int = 1, optimise: bool = F
     with tempfile.TemporaryDirectory() as folder:
         source: bytes | str
         if nbytes < _PROTO_LIMIT:
-            source = ir.serde.serialize_model(model).SerializeToString()
+            with _weights_inside(model):
+                source = ir.serde.serialize_model(model).SerializeToString()
         else:
             source = str(Path(folder) / "model.onnx")
             ir.save(model, source, external_data="model.data")
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+@contextlib.contextmanager
+def _weights_inside(model: ir.Model) -> Iterator[None]:
+    """Let weights that lie in files be part of the message: onnxruntime would look for the files.
+
+    It takes the paths to be relative to the current directory, and refuses all others.
+    """
+    graphs = [model.graph, *model.graph.subgraphs(), *(f.graph for f in model.functions.values())]
+    outside = [
+        (value, value.const_value) for graph in graphs for value in graph.initializers.values()
+        if isinstance(value.const_value, ir.ExternalTensor)
+    ]  # fmt: skip
+    try:
+        for value, tensor in outside:
+            value.const_value = ir.tensor(tensor.numpy(), dtype=tensor.dtype, name=tensor.name)
+        yield
+    finally:
+        for value, tensor in outside:
+            value.const_value = tensor

@@ -120,6 +120,8 @@ class Region:
     `routing` is "indexed" (`ids`: int32 or int64 [tokens, chosen]) or "scored" (`scores`:
     float32 [tokens, experts], an exact zero means "not active"). `routed_at` is the step after
     which the buffer holds its final value. `expert_bytes` are the weight bytes of one expert.
+    An id that names no expert means "nobody". `constant_ids` are the ids where they do not depend
+    on the input (soft mixtures, slots of experts); else it is empty.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Region:
     chosen: int
     expert_bytes: int
     expert_macs: int  # multiply-accumulates of one (token, expert) pair
+    constant_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,9 @@ def _variant(data: dict[str, Any]) -> Variant:
             **data,
             "buffers": tuple(Buffer(**{**x, "shape": tuple(x["shape"])}) for x in data["buffers"]),
             "steps": tuple(_step(x) for x in data["steps"]),
-            "regions": tuple(Region(**x) for x in data["regions"]),
+            "regions": tuple(
+                Region(**{**x, "constant_ids": tuple(x["constant_ids"])}) for x in data["regions"]
+            ),
         }
     )
 

@@ -87,6 +87,8 @@ class RegionBody:
             return self._shaped(self.lift(node.inputs[0]), self._inner_shape(value))
         if graph_facts.is_op(node, *ELEMENTWISE):
             return self._elementwise(node)
+        if graph_facts.is_op(node, "Gemm", "MatMul"):
+            return self._shared_product(node)
         if graph_facts.is_op(node, "Split", "Slice", "Gather", "Concat", *_NORMS, *_REDUCTIONS):
             return self._along_row(node, value)
         raise NotRowWise(f"{node.name} ({node.op_type}) is not computed row by row")
@@ -130,6 +132,19 @@ class RegionBody:
         return regions.expert_linear(
             emit, rows, self.flat_ids(), weight, bias, transposed="T" in kind[len("ExpertLinear") :]
         )
+
+    def _shared_product(self, node: ir.Node) -> ir.Value:
+        """Copy a product with a matrix that all experts share (the base of low-rank experts)."""
+        rows, weight, *bias = node.inputs
+        matrix = graph_facts.is_constant(weight) and len(graph_facts.shape_of(weight) or ()) == 2
+        if rows is None or weight is None or not matrix or graph_facts.attribute(node, "transA", 0):
+            raise NotRowWise(f"{node.name} ({node.op_type}) is not computed row by row")
+        if any(v is not None and not graph_facts.is_constant(v) for v in bias):
+            raise NotRowWise(f"{node.name} ({node.op_type}) adds something that is not constant")
+        width = (graph_facts.shape_of(rows) or (0,))[-1]
+        self.row_wise = True
+        self._outside(weight)
+        return self._copy(node, [self._shaped(self.lift(rows), (width,)), weight, *bias])[0]
 
     def _leaf(self, value: ir.Value) -> ir.Value:
         if graph_facts.is_constant(value):

@@ -11,6 +11,8 @@ T tokens, K chosen per token, S = T * K rows, E experts; weights keep the layout
     BlockUp(x[T,H], W[E,d,H], b[E,d]?) -> [T,E,d]           every expert; a zero score skips it
     BlockDown(h[T,E,d], scores[T,E], W[E,H,d], b[E,H]?) -> [T,H]
                                                             sum_e scores[t,e] * (W_e h_te + b_e)
+    RowDots(x[T,H], ids[T,K], U[N,H]) -> [T,K]              x[t] . U[ids[t,j]]
+    RowSum(s[T,K], ids[T,K], V[N,H]) -> [T,H]               sum over j of s[t,j] * V[ids[t,j]]
 """
 
 from __future__ import annotations
@@ -88,6 +90,17 @@ def block_down(
     name = "BlockDown" if bias is None else "BlockDown_bias"
     shape = (_static(h)[0], _static(weight)[1])
     return _call(emit, "BlockDown", name, inputs, shape, h.dtype)
+
+
+def row_dots(emit: Emitter, x: ir.Value, ids: ir.Value, table: ir.Value) -> ir.Value:
+    """Emit `RowDots`: x [T,H], ids int64 [T,K], table [N,H] -> [T,K]."""
+    return _call(emit, "RowDots", "RowDots", [x, ids, table], _static(ids), x.dtype)
+
+
+def row_sum(emit: Emitter, scores: ir.Value, ids: ir.Value, table: ir.Value) -> ir.Value:
+    """Emit `RowSum`: scores [T,K], ids int64 [T,K], table [N,H] -> [T,H]."""
+    shape = (_static(ids)[0], _static(table)[1])
+    return _call(emit, "RowSum", "RowSum", [scores, ids, table], shape, scores.dtype)
 
 
 def add_bodies(model: ir.Model) -> None:
@@ -226,9 +239,21 @@ def _block_down(
     return y if bias is None else b.op("Add", y, b.op("MatMul", scores, bias))
 
 
+def _row_dots(b: _Body, x: ir.Value, ids: ir.Value, table: ir.Value) -> ir.Value:
+    rows = b.op("Gather", table, ids, axis=0)  # [T,K,H]
+    return b.op("Squeeze", b.op("MatMul", rows, b.op("Unsqueeze", x, b.ints(2))), b.ints(2))
+
+
+def _row_sum(b: _Body, scores: ir.Value, ids: ir.Value, table: ir.Value) -> ir.Value:
+    rows = b.op("Gather", table, ids, axis=0)  # [T,K,H]
+    return b.op("Squeeze", b.op("MatMul", b.op("Unsqueeze", scores, b.ints(1)), rows), b.ints(1))
+
+
 _BODIES: dict[str, tuple[str, tuple[str, ...], Callable[..., ir.Value]]] = {
     "Dispatch": ("Dispatch", ("x", "ids"), _dispatch),
     "Combine": ("Combine", ("y", "weights"), _combine),
+    "RowDots": ("RowDots", ("x", "ids", "table"), _row_dots),
+    "RowSum": ("RowSum", ("scores", "ids", "table"), _row_sum),
     "BlockUp": ("BlockUp", ("x", "weight"), _block_up),
     "BlockUp_bias": ("BlockUp", ("x", "weight", "bias"), _block_up),
     "BlockDown": ("BlockDown", ("h", "scores", "weight"), _block_down),

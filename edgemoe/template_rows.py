@@ -18,7 +18,10 @@ from edgemoe.emit import Emitter
 from edgemoe.graph_facts import ELEMENTWISE, RESHAPES
 from edgemoe.stacked_weights import stack
 
-_ALONG = frozenset({"Split", "Slice", "Softmax", "RMSNormalization", "LayerNormalization"})
+_REDUCTIONS = frozenset({"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2"})
+_ALONG = _REDUCTIONS | {"Split", "Slice", "Softmax", "RMSNormalization", "LayerNormalization"}
+LIFTED = ELEMENTWISE | RESHAPES | _ALONG | {"Gemm", "MatMul"}
+"""Operators that may stand in the body of an expert."""
 
 
 class NotLifted(Exception):
@@ -169,9 +172,17 @@ class TemplateRows:
         others: list[ir.Value | None] = [
             None if child is None else child.value for child in template.children[1:]
         ]
+        norms = template.is_op("RMSNormalization", "LayerNormalization")
+        if norms:
+            return self._norm(template, lead, rank, attributes)
         if any(child is not None and child.kind != "shared" for child in template.children[1:]):
             raise NotLifted(f"{node.name} ({node.op_type}) differs between experts")
-        if template.is_op("Slice"):
+        if template.is_op(*_REDUCTIONS):
+            axes = graph_facts.axes_of(node)
+            if not axes or min(axes) < lead:
+                raise NotLifted(f"{node.name} ({node.op_type}) goes across rows")
+            others = [self.emit.ints(*(axis - lead + 1 for axis in axes))]
+        elif template.is_op("Slice"):
             axes = graph_facts.ints_of(others[2]) if len(others) > 2 else None
             axes = [axis + rank if axis < 0 else axis for axis in axes or []]
             if not axes or min(axes) < lead:
@@ -185,6 +196,28 @@ class TemplateRows:
         inputs = [self.lift(source), *others]
         made = self._at(template).node(node.op_type, inputs, attributes, outputs=len(node.outputs))
         return made.outputs[template.value.index() or 0]
+
+    def _norm(
+        self, template: Template, lead: int, rank: int, attributes: dict[str, object]
+    ) -> ir.Value:
+        """Normalise a row; scales of the experts' own become a product behind the norm."""
+        node = template.node
+        axis = graph_facts.axis_of(node, -1, rank)
+        source, *scales = template.children
+        if axis < lead or source is None:
+            raise NotLifted(f"{node.name} ({node.op_type}) goes across rows")
+        attributes["axis"] = axis - lead + 1
+        rows, emit = self.lift(source), self._at(template)
+        if all(scale is None or scale.kind == "shared" for scale in scales):
+            inputs = [rows, *(None if scale is None else scale.value for scale in scales)]
+            return emit.node(node.op_type, inputs, attributes).outputs[0]
+        shape = graph_facts.shape_of(scales[0].value) if scales[0] is not None else None
+        ones = emit.constant(np.ones(shape or (1,), np.float32), "ones")
+        y = emit.node(node.op_type, [rows, ones], attributes).outputs[0]
+        for op_type, scale in zip(("Mul", "Add"), scales, strict=False):
+            if scale is not None:
+                y = emit.op(op_type, y, self._operand(scale, template))
+        return y
 
     def _copy(self, template: Template, operands: list[ir.Value | None]) -> ir.Value:
         node = template.node

@@ -38,6 +38,10 @@ def can_be_zero(value: ir.Value | None, depth: int = 24) -> str | None:
         return node.op_type
     if graph_facts.is_op(node, "Where"):
         return "Where" if any(is_zero(v) for v in node.inputs[1:]) else None
+    if graph_facts.is_op(node, "Concat", "Add"):
+        left = [v for v in node.inputs if not is_zero(v)]
+        found = [can_be_zero(v, depth - 1) for v in left] or ["zeros"]
+        return found[0] if all(found) else None
     if graph_facts.is_op(node, "Cast"):
         source = node.inputs[0]
         boolean = source is not None and source.dtype == ir.DataType.BOOL
@@ -62,6 +66,8 @@ def is_zero(value: ir.Value | None) -> bool:
         return array is not None and array.dtype.kind in "fiub" and not array.any()
     if graph_facts.is_op(node, "Expand", "Cast", "CastLike", "Tile", *graph_facts.RESHAPES):
         return is_zero(node.inputs[0]) if node is not None else False
+    if graph_facts.is_op(node, "Mul") and node is not None:  # of finite numbers
+        return any(is_zero(factor) for factor in node.inputs)
     if node is not None and graph_facts.is_op(node, "ConstantOfShape"):
         fill = node.attributes.get("value")
         return fill is None or not fill.as_tensor().numpy().any()

@@ -7,10 +7,11 @@ import onnx_ir as ir
 from edgemoe import graph_facts, regions
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.emit import Emitter
+from edgemoe.expert_classes import FORM
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.outline import free_name, outline
 from edgemoe.region_body import NotRowWise, RegionBody
-from edgemoe.row_source import with_shape
+from edgemoe.row_source import gathered_ids, with_shape
 
 
 @graph_pass(
@@ -22,6 +23,9 @@ from edgemoe.row_source import with_shape
         "recognise_grouped",
         "recognise_scaled_inputs",
         "recognise_scatter_loops",
+        "recognise_selections",
+        "recognise_slots",
+        "recognise_stacked_sums",
     ),
     exact="reassociation",
 )
@@ -34,6 +38,8 @@ def group_regions(model: ir.Model, context: PassContext) -> int:
     changes = 0
     for node in list(model.graph):
         if graph_facts.kind_of(node) == "Combine":
+            if _noted_apart(node, context):
+                continue
             try:
                 changes += _group(model, node, context)
             except NotRowWise as reason:
@@ -79,15 +85,97 @@ def _group(model: ir.Model, node: ir.Node, context: PassContext) -> int:
         model, name, "MoE", [body.x, ids, weights, *body.weight_inputs, *body.extra],
         ["x", "ids", "weights"], [total], metadata,
     )  # fmt: skip
-    text = f"{name}: {experts} experts, {chosen} chosen for each of {tokens} tokens"
+    form = node.metadata_props.get(FORM, "indexed")
+    text = f"{name}: {experts} experts, {_how(form, chosen, tokens)}"
     facts = {
-        "form": "indexed", "region": name, "E": experts, "k": chosen, "T": tokens,
+        "form": form, "region": name, "E": experts, "k": chosen, "T": tokens,
         "weights": [str(value.name) for value in body.weight_inputs],
     }  # fmt: skip
     context.notes.append(
         Note("matched", "experts", text, node.name or "", graph_facts.origin_of(call), dict(facts))
     )
     return 1
+
+
+def _how(form: str, chosen: int, tokens: int) -> str:
+    """Say in words which experts a token goes through."""
+    return {
+        "indexed": f"{chosen} chosen for each of {tokens} tokens",
+        "selected": f"one or none selected for each of {tokens} tokens",
+        "conditional": f"for those of {tokens} tokens that a condition selects",
+        "scored": f"skipped where the score is zero, for {tokens} tokens",
+        "soft": f"all of them for each of {tokens} tokens (soft weights)",
+        "slotted": f"{tokens} slots in all, empty ones are skipped",
+    }[form]
+
+
+def _noted_apart(node: ir.Node, context: PassContext) -> bool:
+    """Note experts that cannot become one region: shared by several sums, or without a matrix."""
+    y, weights = node.inputs
+    assert y is not None and weights is not None
+    tokens, chosen = graph_facts.shape_of(weights) or (0, 0)
+    facts: dict[str, object]
+    sums = sums_over(y)
+    if len(sums) > 1:
+        linear = _last_linear(y, tokens * chosen)
+        weight = linear.inputs[2]
+        experts = (graph_facts.shape_of(weight) or (0,))[0]
+        if node is sums[0]:
+            form = node.metadata_props.get(FORM, "soft")
+            facts = {"form": form, "E": experts, "k": chosen, "T": tokens, "sums": len(sums),
+                     "weights": [str(weight.name)] if weight is not None else []}  # fmt: skip
+            text = f"{experts} experts, weighed in {len(sums)} ways: computed once"
+            origin = graph_facts.origin_of(linear)
+            context.notes.append(
+                Note("matched", "experts", text, node.name or "", origin, facts)
+            )
+        return True
+    tables = modulated(y)
+    if tables:
+        experts = (graph_facts.shape_of(tables[0]) or (0,))[0]
+        facts = {"form": "modulated", "E": experts, "k": chosen, "T": tokens,
+                 "weights": [str(table.name) for table in tables]}  # fmt: skip
+        text = f"{experts} experts share their products and scale or shift them by own vectors"
+        context.notes.append(
+            Note("matched", "experts", text, node.name or "", graph_facts.origin_of(node), facts)
+        )
+        return True
+    return False
+
+
+def sums_over(y: ir.Value) -> list[ir.Node]:
+    """Return the weighted sums that read these rows, in the order of the graph."""
+    found: list[ir.Node] = []
+    todo = [graph_facts.before_reshapes(y)]
+    while todo:
+        for use in todo.pop().uses():
+            if graph_facts.kind_of(use.node) == "Combine" and use.idx == 0:
+                found.append(use.node)
+            elif graph_facts.is_op(use.node, *graph_facts.RESHAPES):
+                todo.extend(use.node.outputs)
+    return sorted(found, key=lambda node: str(node.name))
+
+
+def modulated(y: ir.Value, limit: int = 200) -> list[ir.Value]:
+    """Return tables [E, w] of which rows are taken by run-time ids, where no expert has a product.
+
+    [] where an expert product leads to `y`, or no such table does.
+    """
+    found: list[ir.Value] = []
+    todo, seen = [y], set[ir.Node]()
+    while todo and len(seen) < limit:
+        node = todo.pop().producer()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if graph_facts.kind_of(node) in regions.EXPERT_LINEARS:
+            return []
+        ids = gathered_ids(node, rank=2)
+        if ids is not None and node.inputs[0] is not None:
+            found.append(node.inputs[0])
+        elif graph_facts.kind_of(node) not in ("MoE", "Combine", "Route"):
+            todo.extend(v for v in node.inputs if v is not None)
+    return found
 
 
 def _last_linear(y: ir.Value, rows: int) -> ir.Node:

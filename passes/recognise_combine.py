@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
 
@@ -9,14 +11,17 @@ from edgemoe import graph_facts, regions
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.emit import Emitter, replace
 from edgemoe.graph_pass import PassContext, graph_pass
-from edgemoe.row_source import with_shape
+from edgemoe.routing_matrix import distinct_ids
+from edgemoe.row_source import gathered_ids, with_shape
 
 _FOLLOWED = graph_facts.ELEMENTWISE | graph_facts.RESHAPES | {"Split", "Slice", "Concat"}
 _NORMS = frozenset({"RMSNormalization", "LayerNormalization"})
 
 
 @graph_pass(
-    phase="recognise", after=("absorb_expert_bias", "recognise_stacked"), exact="reassociation"
+    phase="recognise",
+    after=("absorb_expert_bias", "recognise_chosen_matrix", "recognise_stacked"),
+    exact="reassociation"
 )
 def recognise_combine(model: ir.Model, context: PassContext) -> int:
     """Turn the weighting and summing of expert outputs into `Combine`.
@@ -56,6 +61,29 @@ def rows_of_experts(value: ir.Value) -> int | None:
     return found
 
 
+def rows_modulated(value: ir.Value, limit: int = 100) -> int | None:
+    """Return S when rows [S, ...] are computed with vectors gathered by a choice of experts.
+
+    Products on the way are shared by all experts (FiLM).
+    """
+    todo, seen = [value], set[ir.Node]()
+    while todo and len(seen) < limit:
+        node = todo.pop().producer()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        ids = gathered_ids(node, rank=2)
+        experts = (graph_facts.shape_of(node.inputs[0]) or (0,))[0] if ids is not None else 0
+        if ids is not None and distinct_ids(ids, experts):
+            return graph_facts.size_of(ids)
+        shared = graph_facts.is_op(node, "MatMul", "Gemm") and graph_facts.is_constant(
+            node.inputs[1]
+        )
+        if shared or graph_facts.is_op(node, *_FOLLOWED, *_NORMS):
+            todo.extend(v for v in node.inputs if v is not None)
+    return None
+
+
 def _from_sum(node: ir.Node) -> int:
     source = node.inputs[0]
     shape, axes = graph_facts.shape_of(source), graph_facts.axes_of(node)
@@ -64,13 +92,23 @@ def _from_sum(node: ir.Node) -> int:
     axis = axes[0]
     tokens = int(np.prod(shape[:axis]))
     chosen, width = shape[axis], int(np.prod(shape[axis + 1 :]))
-    if rows_of_experts(source) != tokens * chosen or axis == len(shape) - 1:
+    if axis == len(shape) - 1:
         return 0
-    y, weights = _weighted(source, tokens * chosen, width)
+    y, weights = source, None
+    if rows_of_experts(source) == tokens * chosen:
+        y, weights = _weighted(source, tokens * chosen, width)
+    elif rows_modulated(source) == tokens * chosen:
+        y, weights = _weighted(source, tokens * chosen, width, rows_modulated)
+        if weights is None:
+            return 0
+    else:
+        return 0
     return _emit(node, y, weights, tokens, chosen, width)
 
 
-def _weighted(source: ir.Value, rows: int, width: int) -> tuple[ir.Value, ir.Value | None]:
+def _weighted(
+    source: ir.Value, rows: int, width: int, rows_of: Callable[[ir.Value], int | None] | None = None
+) -> tuple[ir.Value, ir.Value | None]:
     """Split y * w, w one number per row; (source, None) when it is no such product."""
     product = graph_facts.before_reshapes(source).producer()
     if not graph_facts.is_op(product, "Mul") or product is None:
@@ -79,7 +117,7 @@ def _weighted(source: ir.Value, rows: int, width: int) -> tuple[ir.Value, ir.Val
     for y, w in (product.inputs, tuple(reversed(product.inputs))):
         if y is None or w is None or shape is None or graph_facts.shape_of(y) != shape:
             continue
-        if is_per_row(w, shape, rows) and rows_of_experts(y) == rows:
+        if is_per_row(w, shape, rows) and (rows_of or rows_of_experts)(y) == rows:
             return y, w
     return source, None
 
@@ -138,18 +176,18 @@ def _single(node: ir.Node) -> int:
         return 0
     width = int(np.prod(shape)) // rows
     y, weights = _weighted(output, rows, width)
-    if weights is None or y is output or _goes_on(output):
+    if weights is None or y is output or goes_on(output):
         return 0
     return _emit(node, y, weights, rows, 1, width)
 
 
-def _goes_on(value: ir.Value) -> bool:
+def goes_on(value: ir.Value) -> bool:
     """Tell whether another expert product or a sum over experts reads this value."""
     for use in value.uses():
         user = use.node
         if graph_facts.kind_of(user) in (*regions.EXPERT_LINEARS, "Combine"):
             return True
-        if graph_facts.is_op(user, *_FOLLOWED, *_NORMS) and any(map(_goes_on, user.outputs)):
+        if graph_facts.is_op(user, *_FOLLOWED, *_NORMS) and any(map(goes_on, user.outputs)):
             return True
     return False
 

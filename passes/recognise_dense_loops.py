@@ -1,36 +1,44 @@
-"""Recognise unrolled experts that all see every token and are weighted by a top-k matrix."""
+"""Recognise sums over experts that all see every token: each times a weight of the token."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts, regions
-from edgemoe.anti_unify import AntiUnifier, Template
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.emit import Emitter, replace
+from edgemoe.expert_classes import (
+    ExpertClass,
+    classify,
+    emit_class,
+    every_expert,
+    ids_within,
+    where_not_zero,
+)
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.routing_matrix import choice_of
 from edgemoe.row_source import with_shape
-from edgemoe.template_rows import NotLifted, TemplateRows, emit_combine
-from edgemoe.zero_scores import is_zero
+from edgemoe.template_rows import NotLifted
+from edgemoe.zero_scores import can_be_zero, is_zero
 
 
 @dataclass
 class Term:
-    """One summand weight[:, e] * f_e(x)."""
+    """One summand weight * f_e(x), the weight one number per token."""
 
     value: ir.Value  # f_e(x)
-    matrix: ir.Value
-    expert: int
+    weight: ir.Value  # [.., 1]
     summand: ir.Value
+    column: tuple[ir.Value, int] | None  # (R, e) where the weight is R[:, e]
 
 
-@graph_pass(phase="recognise", exact="reassociation")
+@graph_pass(phase="recognise", after=("recognise_scatter_loops",), exact="reassociation")
 def recognise_dense_loops(model: ir.Model, context: PassContext) -> int:
-    """Compute only the chosen experts of a sum over all experts with a top-k weight matrix.
+    """Compute only the experts that count in a sum of experts times weights of the token.
 
     Given:  R = ScatterElements(0, ids, w); y = Add(Mul(R[:,0], f_0(x)), Mul(R[:,1], f_1(x)))
     Result: y = Combine(f(Dispatch(x, ids), ids), w), f of `ExpertLinear` with stacked weights
@@ -38,27 +46,18 @@ def recognise_dense_loops(model: ir.Model, context: PassContext) -> int:
     changes = 0
     for node in list(model.graph):
         summands = sum_terms(node)
-        if len(summands) < 2:
+        terms = [term for value in summands if (term := _term(value)) is not None]
+        if not terms:
             continue
-        groups: dict[ir.Value, list[Term]] = {}
-        for value in summands:
-            term = _term(value)
-            if term is not None:
-                groups.setdefault(term.matrix, []).append(term)
-        for matrix, terms in groups.items():
-            if len(terms) < 2:
-                continue
-            rest = [v for v in summands if v not in [t.summand for t in terms] and not is_zero(v)]
-            try:
-                changes += _rewrite(node, matrix, terms, rest, context)
-            except NotLifted as reason:
-                context.notes.append(
-                    Note("missed", "experts",
-                         f"{len(terms)} experts are computed for every token: {reason}",
-                         node.name or "", graph_facts.origin_of(node), {"dense": True})
-                )  # fmt: skip
-                remove_dead_nodes(model.graph)
-            break
+        try:
+            changes += _rewrite(node, summands, terms)
+        except NotLifted as reason:
+            context.notes.append(
+                Note("missed", "experts",
+                     f"{len(terms)} experts are computed for every token: {reason}",
+                     node.name or "", graph_facts.origin_of(node), {"dense": True})
+            )  # fmt: skip
+            remove_dead_nodes(model.graph)
     if changes:
         regions.add_bodies(model)
     return changes
@@ -86,14 +85,55 @@ def sum_terms(node: ir.Node) -> list[ir.Value]:
 
 
 def _term(value: ir.Value) -> Term | None:
-    product = graph_facts.made_by(value, "Mul")
-    if product is None:
+    """Split a product into the factors with one number per token and what they weigh."""
+    shape = graph_facts.shape_of(value)
+    if graph_facts.made_by(value, "Mul") is None or shape is None or len(shape) < 2:
         return None
-    for weight, y in (product.inputs, tuple(reversed(product.inputs))):
-        column = _column(weight)
-        if column is not None and y is not None:
-            return Term(y, *column, value)
-    return None
+    weights: list[ir.Value] = []
+    body: ir.Value | None = value
+    while (product := graph_facts.made_by(body, "Mul")) is not None:
+        first, second = product.inputs
+        narrow = [v for v in (first, second) if _is_per_token(v, shape)]
+        if len(narrow) != 1 or (body is not value and graph_facts.only_user(body) is None):
+            break
+        weights.append(narrow[0])
+        body = second if narrow[0] is first else first
+    if not weights or body is None or graph_facts.shape_of(body) != shape:
+        return None
+    if not _leads_to_product(body):
+        return None
+    emit = Emitter(value.producer())  # type: ignore[arg-type]
+    weight = weights[0]
+    for other in weights[1:]:
+        weight = emit.op("Mul", weight, other)
+    column = _column(weight) if len(weights) == 1 else None
+    return Term(body, weight, value, column)
+
+
+def _is_per_token(value: ir.Value | None, shape: tuple[int, ...]) -> bool:
+    own = graph_facts.shape_of(value)
+    if value is None or own is None or graph_facts.is_constant(value) or shape[-1] == 1:
+        return False
+    return len(own) == len(shape) and own == (*shape[:-1], 1)
+
+
+def _leads_to_product(value: ir.Value, limit: int = 60) -> bool:
+    """Tell whether a product with a constant matrix is near, and nothing that mixes rows before."""
+    from edgemoe.template_rows import LIFTED
+
+    todo, seen = [value], set[ir.Node]()
+    while todo and len(seen) < limit:
+        node = todo.pop().producer()
+        if node is None or node in seen or not graph_facts.is_op(node, *LIFTED):
+            continue
+        seen.add(node)
+        if graph_facts.is_op(node, "Gemm", "MatMul"):
+            weight = node.inputs[1]
+            if graph_facts.is_constant(weight) and len(graph_facts.shape_of(weight) or ()) == 2:
+                return True
+            continue
+        todo.extend(v for v in node.inputs if v is not None)
+    return False
 
 
 def _column(value: ir.Value | None) -> tuple[ir.Value, int] | None:
@@ -123,56 +163,146 @@ def _column(value: ir.Value | None) -> tuple[ir.Value, int] | None:
     return None
 
 
-def _rewrite(
-    node: ir.Node, matrix: ir.Value, terms: list[Term], rest: list[ir.Value], context: PassContext
-) -> int:
-    shape = graph_facts.shape_of(matrix)
+def _rewrite(node: ir.Node, summands: list[ir.Value], terms: list[Term]) -> int:
+    """Take the terms that belong together out of the sum, and add what their experts give."""
     out = graph_facts.shape_of(node.outputs[0])
-    assert shape is not None and out is not None
-    experts, tokens = shape[-1], int(np.prod(shape[:-1]))
-    if sorted(term.expert for term in terms) != list(range(experts)):
-        raise NotLifted(f"{len(terms)} terms do not cover the {experts} columns of {matrix.name}")
-    template = AntiUnifier().unify([term.value for term in terms])
-    if template is None:
-        raise NotLifted("the experts are not computed alike")
+    assert out is not None
+    tokens = int(np.prod(out[:-1]))
     emit = Emitter(node)
+    taken: list[Term] = []
+    totals: list[ir.Value] = []
+    for group in _by_matrix(terms):
+        found = _experts(emit, group, tokens)
+        for members, total in found:
+            taken += [group[n] for n in members.members]
+            totals.append(total)
+    if not totals:
+        return 0
+    gone = {term.summand for term in taken}
+    rest = [v for v in summands if v not in gone and not is_zero(v)]
+    result = None
+    for value in [*(emit.reshape(total, *out) for total in totals), *rest]:
+        result = value if result is None else emit.op("Add", result, value)
+    assert result is not None
+    return int(replace(node.outputs[0], result))
+
+
+def _by_matrix(terms: list[Term]) -> list[list[Term]]:
+    """Columns of one matrix belong together; so do all weights that are made apart."""
+    groups: dict[ir.Value | None, list[Term]] = {}
+    for term in terms:
+        groups.setdefault(term.column[0] if term.column else None, []).append(term)
+    return list(groups.values())
+
+
+def _experts(
+    emit: Emitter, terms: list[Term], tokens: int
+) -> list[tuple[ExpertClass, ir.Value]]:
+    column = terms[0].column
+    if column is None:
+        return _apart(emit, terms, tokens)
+    matrix = column[0]
+    shape = graph_facts.shape_of(matrix)
+    assert shape is not None
+    experts, numbers = shape[-1], [t.column[1] for t in terms if t.column is not None]
+    if int(np.prod(shape[:-1])) != tokens or len(terms) < 2:
+        return []
+    classes = classify([term.value for term in terms])
+    if not classes:
+        raise NotLifted("the experts are not computed alike")
     choice = choice_of(emit, matrix, experts)
-    if choice is None:
-        raise NotLifted(f"{matrix.name} is not known to be zero for experts that are not chosen")
+    found = []
+    for members in classes:
+        own = [numbers[n] for n in members.members]
+        if choice is not None and len(set(numbers)) == len(numbers):
+            ids, weights = _flat(emit, choice, tokens)
+            ids, chosen = ids_within(emit, ids, weights, own, experts)
+            found.append((members, emit_class(emit, members, ids, chosen)))
+            continue
+        form = "soft" if can_be_zero(matrix) is None else "scored"
+        found.append((members, _by_columns(emit, members, terms, tokens, form)))
+    return found
+
+
+def _apart(emit: Emitter, terms: list[Term], tokens: int) -> list[tuple[ExpertClass, ir.Value]]:
+    """Weights that are no columns of one matrix: experts where they can be zero, else ordinary."""
+    terms_with_zeros = [t for t in terms if can_be_zero(t.weight) is not None]
+    if not terms_with_zeros:
+        return []
+    found = []
+    picks = [_picked(term.weight) for term in terms_with_zeros]
+    if (choice := _one_choice(picks)) is not None:
+        ids, weights = _flat(emit, choice, tokens)
+        numbers = [pick[2] for pick in picks if pick is not None]
+        for members in classify([term.value for term in terms_with_zeros]):
+            own = [numbers[n] for n in members.members]
+            inside, chosen = ids_within(emit, ids, weights, own, max(numbers) + 1)
+            places = [terms.index(terms_with_zeros[n]) for n in members.members]
+            total = emit_class(emit, members, inside, chosen)
+            found.append((ExpertClass(members.template, places), total))
+        return found
+    classes = classify([term.value for term in terms_with_zeros])
+    form = "scored" if sum(len(members.members) for members in classes) > 1 else "conditional"
+    for members in classes:
+        total = _by_columns(emit, members, terms_with_zeros, tokens, form)
+        places = [terms.index(terms_with_zeros[n]) for n in members.members]
+        found.append((ExpertClass(members.template, places), total))
+    return found
+
+
+def _picked(weight: ir.Value) -> tuple[ir.Value, ir.Value, int] | None:
+    """Return (ids, w, e) when the weight of a token is the sum of w where the ids are e."""
+    summed = graph_facts.made_by(graph_facts.before_reshapes(weight), "ReduceSum")
+    product = graph_facts.made_by(summed.inputs[0], "Mul") if summed is not None else None
+    if summed is None or product is None:
+        return None
+    for mask, weights in (product.inputs, tuple(reversed(product.inputs))):
+        cast = graph_facts.made_by(mask, "Cast")
+        equal = graph_facts.made_by(cast.inputs[0], "Equal") if cast is not None else None
+        if equal is None or weights is None:
+            continue
+        number = graph_facts.ints_of(equal.inputs[1])
+        ids, shape = equal.inputs[0], graph_facts.shape_of(weights)
+        if ids is None or number is None or len(number) != 1 or number[0] < 0:
+            continue
+        axes = graph_facts.axes_of(summed)
+        if shape is not None and graph_facts.shape_of(ids) == shape and axes == [len(shape) - 1]:
+            return ids, weights, number[0]
+    return None
+
+
+def _one_choice(
+    picks: Sequence[tuple[ir.Value, ir.Value, int] | None],
+) -> tuple[ir.Value, ir.Value] | None:
+    """Return ids and weights when all weights are picked from the same ones, for other experts."""
+    first = picks[0]
+    if first is None or len({pick[2] for pick in picks if pick is not None}) != len(picks):
+        return None
+    for pick in picks:
+        if pick is None or not graph_facts.same_elements(pick[0], first[0]):
+            return None
+        if not graph_facts.same_elements(pick[1], first[1]):
+            return None
+    return first[0], first[1]
+
+
+def _by_columns(
+    emit: Emitter, members: ExpertClass, terms: list[Term], tokens: int, form: str
+) -> ir.Value:
+    """Weigh each expert of a class by its own column; zero means that it is skipped."""
+    columns = [emit.reshape(terms[n].weight, tokens, 1) for n in members.members]
+    scores = columns[0] if len(columns) == 1 else emit.op("Concat", *columns, axis=1)
+    if form == "soft":
+        ids = every_expert(emit, tokens, len(columns))
+    else:
+        ids = where_not_zero(emit, scores)
+    return emit_class(emit, members, ids, scores, form)
+
+
+def _flat(
+    emit: Emitter, choice: tuple[ir.Value, ir.Value], tokens: int
+) -> tuple[ir.Value, ir.Value]:
     ids, weights = choice
-    chosen = (graph_facts.size_of(ids) or 0) // tokens
-    ids = emit.cast(emit.reshape(with_shape(ids, (tokens, chosen)), tokens, chosen),
-                    ir.DataType.INT64)  # fmt: skip
-    rows = dense_rows(emit, ids, [term.expert for term in terms])
-    y = rows.lift(template)
-    total = emit_combine(rows, y, with_shape(weights, (tokens, chosen)), tokens, chosen)
-    result = emit.reshape(total, *out)
-    for value in rest:
-        result = emit.op("Add", result, value)
-    replace(node.outputs[0], result)
-    return 1
-
-
-def dense_rows(emit: Emitter, ids: ir.Value, order: list[int]) -> TemplateRows:
-    """Prepare to lift a template of values [T, ...], experts numbered by `order`."""
-    tokens, chosen = graph_facts.shape_of(ids) or (0, 0)
-
-    def lead(part: Template) -> int:
-        shape = graph_facts.shape_of(part.value) or ()
-        for count in range(1, len(shape) + 1):
-            if int(np.prod(shape[:count])) == tokens:
-                return count
-        raise NotLifted(f"{part.value.name} with shape {shape} has no axis for the tokens")
-
-    def leaf(part: Template) -> ir.Value | None:
-        if part.kind != "shared" or graph_facts.is_constant(part.value):
-            return None
-        shape = graph_facts.shape_of(part.value)
-        if shape is None:
-            return None
-        inner = shape[lead(part) :]
-        width = int(np.prod(inner))
-        source = emit.reshape(with_shape(part.value, (tokens, width)), tokens, width)
-        return emit.reshape(regions.dispatch(emit, source, ids), tokens * chosen, *inner)
-
-    return TemplateRows(emit, ids, tokens * chosen, order, leaf, lead)
+    shape = (tokens, (graph_facts.size_of(ids) or 0) // tokens)
+    ids = emit.cast(emit.reshape(with_shape(ids, shape), *shape), ir.DataType.INT64)
+    return ids, emit.reshape(with_shape(weights, shape), *shape)

@@ -71,8 +71,8 @@ def _chain(last: ir.Node) -> Chain | None:
     node: ir.Node | None = last
     start: ir.Value | None = None
     while node is not None:
-        base, index, update = node.inputs
-        added = _added(node, base, index, update)
+        base, index, _ = node.inputs
+        added = added_by(node)
         if added is None or base is None or index is None:
             break
         nodes.append(node)
@@ -85,10 +85,9 @@ def _chain(last: ir.Node) -> Chain | None:
     return Chain(nodes[::-1], updates[::-1], rows[::-1], start)
 
 
-def _added(
-    node: ir.Node, base: ir.Value | None, index: ir.Value | None, update: ir.Value | None
-) -> ir.Value | None:
+def added_by(node: ir.Node) -> ir.Value | None:
     """Return what a ScatterND adds to the rows: with reduction, or as acc[r] = acc[r] + v."""
+    base, index, update = node.inputs
     reduction = graph_facts.text_attribute(node, "reduction", "none")
     if reduction == "add":
         return update

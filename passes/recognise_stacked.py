@@ -9,8 +9,8 @@ from edgemoe import constant_eval, graph_facts, regions
 from edgemoe.anti_unify import AntiUnifier
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.emit import Emitter, replace
+from edgemoe.expert_classes import dense_rows
 from edgemoe.graph_pass import Note, PassContext, graph_pass
-from edgemoe.passes.recognise_dense_loops import dense_rows
 from edgemoe.routing_matrix import distinct_ids
 from edgemoe.row_source import with_shape
 from edgemoe.template_rows import NotLifted

@@ -78,7 +78,9 @@ class RoutingRecorder:
         """Record the regions whose routing this step finished."""
         for region in self._at.get((info.variant, info.step), ()):
             variant = self._variants[info.variant]
-            data = _read_buffer(variant["buffers"][region["buffer"]], info)
+            data = np.array(region.get("constant_ids", ()), np.int64)
+            if not data.size:
+                data = _read_buffer(variant["buffers"][region["buffer"]], info)
             pairs = _pairs(region, data)
             if info.tokens and variant["tokens"]:  # the rest of the bucket is padding
                 pairs = pairs[: len(pairs) * info.tokens // variant["tokens"]]

@@ -93,7 +93,7 @@ def _lower(model: ir.Model, program: Program) -> None:
 
 def inline_regions(model: ir.Model) -> None:
     """Replace calls of regions and primitives that no kernel takes by their bodies."""
-    from onnx_ir.passes.common import InlinePass
+    from onnx_ir.passes.common import InlinePass, NameFixPass
 
     while True:
         refused = {
@@ -104,6 +104,7 @@ def inline_regions(model: ir.Model) -> None:
         if not refused:
             return
         InlinePass(criteria=_one_of(refused))(model)
+        NameFixPass()(model)  # values inside functions have names of their own, `val_0` for one
 
 
 def _one_of(identifiers: set[tuple[str, str, str]]) -> Callable[[ir.Function], bool]:

@@ -146,7 +146,9 @@ def _to_onnx(
 
 def _tensor(value: ir.Value) -> onnx.TensorProto:
     assert value.const_value is not None
-    proto = ir.serde.serialize_tensor(value.const_value)
+    tensor = value.const_value
+    # A reference to a file would be looked for in the current directory.
+    proto = ir.serde.serialize_tensor(ir.tensor(tensor.numpy(), dtype=tensor.dtype))
     proto.name = str(value.name)
     return proto
 

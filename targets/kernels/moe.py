@@ -13,12 +13,13 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
-from edgemoe import graph_facts
+from edgemoe import constant_eval, graph_facts
 from edgemoe.plan import DTYPE_BYTES, Pointer, Region, WeightSection
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise, shape_of
 from edgemoe.targets.kernels.experts import Experts, Result, Source, pack_expert
+from edgemoe.targets.kernels.fill import Fill
 from edgemoe.targets.kernels.group_tokens import GroupTokens
 from edgemoe.targets.kernels.moe_stages import LINEARS, Port, Stage, stages_of
 from edgemoe.targets.site import Array, Site, reader, size_of
@@ -76,9 +77,17 @@ def lower(site: Site) -> None:
             routing="scored" if routing == "scored" else "indexed",
             buffer=site.buffer(route), routed_at=group.step, tokens=tokens, experts=experts,
             chosen=width, expert_bytes=bytes_before * DTYPE_BYTES[site.program.weight_dtype],
-            expert_macs=macs,
+            expert_macs=macs, constant_ids=_constant_ids(route),
         )
     )  # fmt: skip
+
+
+def _constant_ids(route: ir.Value) -> tuple[int, ...]:
+    try:
+        (array,) = constant_eval.evaluate([route])
+    except ValueError:  # they depend on the input
+        return ()
+    return tuple(int(number) for number in array.reshape(-1))
 
 
 def _depth(site: Site, stage: Stage) -> int:
@@ -202,4 +211,29 @@ def _lower_single(site: Site) -> None:
     stage = Stage(body, epilogue, [port], x)
     group = _Group(site, ids, slots, shape_of(weight)[0], "indexed")
     depth = _depth(site, stage)
-    group.product(stage, site.buffer(x), site.outputs[0], "slot", "slot", depth, 1, slots, None)
+    if may_be_nobody(ids):
+        Fill.append(site.program, site.outputs[0], 4 * slots * port.columns, origin=site.origin)
+    number = len(site.program.regions)
+    group.product(stage, site.buffer(x), site.outputs[0], "slot", "slot", depth, 1, slots, number)
+    each = depth * port.columns
+    site.program.regions.append(
+        Region(
+            name=str(site.node.name or site.node.op_type), origin=site.origin, routing="indexed",
+            buffer=site.buffer(ids), routed_at=group.step, tokens=slots,
+            experts=shape_of(weight)[0], chosen=1, expert_macs=each,
+            expert_bytes=each * DTYPE_BYTES[site.program.weight_dtype],
+            constant_ids=_constant_ids(ids),
+        )
+    )  # fmt: skip
+
+
+def may_be_nobody(ids: ir.Value) -> bool:
+    """Tell whether an id may name no expert: not where they are chosen, or written down."""
+    value = graph_facts.before_reshapes(ids)
+    while (cast := graph_facts.made_by(value, "Cast")) is not None and cast.inputs[0] is not None:
+        value = graph_facts.before_reshapes(cast.inputs[0])
+    if numbers := _constant_ids(value):
+        return min(numbers) < 0
+    node = value.producer()
+    chosen = graph_facts.is_op(node, "TopK", "ArgMax", "ArgMin")
+    return not chosen and graph_facts.kind_of(node) != "Route"

@@ -74,7 +74,9 @@ class Family:
         return [t.numpy() for t in pytree.tree_leaves(result)]
 
     def explain(self) -> Any:
-        return edgemoe.explain(str(self.path), tokens=self.tokens())
+        from edgemoe.compiler import explain
+
+        return explain(str(self.path), tokens=self.tokens())
 
     def compile(self, out: Path) -> Any:
         edgemoe.compile(str(self.path), tokens=self.tokens(), cpu="native", out=out)
