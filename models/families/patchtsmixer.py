@@ -35,12 +35,13 @@ def _make(head: str, result: str, **options: Any) -> Made:
     )  # fmt: skip
     torch.manual_seed(0)
     model = getattr(transformers, f"PatchTSMixer{head}")(config)
+    if head == "ForPretraining":
+        model.model.masking = None  # its mask is drawn at random, for the loss of training
     return randomise(Wrapped(model, result)), (noise(2, 24, CHANNELS),)
 
 
 def _case(name: str, head: str, result: str, **options: Any) -> Case:
     gated, layers = options.get("gated_attn", True), 2
-    decoder = 2 if head == "ForPretraining" else 0
     block: list[dict[str, Any]] = []
     mixed = [("token_mlp", PATCHES, "tokens"), ("channel_mlp", WIDTH, "channels")]
     if options.get("mode") == "mix_channel":
@@ -49,9 +50,11 @@ def _case(name: str, head: str, result: str, **options: Any) -> Case:
         block.append({"subject": "mixer", "form": form, key: size})
         if gated:
             block.append({"subject": "mixer", "form": "gate", "kind": "softmax", "size": size})
-    del decoder
-    return Case(f"patchtsmixer_{name}", lambda: _make(head, result, **options),
-                found=tuple(block * layers), tolerance=3e-5)  # fmt: skip
+    return Case(
+        f"patchtsmixer_{name}", lambda: _make(head, result, **options), found=tuple(block * layers),
+        dynamic=({0: torch.export.Dim("batch")},),
+        fails={"torchscript": "torch's older exporter writes a wrong shape for Tensor.unfold"},
+    )  # fmt: skip
 
 
 CASES = (
