@@ -130,6 +130,7 @@ def run_passes(
             _forget_matched(report.notes)
             if not changed:
                 break
+        _forget_gone(report.notes, model)
         if stop_after in {p.name for p in members}:
             break
     return report
@@ -183,6 +184,12 @@ def _key(note: Note) -> tuple[str, ...]:
 
 def _fingerprint(notes: Sequence[Note]) -> set[tuple[str, ...]]:
     return {_key(note) for note in notes}
+
+
+def _forget_gone(notes: list[Note], model: ir.Model) -> None:
+    """Drop what was said of nodes that a later pass made part of something else."""
+    names = {node.name for node in model.graph}
+    notes[:] = [n for n in notes if n.subject != "mixer" or n.node in names]
 
 
 def _forget_matched(notes: list[Note]) -> None:

@@ -221,7 +221,6 @@ CASES = [
     Case("DepthToSpace", "f1x8x2x3", blocksize=2),
     Case("SpaceToDepth", "f1x2x4x6", blocksize=2),
     Case("Det", "f3x3"),
-    Case("STFT", "f1x16x1", i64(4).reshape(()), None, i64(8).reshape(())),
     Case("QuantizeLinear", "f4x5", np.float32(0.02), np.uint8(128)),
     Case("DequantizeLinear", "u4x5", np.float32(0.02), np.uint8(128), high=255),
     Case("LSTM", "f3x1x4", f32(1, 8, 4), f32(1, 8, 2), hidden_size=2, outputs=3),
@@ -264,9 +263,36 @@ CASES = [
     *(Case(op, "b3x4", i64(1)) for op in ("ReduceMax", "ReduceMin")),
     Case("Equal", "b4", "b4"),
     Case("Shape", "f2x4", start=1),
+    *(Case("LSTM", "f5x2x4", f32(d, 12, 4), f32(d, 12, 3, seed=1), f32(d, 24, seed=2), None,
+           f32(d, 2, 3, seed=3), f32(d, 2, 3, seed=4), f32(d, 9, seed=5), hidden_size=3,
+           outputs=3, direction=way) for way, d in (("reverse", 1), ("bidirectional", 2))),
+    Case("LSTM", "f5x2x4", f32(1, 12, 4), f32(1, 12, 3, seed=1), None, np.array([3, 5], np.int32),
+         hidden_size=3, outputs=3, clip=0.5, activations=["Sigmoid", "Relu", "Tanh"]),
+    *(Case("GRU", "f5x2x4", f32(2, 9, 4), f32(2, 9, 3, seed=1), f32(2, 18, seed=2), None,
+           f32(2, 2, 3, seed=3), hidden_size=3, outputs=2, direction="bidirectional",
+           linear_before_reset=b) for b in (0, 1)),
+    Case("RNN", "f5x2x4", f32(1, 3, 4), f32(1, 3, 3, seed=1), f32(1, 6, seed=2), hidden_size=3,
+         outputs=2, activations=["Relu"]),
+    Case("ReverseSequence", "f3x4x2", "l3", batch_axis=0, time_axis=1, low=1, high=4),
+    Case("STFT", "f2x16x1", i64(4).reshape(()), None, i64(8).reshape(()), onesided=0),
+    Case("Resize", "f1x2x3x4", None, None, i64(6, 7), mode="linear", axes=[2, 3]),
+    *(Case("Resize", "f1x2x3x4", None, None, i64(1, 2, 6, 7), mode="cubic",
+           coordinate_transformation_mode=c) for c in ("half_pixel", "align_corners")),
+    Case("ConvTranspose", "f1x3x4", f32(3, 2, 3), strides=[2], output_shape=[8]),
+    Case("ConvTranspose", "f2x4x5", f32(4, 3, 3), f32(6), group=2, strides=[2], pads=[1, 0]),
+    Case("Conv", "f2x6x20", f32(6, 1, 5), f32(6), group=6, dilations=[3], pads=[6, 6]),
+    Case("Conv", "f2x6x20", f32(6, 1, 39), group=6, pads=[19, 19]),
+    Case("AveragePool", "f1x2x9x9", kernel_shape=[2, 3], dilations=[2, 1]),
+    Case("AveragePool", "f1x2x6x7", kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1,
+         pads=[1, 0, 1, 0], count_include_pad=1),
+    Case("MaxPool", "f1x2x6x7", kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1),
+    Case("MaxPool", "f1x2x6x6", kernel_shape=[2, 2], outputs=2, name="MaxPool-places"),
+    Case("Pad", "f3x7", i64(1, 2, 2, 1), mode="wrap"),
+    *(Case(op, "f9") for op in ("Celu", "ThresholdedRelu", "Shrink")),
+    *(Case("DFT", "f2x8x1", None, i64(1).reshape(()), onesided=o) for o in (0, 1)),
 ]  # fmt: skip
 
-UNSUPPORTED = {"Det", "GRU", "LSTM", "ReverseSequence", "STFT"}
+UNSUPPORTED = {"Det", "MaxPool-places"}
 """Operators, and cases by name, that no kernel and no lowering of this version computes."""
 
 BATCH = 24
