@@ -14,7 +14,7 @@ from edgemoe.regions import EXPERT_LINEARS
 from edgemoe.shared_experts import shared_experts
 
 ROLES = ("expert", "router", "shared expert", "attention", "embedding", "mixer", "rest")
-EXPERT_PRODUCTS = (*EXPERT_LINEARS, "BlockUp", "BlockDown")
+EXPERT_PRODUCTS = (*EXPERT_LINEARS, "BlockUp", "BlockDown", "RowDots", "RowSum")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def macs_of(model: ir.Model, node: ir.Node) -> int:
     return max(inner) if inner else _standard(node)
 
 
-_PRIMITIVES = (*EXPERT_LINEARS, "BlockUp", "BlockDown")
+_PRIMITIVES = (*EXPERT_LINEARS, "BlockUp", "BlockDown", "RowDots", "RowSum")
 
 
 def _sum(model: ir.Model, nodes: Iterable[ir.Node]) -> int:
@@ -45,6 +45,8 @@ def _sum(model: ir.Model, nodes: Iterable[ir.Node]) -> int:
 def _primitive(node: ir.Node) -> int:
     shapes, out = _shapes(node), _out(node)
     if graph_facts.kind_of(node) == "BlockDown":
+        return int(np.prod(shapes[0])) * shapes[2][1]
+    if graph_facts.kind_of(node) == "RowSum":
         return int(np.prod(shapes[0])) * shapes[2][1]
     return out * shapes[0][-1]
 
