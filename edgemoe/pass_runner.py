@@ -130,7 +130,8 @@ def run_passes(
             _forget_matched(report.notes)
             if not changed:
                 break
-        _forget_gone(report.notes, model)
+        if phase == "recognise":
+            _forget_gone(report.notes, model)
         if stop_after in {p.name for p in members}:
             break
     return report
@@ -189,7 +190,11 @@ def _fingerprint(notes: Sequence[Note]) -> set[tuple[str, ...]]:
 def _forget_gone(notes: list[Note], model: ir.Model) -> None:
     """Drop what was said of nodes that a later pass made part of something else."""
     names = {node.name for node in model.graph}
-    notes[:] = [n for n in notes if n.subject != "mixer" or n.node in names]
+    notes[:] = [
+        note for note in notes
+        if note.node in names or not note.node
+        or (note.subject != "mixer" and (note.kind, note.subject) != ("missed", "experts"))
+    ]  # fmt: skip
 
 
 def _forget_matched(notes: list[Note]) -> None:

@@ -21,8 +21,10 @@ class RouterSite:
     """Where a region gets its routing from.
 
     Indexed regions have `ids` and `weights` [tokens, chosen], scored ones `scores`
-    [tokens, experts]. `factors` [tokens * chosen, 1] are other inputs of an indexed region: where
-    all weights are 1, one of them may weigh the rows that go into the experts.
+    [tokens, experts]; both kinds may be set. `factors` [tokens * chosen, 1] are other inputs of an
+    indexed region: where all weights are 1, one of them may weigh the rows that go into the
+    experts. `form` is how the experts were found ("indexed", "soft", "slotted", ..), `x` what they
+    read.
     """
 
     tokens: int
@@ -32,13 +34,16 @@ class RouterSite:
     weights: ir.Value | None = None
     scores: ir.Value | None = None
     factors: tuple[ir.Value, ...] = ()
+    form: str = "indexed"
+    x: ir.Value | None = None
 
 
 @dataclass
 class Route:
     """An understood router; `tensors` are what else it reads: correction bias, gamma, a table.
 
-    `outputs` replaces ids and weights of the site where the router makes something else.
+    `outputs` replaces ids and weights of the site where the router makes something else. A router
+    that is `described` only stays ordinary operators: no kernel could compute it better.
     """
 
     logits: ir.Value
@@ -46,6 +51,7 @@ class Route:
     tensors: list[ir.Value] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     outputs: list[ir.Value] = field(default_factory=list)
+    described: bool = False
 
 
 @dataclass
@@ -274,6 +280,14 @@ def understand_score(score: ir.Value) -> tuple[str, ir.Value] | str:
         if inner is not None:
             return "sqrt_softplus", without_casts(inner)
     return "none", value
+
+
+def temperature_of(logits: ir.Value) -> dict[str, object]:
+    """Return {"temperature": tau} where the logits are others over tau, else {}."""
+    scaled = _scaled(without_casts(logits))
+    if scaled is None or scaled[1] in (0.0, 1.0):
+        return {}
+    return {"temperature": float(f"{1.0 / scaled[1]:.6g}")}
 
 
 def _softplus(value: ir.Value) -> ir.Value | None:

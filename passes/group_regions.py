@@ -77,6 +77,7 @@ def _group(model: ir.Model, node: ir.Node, context: PassContext) -> int:
     experts = (graph_facts.shape_of(weight) or (0,))[0]
     metadata = {
         "edgemoe.routing": "indexed",
+        "edgemoe.form": node.metadata_props.get(FORM, "indexed"),
         "edgemoe.body": "rowwise" if body.row_wise else "elementwise",
         "edgemoe.experts": str(experts),
         "edgemoe.nodes": "\n".join(dict.fromkeys(reversed(body.covered))),
@@ -86,7 +87,7 @@ def _group(model: ir.Model, node: ir.Node, context: PassContext) -> int:
         model, name, "MoE", [body.x, ids, weights, *body.weight_inputs, *body.extra],
         ["x", "ids", "weights"], [total], metadata,
     )  # fmt: skip
-    form = node.metadata_props.get(FORM, "indexed")
+    form = metadata["edgemoe.form"]
     text = f"{name}: {experts} experts, {_how(form, chosen, tokens)}"
     facts = {
         "form": form, "region": name, "E": experts, "k": chosen, "T": tokens,

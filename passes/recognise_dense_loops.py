@@ -290,8 +290,14 @@ def _by_columns(
     emit: Emitter, members: ExpertClass, terms: list[Term], tokens: int, form: str
 ) -> ir.Value:
     """Weigh each expert of a class by its own column; zero means that it is skipped."""
-    columns = [emit.reshape(terms[n].weight, tokens, 1) for n in members.members]
-    scores = columns[0] if len(columns) == 1 else emit.op("Concat", *columns, axis=1)
+    columns = [terms[n].column for n in members.members]
+    whole = columns[0][0] if columns[0] is not None else None
+    experts = (graph_facts.shape_of(whole) or (0,))[-1]
+    if whole is not None and columns == [(whole, e) for e in range(experts)]:
+        scores = emit.reshape(with_shape(whole, (tokens, experts)), tokens, experts)
+    else:
+        each = [emit.reshape(terms[n].weight, tokens, 1) for n in members.members]
+        scores = each[0] if len(each) == 1 else emit.op("Concat", *each, axis=1)
     if form == "soft":
         ids = every_expert(emit, tokens, len(columns))
     else:

@@ -14,6 +14,7 @@ from edgemoe.emit import Emitter
 from edgemoe.graph_pass import Note, PassContext, graph_pass
 from edgemoe.outline import free_name, outline
 from edgemoe.router_family import Matcher
+from edgemoe.router_site import router_site
 from edgemoe.routing import Route, RouterSite
 
 _INLINE = 1 << 16
@@ -40,17 +41,20 @@ def recognise_routers(model: ir.Model, context: PassContext) -> int:
     changes = 0
     matchers = {**context.routers, **families(), **context.routers}  # plug-ins come first
     for node in list(model.graph):
-        if graph_facts.kind_of(node) != "MoE" or _is_routed(node):
+        site = None if _is_routed(node) else router_site(node)
+        if site is None:
             continue
-        site = _site(node)
         reasons: dict[str, str] = {}
         for name, matcher in matchers.items():
             route = _one_row_each(matcher(site), site)
             if isinstance(route, str):
                 reasons[name] = route
                 continue
-            _outline(model, site, route, name, context)
-            changes += 1
+            if route.described:
+                _describe(node, site, route, name, context)
+            else:
+                _outline(model, site, route, name, context)
+                changes += 1
             break
         else:
             origin = graph_facts.origin_of(node)
@@ -71,29 +75,23 @@ def _one_row_each(route: Route | str, site: RouterSite) -> Route | str:
     if isinstance(route, str):
         return route
     shape = graph_facts.shape_of(route.logits)
-    if shape is None or graph_facts.size_of(route.logits) == site.tokens * site.experts:
+    if route.described or shape is None or graph_facts.size_of(route.logits) == site.tokens * site.experts:
         return route
     return f"the logits {list(shape)} are not {site.tokens} rows of {site.experts}"
 
 
 def _is_routed(node: ir.Node) -> bool:
-    return graph_facts.called_by(node.inputs[1], "Route") is not None
+    return any(graph_facts.called_by(value, "Route") is not None for value in node.inputs[1:2])
 
 
-def _site(node: ir.Node) -> RouterSite:
-    routing = node.inputs[1]
-    shape = graph_facts.shape_of(routing) or (0, 0)
-    if node.metadata_props.get("edgemoe.routing") == "scored":
-        return RouterSite(shape[0], shape[1], scores=routing)
-    experts = int(node.metadata_props.get("edgemoe.experts", "0"))
-    rows = shape[0] * shape[1]
-    factors = tuple(
-        value
-        for value in node.inputs[3:]
-        if value is not None and value.producer() is not None and graph_facts.size_of(value) == rows
-    )
-    return RouterSite(
-        shape[0], experts, shape[1], ids=routing, weights=node.inputs[2], factors=factors
+def _describe(
+    node: ir.Node, site: RouterSite, route: Route, family: str, context: PassContext
+) -> None:
+    """Note a router that stays ordinary operators because these are as good."""
+    facts = {"form": family, "E": site.experts, **route.parameters}
+    text = f"{family} over {site.experts} experts, as ordinary operators"
+    context.notes.append(
+        Note("matched", "router", text, str(node.name), graph_facts.origin_of(node), facts)
     )
 
 

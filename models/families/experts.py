@@ -175,10 +175,10 @@ CASES = (
     _case("gathered", Gathered),
     _case("batched", Batched),
     _case("looped", Looped),
-    _case("looped_by_weight", LoopedByWeight),
+    _case("looped_by_weight", LoopedByWeight, form="scored", router=None),
     _case("dense_scatter", Dense, "scatter"),
     _case("dense_one_hot", Dense, "one hot"),
-    _case("dense_threshold", Dense, "threshold", router="threshold"),
-    _case("dense_mask", Dense, "mask", router="threshold"),
+    _case("dense_threshold", Dense, "threshold", router="threshold", form="scored"),
+    _case("dense_mask", Dense, "mask", router="threshold", form="scored"),
     _case("stacked", Stacked),
 )

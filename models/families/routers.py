@@ -98,7 +98,7 @@ def centroids(layer: Layer, x: Tensor) -> Routed:
 
 def nearest(layer: Layer, x: Tensor) -> Routed:
     """The nearest centroids."""
-    distance = torch.cdist(x, layer.gate.weight)
+    distance = (x[:, None] - layer.gate.weight).square().sum(-1)
     top, ids = distance.topk(K, -1, largest=False)
     return torch.softmax(-top, -1), ids
 
@@ -183,7 +183,7 @@ def _hash(name: str, scored: bool) -> Case:
         return randomise(Hash(scored)), (torch.tensor([3, 1, 19, 7, 3, 0]),)
 
     found = ({"subject": "experts", "form": "indexed", "E": E, "k": K},
-             {"subject": "router", "form": "hash"})  # fmt: skip
+             {"subject": "router", "form": "token_table"})  # fmt: skip
     return Case(name, made, found, macs, ({0: "T"},))
 
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from edgemoe import graph_facts
-from edgemoe.routing import Route, RouterSite, understand_score, without_casts
+from edgemoe.routing import (
+    Route,
+    RouterSite,
+    Weighting,
+    understand_score,
+    understand_weights,
+    without_casts,
+)
 
 
 def match(site: RouterSite) -> Route | str:
@@ -24,9 +31,14 @@ def match(site: RouterSite) -> Route | str:
     score = without_casts(node.inputs[0])
     largest = graph_facts.made_by(without_casts(site.weights), "ReduceMax")
     if largest is None or largest.inputs[0] is None:
-        return "the weight is not the largest score"
-    axes = graph_facts.axes_of(largest)
-    if axes != [rank - 1] or without_casts(largest.inputs[0]) is not score:
+        gathered = understand_weights(site.weights, site.ids, None)
+        plain = not isinstance(gathered, str) and gathered == Weighting(gathered.score)
+        if isinstance(gathered, str) or not plain or without_casts(gathered.score) is not score:
+            return "the weight is not the largest score"
+    elif (
+        graph_facts.axes_of(largest) != [rank - 1]
+        or without_casts(largest.inputs[0]) is not score
+    ):
         return "the weight is not the largest score"
     understood = understand_score(score)
     if isinstance(understood, str):

@@ -24,6 +24,9 @@ def match(site: RouterSite) -> Route | str:
     table, tokens = ids
     if graph_facts.shape_of(table) is None or graph_facts.size_of(tokens) != site.tokens:
         return "the table has no row per token id"
+    if graph_facts.is_constant(graph_facts.before_reshapes(site.weights)):
+        found: dict[str, object] = {"score": "none", "select": "table", "k": site.chosen}
+        return Route(site.ids, found, described=True)
     weighting = understand_weights(site.weights, site.ids, None)
     if isinstance(weighting, str):
         return weighting

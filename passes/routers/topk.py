@@ -9,6 +9,7 @@ from edgemoe.routing import (
     Route,
     RouterSite,
     chosen_by,
+    temperature_of,
     understand_score,
     understand_weights,
     without_casts,
@@ -39,7 +40,7 @@ def match(site: RouterSite) -> Route | str:
     parameters: dict[str, object] = {
         "score": name, "select": "topk", "k": site.chosen, "bias": bias is not None,
         "groups": 1, "top_groups": 1, "group_score": "max", "largest": True,
-        **weighting.parameters(),
+        **weighting.parameters(), **temperature_of(logits),
     }  # fmt: skip
     return Route(logits, parameters, *weighting.tensors(bias))
 
