@@ -7,7 +7,8 @@ T tokens, K chosen per token, S = T * K rows, E experts; weights keep the layout
     ExpertLinear(x[S,in], ids[S], W[E,out,in]) -> [S,out]   row s through expert ids[s]
     ExpertLinearBias(x, ids, W, b[E,out])                   plus b[ids[s]]
     ExpertLinearT, ExpertLinearTBias                        the same with W[E,in,out]
-    Combine(y[S,H], weights[T,K]) -> [T,H]                  sum over j of weights[t,j] * y[t*K+j]
+    Combine(y[S,H], weights[T,K]) -> [T,H]                  sum over j of weights[t,j] * y[t*K+j];
+                                                            a row with weight 0 may hold anything
     BlockUp(x[T,H], W[E,d,H], b[E,d]?) -> [T,E,d]           every expert; a zero score skips it
     BlockDown(h[T,E,d], scores[T,E], W[E,H,d], b[E,H]?) -> [T,H]
                                                             sum_e scores[t,e] * (W_e h_te + b_e)
@@ -181,7 +182,10 @@ def _combine(b: _Body, y: ir.Value, weights: ir.Value) -> ir.Value:
     wide = b.op("Unsqueeze", weights, b.ints(2))  # [T,K,1]
     target = b.shape(b.extent(weights, 0, 2), b.extent(y, 1, 2))
     rows = b.op("Reshape", y, target)  # [T,K,H]
-    return b.op("ReduceSum", b.op("Mul", rows, wide), b.ints(1), keepdims=0)
+    product = b.op("Mul", rows, wide)
+    zero = b.op("CastLike", b.op("Squeeze", b.ints(0)), weights)
+    counted = b.op("Where", b.op("Equal", wide, zero), zero, product)
+    return b.op("ReduceSum", counted, b.ints(1), keepdims=0)
 
 
 def _gathering(*, transposed: bool, biased: bool) -> Callable[..., ir.Value]:

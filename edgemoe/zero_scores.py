@@ -34,7 +34,9 @@ def can_be_zero(value: ir.Value | None, depth: int = 24) -> str | None:
     node = value.producer() if value is not None else None
     if node is None or value is None or depth == 0:
         return None
-    if graph_facts.is_op(node, "Relu", "ScatterElements", "ScatterND", "OneHot"):
+    if graph_facts.is_op(node, "ScatterElements", "ScatterND"):
+        return node.op_type if is_zero(node.inputs[0]) else None
+    if graph_facts.is_op(node, "Relu", "OneHot"):
         return node.op_type
     if graph_facts.is_op(node, "Where"):
         return "Where" if any(is_zero(v) for v in node.inputs[1:]) else None

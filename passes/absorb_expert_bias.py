@@ -11,7 +11,17 @@ from edgemoe.row_source import gathered_ids
 
 
 @graph_pass(
-    phase="recognise", after=("expand_microsoft_moe", "recognise_gathered"), exact="reassociation"
+    phase="recognise",
+    after=(
+        "expand_microsoft_moe",
+        "recognise_dense_loops",
+        "recognise_gathered",
+        "recognise_scatter_loops",
+        "recognise_selections",
+        "recognise_slots",
+        "recognise_stacked_sums",
+    ),
+    exact="reassociation",
 )
 def absorb_expert_bias(model: ir.Model, context: PassContext) -> int:
     """Make the sum of an expert product and a bias gathered by the same ids one primitive.

@@ -184,7 +184,7 @@ def _masked(emit: Emitter, write: Write, shape: tuple[int, ...]) -> ir.Value:
     if not write.adds:
         return emit.op("Where", mask, dense, write.base)
     dtype = dense.dtype or ir.DataType.FLOAT
-    return emit.op("Add", write.base, emit.op("Mul", dense, emit.cast(mask, dtype)))
+    return emit.op("Add", write.base, _weighed(emit, dense, emit.cast(mask, dtype)))
 
 
 def _per_row(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
@@ -216,7 +216,14 @@ def _summed(emit: Emitter, write: Write, shape: tuple[int, ...]) -> ir.Value:
     for factor in factors:
         weights = emit.op("Mul", weights, emit.reshape(pairs.lift(factor), tokens, choices))
     total = emit.op("ReduceSum", weights, emit.ints(1), keepdims=1)
-    return emit.op("Add", write.base, emit.op("Mul", dense, total))
+    return emit.op("Add", write.base, _weighed(emit, dense, total))
+
+
+def _weighed(emit: Emitter, rows: ir.Value, weights: ir.Value) -> ir.Value:
+    """Emit rows * weights, 0 where the weight is 0: rows that nobody picked may hold NaN."""
+    zero = emit.constant(np.array(0, (weights.dtype or ir.DataType.FLOAT).numpy()), "zero")
+    nothing = emit.op("Equal", weights, zero)
+    return emit.op("Where", nothing, zero, emit.op("Mul", rows, weights))
 
 
 def _split(value: ir.Value) -> tuple[ir.Value, list[ir.Value]]:

@@ -20,7 +20,7 @@ from edgemoe.expert_classes import (
     where_not_zero,
 )
 from edgemoe.graph_pass import Note, PassContext, graph_pass
-from edgemoe.routing_matrix import choice_of
+from edgemoe.routing_matrix import choice_of, distinct_ids
 from edgemoe.row_source import with_shape
 from edgemoe.template_rows import NotLifted
 from edgemoe.zero_scores import can_be_zero, is_zero
@@ -87,6 +87,7 @@ def sum_terms(node: ir.Node) -> list[ir.Value]:
 def _term(value: ir.Value) -> Term | None:
     """Split a product into the factors with one number per token and what they weigh."""
     shape = graph_facts.shape_of(value)
+    summand, value = value, _without_guard(value)
     if graph_facts.made_by(value, "Mul") is None or shape is None or len(shape) < 2:
         return None
     weights: list[ir.Value] = []
@@ -107,7 +108,20 @@ def _term(value: ir.Value) -> Term | None:
     for other in weights[1:]:
         weight = emit.op("Mul", weight, other)
     column = _column(weight) if len(weights) == 1 else None
-    return Term(body, weight, value, column)
+    return Term(body, weight, summand, column)
+
+
+def _without_guard(value: ir.Value) -> ir.Value:
+    """Return the product in Where(w == 0, 0, w * y)."""
+    node = graph_facts.made_by(value, "Where")
+    equal = graph_facts.made_by(node.inputs[0], "Equal") if node is not None else None
+    if node is None or equal is None or not is_zero(node.inputs[1]):
+        return value
+    product = graph_facts.made_by(node.inputs[2], "Mul")
+    guarded = product is not None and equal.inputs[0] in product.inputs
+    if not guarded or graph_facts.scalar_of(equal.inputs[1]) != 0 or node.inputs[2] is None:
+        return value
+    return node.inputs[2]
 
 
 def _is_per_token(value: ir.Value | None, shape: tuple[int, ...]) -> bool:
@@ -234,9 +248,12 @@ def _apart(emit: Emitter, terms: list[Term], tokens: int) -> list[tuple[ExpertCl
     if (choice := _one_choice(picks)) is not None:
         ids, weights = _flat(emit, choice, tokens)
         numbers = [pick[2] for pick in picks if pick is not None]
+        experts = max(numbers) + 1
+        if not distinct_ids(choice[0], experts):
+            experts += 1  # there may be ids that none of the terms has
         for members in classify([term.value for term in terms_with_zeros]):
             own = [numbers[n] for n in members.members]
-            inside, chosen = ids_within(emit, ids, weights, own, max(numbers) + 1)
+            inside, chosen = ids_within(emit, ids, weights, own, experts)
             places = [terms.index(terms_with_zeros[n]) for n in members.members]
             total = emit_class(emit, members, inside, chosen)
             found.append((ExpertClass(members.template, places), total))

@@ -85,7 +85,7 @@ def _factors(product: ir.Value, experts: int, tokens: int) -> tuple[ir.Value, ir
     """Return (x [T, w], R [T, E]) when product [E * T, w] is x for every expert, times R^T."""
     node = graph_facts.made_by(product, "Mul")
     size = graph_facts.size_of(product)
-    if node is None or size is None or size % (experts * tokens):
+    if node is None or size is None or not experts * tokens or size % (experts * tokens):
         return None
     width = size // (experts * tokens)
     for rows, scale in (node.inputs, tuple(reversed(node.inputs))):

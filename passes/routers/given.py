@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgemoe import graph_facts
 from edgemoe.routing import Route, RouterSite
 
-_PRODUCTS = ("MatMul", "Gemm", "Einsum", "Conv", "LSTM", "GRU")
+_LEARNED = ("MatMul", "Gemm", "Einsum", "Conv", "LSTM", "GRU", "TopK", "ArgMax", "ArgMin")
 
 
 def match(site: RouterSite) -> Route | str:
@@ -18,10 +18,10 @@ def match(site: RouterSite) -> Route | str:
         return "the ids are rows of a table"
     nodes = graph_facts.ancestors([site.ids])
     learned = any(
-        graph_facts.is_op(node, *_PRODUCTS) or graph_facts.kind_of(node) for node in nodes
+        graph_facts.is_op(node, *_LEARNED) or graph_facts.kind_of(node) for node in nodes
     )
     if learned and site.form not in ("selected", "conditional"):
-        return "the ids are computed by products"
+        return "the ids are computed, or chosen by scores"
     select = "condition" if learned else "input"
     parameters: dict[str, object] = {"score": "none", "select": select, "k": site.chosen}
     return Route(site.ids, parameters, described=True)

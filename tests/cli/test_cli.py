@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from edgemoe.cli.main import app
 
 COMMANDS = (
-    "compare", "compile", "explain", "generate", "inspect", "passes", "profile", "report", "run",
+    "compare", "compile", "explain", "export", "generate", "inspect", "passes", "profile", "report", "run",
     "targets", "verify",
 )  # fmt: skip
 

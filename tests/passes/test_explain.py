@@ -60,12 +60,12 @@ def test_shared_expert_attention_and_embedding(tools: Any) -> None:
 
 
 def test_dense_experts_are_a_warning_with_the_reason(tools: Any) -> None:
-    found = explained(tools, "dense_soft")
+    found = explained(tools, "scaled_input_bias")
     assert [candidate.matched for candidate in found.candidates] == [False]
     assert any("computed for every token" in text for text in found.warnings)
     assert any("no experts were recognised" in text for text in found.warnings)
     text = render(found)
-    assert "Not recognised (nearest miss)" in text and "not known to be zero" in text
+    assert "Not recognised (nearest miss)" in text and "whose input is zero" in text
 
 
 def test_text_and_json_say_the_same(tools: Any) -> None:

@@ -137,13 +137,12 @@ def test_stacked_weights_are_named_after_the_originals(tools: Any) -> None:
     assert call.metadata_props["edgemoe.origin"] == "mlps"
 
 
-def test_soft_mixture_stays_dense_and_says_why(tools: Any) -> None:
+def test_a_soft_mixture_skips_nobody_and_says_so(tools: Any) -> None:
     model = bind_shapes(tools.export("dense_soft"), {"T": 7})
     report = tools.recognise(model)
-    assert not tools.regions(model)
-    missed = [note for note in report.notes if note.kind == "missed"]
-    assert len(missed) == 1 and "not known to be zero" in missed[0].text
-    assert missed[0].facts["dense"] is True and missed[0].node
+    check_indexed(model, 7, experts=3, chosen=3, width=tools.forms().HIDDEN)
+    forms = {note.subject: note.facts["form"] for note in report.notes if note.kind == "matched"}
+    assert forms == {"experts": "soft", "router": "soft"}
 
 
 @pytest.mark.parametrize("kind", ["dense", "gathered", "blocks"])

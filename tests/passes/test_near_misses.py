@@ -172,8 +172,28 @@ CASES = {
 }  # fmt: skip
 
 
+FORMS = {
+    "weights mixed before the product": [],
+    "sum over tokens instead of choices": ["scored"],
+    "soft weights": ["soft"],
+    "one column is used twice": ["scored"],
+    "a matrix that is not zero elsewhere": ["soft"],
+    "experts of different shape of computation": ["indexed", "indexed"],
+    "tokens mixed inside an expert": [],
+    "both copies take the same expert": ["scored"],
+    "ids that may lie outside": ["scored"],
+    "results go to other rows": [],
+    "results are multiplied in": [],
+    "mask is not equality": ["scored"],
+}
+"""How the experts are recognised all the same: not as the unchanged graph, and with equal results.
+
+None of them is a choice of distinct experts of one kind any more.
+"""
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_near_misses_stay_as_they_are(tools: Any, case: str) -> None:
+def test_near_misses_are_taken_for_what_they_are(tools: Any, case: str) -> None:
     original, *replacements = CASES[case]
     source = changed(original, *replacements)
     arrays = weights(source if original is not LOOP else LOOP)
@@ -181,8 +201,10 @@ def test_near_misses_stay_as_they_are(tools: Any, case: str) -> None:
         arrays["R"] = np.random.default_rng(1).standard_normal((H, 5)).astype(np.float32)
     model = tools.text(source, arrays)
     report = tools.recognise(model)
-    assert not tools.regions(model)
-    assert all(note.kind == "missed" for note in report.notes)
+    experts = [n for n in report.notes if n.kind == "matched" and n.subject == "experts"]
+    assert sorted(str(note.facts["form"]) for note in experts) == FORMS[case]
+    assert len(tools.regions(model)) == len(experts)
+    assert FORMS[case] or any(note.kind == "missed" for note in report.notes)
 
 
 def test_a_residual_inside_the_weighted_sum_changes_the_experts(tools: Any) -> None:
