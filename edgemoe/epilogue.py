@@ -66,6 +66,8 @@ def indexing_of(operand: tuple[int, ...], result: tuple[int, ...]) -> str | None
         return "column"
     if padded[-1] == 1 and padded[:-1] == result[:-1]:
         return "row"
+    if len(result) == 3 and padded[0] == 1 and padded[1:] == result[1:]:
+        return "expert_column"  # [T, E, N] of scored blocks
     return None
 
 
@@ -140,6 +142,7 @@ def _fits(
         if operand is None or value.dtype != ir.DataType.FLOAT:
             return False
         kind = indexing_of(operand, shape)
+        kind = None if kind == "expert_column" else kind  # for regions only
         if rows_only_last and kind is None:
             kind = "row" if _size(operand) == operand[-2:][0] == shape[-2] else None
         elif rows_only_last and kind == "row" and _size(operand) != shape[-2]:

@@ -43,9 +43,9 @@ def products(template: Template) -> list[Template]:
     """Return the products with a matrix, or of rows, that differ from expert to expert."""
 
     def is_product(part: Template) -> bool:
-        if not part.is_op("Gemm", "MatMul") or part.children[1] is None:
+        rows, weight = part.children[:2] if part.is_op("Gemm", "MatMul") else (None, None)
+        if weight is None:
             return False
-        rows, weight = part.children[:2]
         matrix = len(graph_facts.shape_of(weight.value) or ()) == 2
         modulated = rows is not None and bool(rows.find(lambda inner: inner.kind == "parameter"))
         return matrix and (weight.kind == "parameter" or modulated)
@@ -67,8 +67,10 @@ def share_equal(template: Template) -> None:
         return  # experts that are still alike, as after upcycling
     for weight in equal:
         weight.kind, weight.values = "shared", weight.values[:1] * len(weight.values)
-        for part in template.find(lambda p, w=weight: len(p.children) > 2 and p.children[1] is w):
-            bias = part.children[2]
+        for part in products(template) + template.find(lambda part: part.is_op("Gemm")):
+            bias = part.children[2] if len(part.children) > 2 else None
+            if part.children[1] is not weight:
+                continue
             if bias is not None and bias.kind == "parameter" and _all_equal(bias):
                 bias.kind, bias.values = "shared", bias.values[:1] * len(bias.values)
 

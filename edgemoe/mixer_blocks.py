@@ -76,7 +76,7 @@ class ProductBlocks:
             return None
         self.taken.update(p.node for p in first)
         form, key = ("token_mlp", "tokens") if tokens else ("channel_mlp", "channels")
-        facts = {key: one.inputs, "hidden": second.inputs, "out": second.outputs}
+        facts: dict[str, object] = {key: one.inputs, "hidden": second.inputs, "out": second.outputs}
         return Block(form, second.node, facts)
 
     def _low_rank(self, second: Product) -> Block | None:
@@ -96,7 +96,7 @@ class ProductBlocks:
         if first.outputs >= min(first.inputs, second.outputs):
             return None
         self.taken.add(first.node)
-        facts = {"in": first.inputs, "rank": first.outputs, "out": second.outputs}
+        facts: dict[str, object] = {"in": first.inputs, "rank": first.outputs, "out": second.outputs}
         return Block("low_rank", second.node, facts)
 
     def _spatial_gate(self, product: Product) -> Block | None:
@@ -117,7 +117,7 @@ class ProductBlocks:
     def _linear(self, product: Product) -> Block | None:
         if not self.axes.sums_tokens(product):
             return None
-        facts = {"tokens": product.inputs, "out": product.outputs}
+        facts: dict[str, object] = {"tokens": product.inputs, "out": product.outputs}
         return Block("token_linear", product.node, facts)
 
 

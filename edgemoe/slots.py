@@ -6,6 +6,8 @@ x of a slot is a mixture of tokens (Soft-MoE), one token (expert choice), or one
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
 
@@ -166,5 +168,5 @@ def source_of_slices(values: list[ir.Value], experts: int) -> ir.Value | None:
     return None
 
 
-def _part(number: int, experts: int):  # type: ignore[no-untyped-def]
+def _part(number: int, experts: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda a: a.reshape(experts, -1)[number]

@@ -92,9 +92,9 @@ def _term(value: ir.Value) -> Term | None:
         return None
     weights: list[ir.Value] = []
     body: ir.Value | None = value
-    while (product := graph_facts.made_by(body, "Mul")) is not None:
+    while (product := graph_facts.made_by(body, "Mul")) is not None and body is not None:
         first, second = product.inputs
-        narrow = [v for v in (first, second) if _is_per_token(v, shape)]
+        narrow = [v for v in (first, second) if v is not None and _is_per_token(v, shape)]
         if len(narrow) != 1 or (body is not value and graph_facts.only_user(body) is None):
             break
         weights.append(narrow[0])

@@ -27,6 +27,11 @@ class Scored:
     tokens: int
     experts: int
     width: int
+    neurons: ir.Value | None = None  # a mask [E * d] over neurons, which the blocks were made for
+
+
+BLOCK = 16
+"""Neurons of a block where the model masks neurons one by one (slimmable layers)."""
 
 
 @graph_pass(phase="recognise", after=("group_regions",), exact="reassociation")
@@ -69,6 +74,8 @@ def _scored(node: ir.Node) -> Scored | None:
     if product is None or flat is None:
         return None
     shape = graph_facts.shape_of(product.outputs[0])
+    if shape is not None and len(shape) == len(flat) and shape == flat:
+        return _masked_neurons(product, shape)
     if shape is None or len(shape) < 3 or shape[-1] * shape[-2] != flat[-1]:
         return None
     for hidden, scores in (product.inputs, tuple(reversed(product.inputs))):
@@ -83,6 +90,23 @@ def _scored(node: ir.Node) -> Scored | None:
     return None
 
 
+def _masked_neurons(product: ir.Node, shape: tuple[int, ...]) -> Scored | None:
+    """h [.., I] times a mask [I] that is the same for all tokens and known at run time."""
+    size = shape[-1]
+    width = next((w for w in (BLOCK, BLOCK // 2) if size % w == 0 and size > w), 0)
+    for hidden, mask in (product.inputs, tuple(reversed(product.inputs))):
+        if hidden is None or mask is None or graph_facts.shape_of(hidden) != shape or not width:
+            continue
+        own = graph_facts.shape_of(mask)
+        if own is None or own[-1:] != (size,) or int(np.prod(own)) != size:
+            continue
+        if graph_facts.is_constant(mask) or can_be_zero(mask) is None:
+            continue
+        tokens = int(np.prod(shape[:-1]))
+        return Scored(product, hidden, mask, tokens, size // width, width, neurons=mask)
+    return None
+
+
 def _rewrite(
     model: ir.Model, node: ir.Node, scored: Scored, zeros: str, context: PassContext
 ) -> int:
@@ -94,8 +118,13 @@ def _rewrite(
     hidden = body.lift(scored.hidden)
     if body.x is None:
         raise NotBlockWise("the hidden layer does not depend on tokens")
-    scores = with_shape(scored.scores, (tokens, experts))
-    scores = emit.reshape(scores, tokens, experts)
+    masks: list[ir.Value] = []
+    if scored.neurons is None:
+        scores = emit.reshape(with_shape(scored.scores, (tokens, experts)), tokens, experts)
+    else:
+        masks = [emit.reshape(scored.neurons, experts, width)]
+        hidden = emit.op("Mul", hidden, masks[0])
+        scores = _scores_of_blocks(emit, masks[0], tokens)
     out = (graph_facts.shape_of(weight) or (0, 0))[1 if flipped else 0]
 
     def cut(a: np.ndarray) -> np.ndarray:
@@ -107,7 +136,7 @@ def _rewrite(
     assert shape is not None
     y = regions.block_down(emit, hidden, scores, down, None)
     x = body.x
-    inputs = [x, scores, *dict.fromkeys(body.weight_inputs), down]
+    inputs = [x, scores, *dict.fromkeys(body.weight_inputs), down, *masks]
     metadata = {
         "edgemoe.routing": "scored", "edgemoe.body": "elementwise",
         "edgemoe.experts": str(experts), "edgemoe.nodes": "\n".join(body.covered),
@@ -126,6 +155,16 @@ def _rewrite(
              node.name or "", graph_facts.origin_of(call), facts)
     )  # fmt: skip
     return 1
+
+
+def _scores_of_blocks(emit: Emitter, masks: ir.Value, tokens: int) -> ir.Value:
+    """Return [T, E]: 1 where any neuron of a block is on; the neurons' own mask comes on top."""
+    dtype = masks.dtype or ir.DataType.FLOAT
+    largest = emit.op("ReduceMax", emit.op("Abs", masks), emit.ints(1), keepdims=0)
+    zero = emit.constant(np.array(0, dtype.numpy()), "zero")
+    active = emit.cast(emit.op("Greater", largest, zero), dtype)
+    experts = (graph_facts.shape_of(masks) or (0,))[0]
+    return emit.op("Expand", emit.reshape(active, 1, experts), emit.ints(tokens, experts))
 
 
 def _with_bias(node: ir.Node) -> tuple[ir.Node, ir.Value | None]:

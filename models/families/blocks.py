@@ -125,7 +125,7 @@ def _active(each: int = 2) -> object:
 
 
 def _slim(module: nn.Module, x: Tensor, width: Tensor) -> int:
-    return len(x) * -(-int(width) // D) * 2 * H * D
+    return len(x) * -(-int(width) // 16) * 2 * H * 16  # blocks of 16 neurons
 
 
 FREE, FIRST = ({0: "T"},), ({0: "T"}, None)
@@ -134,7 +134,8 @@ CASES = (
     Case("factor_llm", lambda: _make(FactorLLM()), FOUND, _active(3), FREE),
     Case("adaptive_computation", lambda: _make(Adaptive()), FOUND, _active(), FREE),
     Case("matformer", lambda: _make(MatFormer(), torch.tensor([2])), FOUND, _active(), FIRST),
-    Case("slimmable", lambda: _make(Slimmable(), torch.tensor([16])), (), None, FIRST),
+    Case("slimmable", lambda: _make(Slimmable(), torch.tensor([11])),
+         ({"subject": "experts", "form": "scored", "E": 2},), _slim, FIRST),
     Case("read_me", lambda: (randomise(ReadMe()), (torch.tensor([3, 1, 19, 7, 3, 0]),)),
          (*FOUND, *FOUND), lambda module, ids: 2 * len(ids) * 2 * H * D, FREE),
 )  # fmt: skip
