@@ -150,7 +150,9 @@ def onnxruntime_session(model: ir.Model, *, threads: int = 1, optimise: bool = F
     nbytes = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value)
     with tempfile.TemporaryDirectory() as folder:
         source: bytes | str
-        if nbytes < _PROTO_LIMIT:
+        held = [value.const_value for value in model.graph.initializers.values()]
+        outside = any(isinstance(tensor, ir.ExternalTensor) for tensor in held)
+        if nbytes < _PROTO_LIMIT and not outside:
             source = ir.serde.serialize_model(model).SerializeToString()
         else:
             source = str(Path(folder) / "model.onnx")
