@@ -79,7 +79,9 @@ def _cast_if_needed(layer: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _with_methods(owners: Sequence[nn.Module], name: str, method: Callable[..., Any]) -> Iterator[None]:
+def _with_methods(
+    owners: Sequence[nn.Module], name: str, method: Callable[..., Any]
+) -> Iterator[None]:
     try:
         for owner in owners:
             vars(owner)[name] = types.MethodType(method, owner)

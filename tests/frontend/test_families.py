@@ -1,4 +1,4 @@
-"""Every family of transformers: its layer is captured whole, its router understood, its values kept.
+"""Every family of transformers: the layer is captured, the router understood, the values kept.
 
 The layers stand alone here, with what their model calls them with; whole models are in
 test_transformers.py.
@@ -7,6 +7,8 @@ test_transformers.py.
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,16 +21,8 @@ from edgemoe.specialise import bind_shapes
 
 pytestmark = pytest.mark.needs("python:transformers")
 
-NAMES = """afmoe aria_text axk1 axk2 bailing_hybrid beam cohere2_moe dbrx deepseek_ocr2_text
-    deepseek_v2 deepseek_v3 deepseek_v32 deepseek_v4 diffusion_gemma_text dots1 dots3_note_text
-    ernie4_5_moe ernie4_5_vl_moe_text exaone_moe flex_olmo flint gemma4_text glm4_moe glm4_moe_lite
-    glm4v_moe_text glm5_next_text glm_moe_dsa gpt_oss granitemoe granitemoe_swa granitemoehybrid
-    granitemoeshared hunyuan_v1_moe hy_v3 hy_v4 inkling2_text inkling_text jamba jetmoe kimi_linear
-    kolibri1 laguna lfm2_moe llama4_text longcat_flash mellum mimo_v2_flash minimax minimax_m2
-    minimax_m3_vl_text mistral4 mistral_large4_text mixtral muse_spark_text nemotron_h nllb-moe
-    olmoe openai_privacy_filter phimoe qwen2_moe qwen3_5_moe_text qwen3_moe qwen3_next
-    qwen3_omni_moe_talker_text qwen3_omni_moe_text qwen3_vl_moe_text solar_open step3p7_text
-    switch_transformers unlimited_ocr_text zaya""".split()
+FAMILIES_FILE = Path(__file__).with_name("families.py")
+NAMES = re.findall(r'^    "([\w-]+)": Family\(', FAMILIES_FILE.read_text(), re.M)
 WHOLE = ("gemma4_text", "diffusion_gemma_text")  # router and experts have no module of their own
 
 
