@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from edgemoe.capture import Captured, captured
 from edgemoe.capture_op import finish_calls, translations
 from edgemoe.errors import EdgemoeError, ExportError
 from edgemoe.export_check import Run, check_experts, check_values, to_numpy
+from edgemoe.export_complex import real_transforms
 from edgemoe.export_failure import explain_failure, uses_complex
 from edgemoe.export_ops import operator_translations, real_forms
 from edgemoe.export_quiet import quiet
@@ -117,11 +119,12 @@ def _program(module: nn.Module, request: _Request) -> ir.Model:
     try:
         return _exported_by_torch(module, request)
     except Exception as error:
-        patches = real_forms()
-        if patches is None or not uses_complex(error):
+        if not uses_complex(error):
             raise
-        with patches:
-            return _exported_by_torch(module, request)
+        for patches in (real_forms(), real_transforms()):
+            with contextlib.suppress(Exception), patches or contextlib.nullcontext():
+                return _exported_by_torch(module, request)
+        raise
 
 
 def _exported_by_torch(module: nn.Module, request: _Request) -> ir.Model:

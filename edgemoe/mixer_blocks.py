@@ -38,7 +38,7 @@ class ProductBlocks:
     def find(self) -> list[Block]:
         """Return the blocks, in the order of their last products."""
         found: list[Block] = []
-        for rule in (self._gate, self._mlp, self._low_rank, self._spatial_gate, self._linear):
+        for rule in (self._gate, self._low_rank, self._mlp, self._spatial_gate, self._linear):
             for product in self.products.values():
                 if product.node not in self.taken:
                     block = rule(product)
