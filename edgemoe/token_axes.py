@@ -75,7 +75,7 @@ def _brings_to_end(node: ir.Node) -> bool:
 
 
 def _closed_region(opening: ir.Node) -> set[ir.Value]:
-    """Values between a Transpose and those that undo it; empty when any of them leaves otherwise."""
+    """Values between a Transpose and those that undo it; none when one leaves otherwise."""
     region = {opening.outputs[0]}
     todo = [opening.outputs[0]]
     closed = False

@@ -133,7 +133,9 @@ def _rewrite(down: _Use, up: _Use, context: PassContext) -> None:
     }  # fmt: skip
     text = f"{experts} experts of one neuron, {chosen} chosen for each of {tokens} tokens"
     origin = graph_facts.origin_of(total.producer())
-    context.notes.append(Note("matched", "experts", text, up.product.name or "", origin, facts))
+    context.notes.append(
+        Note("matched", "experts", text, up.product.name or "", origin, facts)
+    )
 
 
 def _tokens(value: ir.Value, tokens: int, width: int, chosen: int) -> ir.Value | None:

@@ -183,12 +183,12 @@ class _Direction:
     def _lstm(self, total: ir.Value, cell: ir.Value) -> tuple[ir.Value, ir.Value]:
         """Gates in the order of ONNX: input, output, forget, cell; peepholes: i, o, f."""
         opened, shown, kept, fresh = self._split(total, 4)
-        holes = self.peepholes
-        opened = self._activate(0, self._peeped(opened, holes and holes[0], cell))
-        kept = self._activate(0, self._peeped(kept, holes and holes[2], cell))
+        holes = self.peepholes or (None, None, None)
+        opened = self._activate(0, self._peeped(opened, holes[0], cell))
+        kept = self._activate(0, self._peeped(kept, holes[2], cell))
         added = self.emit.op("Mul", opened, self._activate(1, fresh))
         cell = self.emit.op("Add", self.emit.op("Mul", kept, cell), added)
-        shown = self._activate(0, self._peeped(shown, holes and holes[1], cell))
+        shown = self._activate(0, self._peeped(shown, holes[1], cell))
         return self.emit.op("Mul", shown, self.emit.op(self.activations[2], cell)), cell
 
     def _peeped(self, gate: ir.Value, hole: ir.Value | None, cell: ir.Value) -> ir.Value:

@@ -148,9 +148,7 @@ def _tasked(layer: nn.Module) -> Made:
 def _branch(module: nn.Module, x: Tensor) -> int:
     assert isinstance(module, Condition)
     logits = module.router(x.mean(0))
-    return (
-        len(x) * 2 * H * (module.first if logits[0] > logits[1] else module.second).up.out_features
-    )
+    return len(x) * 2 * H * (module.first if logits[0] > logits[1] else module.second).up.out_features
 
 
 def _experts(count: int, **facts: object) -> tuple[dict[str, object], ...]:

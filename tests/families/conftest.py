@@ -64,10 +64,7 @@ class Family:
 
         both = [self.inputs, pytree.tree_map(other, self.inputs)]
         return [
-            (
-                each,
-                {n: t.numpy() for n, t in zip(self.names, pytree.tree_leaves(each), strict=True)},
-            )
+            (each, {n: t.numpy() for n, t in zip(self.names, pytree.tree_leaves(each), strict=True)})
             for each in both
         ]
 

@@ -179,7 +179,8 @@ def test_cosines_are_a_transform_and_noise_is_none(tools):
 
     def left(matrix: np.ndarray) -> ir.Model:
         source = f"""<ir_version: 10, opset_import: ["" : 20]>
-        m (float[{B},{T},{C}] x, float[{T},{T}] w) => (float[{B},{T},{C}] y) {{ y = MatMul(w, x) }}"""
+        m (float[{B},{T},{C}] x, float[{T},{T}] w) => (float[{B},{T},{C}] y)
+        {{ y = MatMul(w, x) }}"""
         return tools.text(source, {"w": matrix.astype(np.float32)})
 
     noise = np.random.default_rng(0).standard_normal((T, T))
