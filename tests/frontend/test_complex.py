@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgemoe import export
+from edgemoe import export_module as export
 from edgemoe.export_complex import real_transforms
 from edgemoe.pass_check import run_in_onnxruntime
 

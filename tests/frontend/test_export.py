@@ -132,6 +132,6 @@ def test_lists_of_experts_with_other_routings(layers, name):
 
 
 def test_remedies_leave_modules_alone_that_they_do_not_concern():
-    for remedy in REMEDIES[1:]:
+    for remedy in REMEDIES[2:]:  # the first two replace operators, whatever the module
         context = remedy.apply(nn.ReLU())
         assert context is None, remedy.name
