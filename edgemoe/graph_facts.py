@@ -274,8 +274,7 @@ def _moved_alike(one: ir.Value, other: ir.Value) -> bool:
     if shape_of(one) != shape_of(other) or shape_of(a.inputs[0]) != shape_of(b.inputs[0]):
         return False
     return all(
-        x is y
-        or (x is not None and y is not None and (_equal_ints(x, y) or same_elements(x, y)))
+        x is y or (x is not None and y is not None and (_equal_ints(x, y) or same_elements(x, y)))
         for x, y in zip(a.inputs, b.inputs, strict=True)
     )
 

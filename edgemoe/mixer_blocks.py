@@ -96,8 +96,8 @@ class ProductBlocks:
         if first.outputs >= min(first.inputs, second.outputs):
             return None
         self.taken.add(first.node)
-        facts: dict[str, object] = {"in": first.inputs, "rank": first.outputs, "out": second.outputs}
-        return Block("low_rank", second.node, facts)
+        sizes = {"in": first.inputs, "rank": first.outputs, "out": second.outputs}
+        return Block("low_rank", second.node, dict(sizes))
 
     def _spatial_gate(self, product: Product) -> Block | None:
         """Find u * (W v + b): half of the channels gates the other half (gMLP)."""

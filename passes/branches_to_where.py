@@ -33,6 +33,4 @@ def _both(emit: Emitter, node: ir.Node) -> Sequence[ir.Value] | None:
     if any(shape is None for shape in shapes[0]):
         return None
     then, other = (inline_graph(emit, branch, []) for branch in branches)
-    return [
-        emit.op("Where", condition, a, b) for a, b in zip(then, other, strict=True)
-    ]
+    return [emit.op("Where", condition, a, b) for a, b in zip(then, other, strict=True)]

@@ -143,9 +143,7 @@ def _noted_apart(node: ir.Node, context: PassContext) -> bool:
                      "weights": [str(weight.name)] if weight is not None else []}  # fmt: skip
             text = f"{experts} experts, weighed in {len(sums)} ways: computed once"
             origin = graph_facts.origin_of(linear)
-            context.notes.append(
-                Note("matched", "experts", text, node.name or "", origin, facts)
-            )
+            context.notes.append(Note("matched", "experts", text, node.name or "", origin, facts))
         return True
     tables = modulated(y)
     if tables:

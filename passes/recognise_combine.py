@@ -21,7 +21,7 @@ _NORMS = frozenset({"RMSNormalization", "LayerNormalization"})
 @graph_pass(
     phase="recognise",
     after=("absorb_expert_bias", "recognise_chosen_matrix", "recognise_stacked"),
-    exact="reassociation"
+    exact="reassociation",
 )
 def recognise_combine(model: ir.Model, context: PassContext) -> int:
     """Turn the weighting and summing of expert outputs into `Combine`.

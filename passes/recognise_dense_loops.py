@@ -209,9 +209,7 @@ def _by_matrix(terms: list[Term]) -> list[list[Term]]:
     return list(groups.values())
 
 
-def _experts(
-    emit: Emitter, terms: list[Term], tokens: int
-) -> list[tuple[ExpertClass, ir.Value]]:
+def _experts(emit: Emitter, terms: list[Term], tokens: int) -> list[tuple[ExpertClass, ir.Value]]:
     column = terms[0].column
     if column is None:
         return _apart(emit, terms, tokens)

@@ -14,7 +14,7 @@ _INDEX = ("Expand", "Unsqueeze", "Reshape", "Squeeze", "Cast", "Identity", "Tile
 def recognise_depths(model: ir.Model, context: PassContext) -> int:
     """Say where the best tokens are gathered, computed on, and written back; nothing changes.
 
-    Given:  _, t = TopK(scores: f32[B,T], C); z = GatherElements(x, t); y = ScatterElements(x, t, f(z))
+    Given:  t = TopK(scores: f32[B,T], C); y = ScatterElements(x, t, f(GatherElements(x, t)))
     Result: the same graph: C of T tokens are computed as it is
     """
     for node in model.graph:

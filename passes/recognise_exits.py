@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import onnx_ir as ir
 
 from edgemoe import graph_facts
@@ -44,7 +46,7 @@ def _by_depth(outputs: list[ir.Value]) -> list[tuple[ir.Value, int]] | None:
     """
     behind = {output: _products(output) for output in outputs}
     order = sorted(outputs, key=lambda output: len(behind[output]))
-    for early, late in zip(order, order[1:], strict=False):
+    for early, late in pairwise(order):
         head, trunk = behind[early] - behind[late], behind[early] & behind[late]
         if not head or not trunk or len(behind[late] - behind[early]) < len(head) + 1:
             return None

@@ -91,7 +91,7 @@ def _scored(node: ir.Node) -> Scored | None:
 
 
 def _masked_neurons(product: ir.Node, shape: tuple[int, ...]) -> Scored | None:
-    """h [.., I] times a mask [I] that is the same for all tokens and known at run time."""
+    """Take h [.., I] times a mask [I] that is the same for all tokens and known at run time."""
     size = shape[-1]
     width = next((w for w in (BLOCK, BLOCK // 2) if size % w == 0 and size > w), 0)
     for hidden, mask in (product.inputs, tuple(reversed(product.inputs))):

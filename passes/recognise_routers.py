@@ -75,7 +75,8 @@ def _one_row_each(route: Route | str, site: RouterSite) -> Route | str:
     if isinstance(route, str):
         return route
     shape = graph_facts.shape_of(route.logits)
-    if route.described or shape is None or graph_facts.size_of(route.logits) == site.tokens * site.experts:
+    size = graph_facts.size_of(route.logits)
+    if route.described or shape is None or size == site.tokens * site.experts:
         return route
     return f"the logits {list(shape)} are not {site.tokens} rows of {site.experts}"
 

@@ -63,7 +63,7 @@ def _terms(node: ir.Node) -> tuple[str, str, str] | None:
 
 
 def _dots(node: ir.Node) -> _Use | None:
-    """x [.., H] times rows [.., S, H], summed over H."""
+    """Take x [.., H] times rows [.., S, H], summed over H."""
     if graph_facts.is_op(node, "Einsum") and (terms := _terms(node)) is not None:
         for index in (0, 1):
             found, x = _gather(node.inputs[index]), node.inputs[1 - index]
@@ -133,9 +133,7 @@ def _rewrite(down: _Use, up: _Use, context: PassContext) -> None:
     }  # fmt: skip
     text = f"{experts} experts of one neuron, {chosen} chosen for each of {tokens} tokens"
     origin = graph_facts.origin_of(total.producer())
-    context.notes.append(
-        Note("matched", "experts", text, up.product.name or "", origin, facts)
-    )
+    context.notes.append(Note("matched", "experts", text, up.product.name or "", origin, facts))
 
 
 def _tokens(value: ir.Value, tokens: int, width: int, chosen: int) -> ir.Value | None:

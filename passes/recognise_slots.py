@@ -189,9 +189,7 @@ def _slices(part: Template, experts: int) -> ir.Value | None:
     return source_of_slices(list(part.values), experts)
 
 
-def _template_rows(
-    emit: Emitter, ids: ir.Value, capacity: int, experts: int
-) -> TemplateRows:
+def _template_rows(emit: Emitter, ids: ir.Value, capacity: int, experts: int) -> TemplateRows:
     rows = capacity * experts
 
     def lead(part: Template) -> int:

@@ -107,7 +107,7 @@ def _product_and_sum(
 
 
 def _matmul(user: ir.Node, stack: ir.Value, shape: tuple[int, ...], axis: int) -> Sum | None:
-    """w [T,1,E] @ stack [T,E,H], or stack [T,H,E] @ w [T,E,1]."""
+    """Take w [T,1,E] @ stack [T,E,H], or stack [T,H,E] @ w [T,E,1]."""
     first, second = user.inputs
     left = second is stack and axis == 1
     weights = first if left else second

@@ -1,8 +1,8 @@
 """Feed-forwards whose hidden layer is cut into blocks, of which some are active.
 
 FactorLLM (Zhao et al. 2024, arXiv 2408.11855), MatFormer (Devvrat et al. 2023, arXiv 2310.07707),
-adaptive computation modules (Wojcik et al. 2023, arXiv 2312.10193), Read-ME's pre-gating (Cai et al.
-2024, arXiv 2410.19123). BlockFFN has a trained model of its own.
+adaptive computation modules (Wojcik et al. 2023, arXiv 2312.10193), Read-ME's pre-gating (Cai et
+al. 2024, arXiv 2410.19123). BlockFFN has a trained model of its own.
 """
 
 from __future__ import annotations

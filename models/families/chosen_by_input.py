@@ -90,7 +90,7 @@ class ScalarChoice(nn.Module):
 
 
 class TaskGate(nn.Module):
-    """Each task has a gate of its own over shared experts; softmax, then top-k, not renormalised."""
+    """Each task has a gate of its own over shared experts; softmax, then top-k, no more."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -148,7 +148,8 @@ def _tasked(layer: nn.Module) -> Made:
 def _branch(module: nn.Module, x: Tensor) -> int:
     assert isinstance(module, Condition)
     logits = module.router(x.mean(0))
-    return len(x) * 2 * H * (module.first if logits[0] > logits[1] else module.second).up.out_features
+    branch = module.first if logits[0] > logits[1] else module.second
+    return len(x) * 2 * H * branch.up.out_features
 
 
 def _experts(count: int, **facts: object) -> tuple[dict[str, object], ...]:

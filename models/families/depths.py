@@ -1,7 +1,7 @@
 """Layers that run for some tokens, or stop early.
 
-Mixture of depths (Raposo et al. 2024, arXiv 2404.02258, section 3), by a fixed number of tokens or by
-a threshold; early exits (BranchyNet, Teerapittayanon et al. 2017) as several outputs.
+Mixture of depths (Raposo et al. 2024, arXiv 2404.02258, section 3), by a fixed number of tokens or
+by a threshold; early exits (BranchyNet, Teerapittayanon et al. 2017) as several outputs.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ and skip (Duo-LLM, Alizadeh et al. 2024, arXiv 2410.10846); a router over severa
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgemoe.models.families import Case, Made, noise, randomise
@@ -99,6 +98,7 @@ CASES = tuple(
     Case(f"{name}_{how}", lambda make=make, how=how: make(how), _found(*counts), macs, FREE)
     for how in ("dense", "loop")
     for name, make, counts in (
-        ("moe_plus_plus", _plus_plus, (FULL,)), ("duo", _duo, (1, 1)), ("widths", _widths, (2, 1, 1))
+        ("moe_plus_plus", _plus_plus, (FULL,)), ("duo", _duo, (1, 1)),
+        ("widths", _widths, (2, 1, 1)),
     )
 )  # fmt: skip

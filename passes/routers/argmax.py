@@ -36,8 +36,7 @@ def match(site: RouterSite) -> Route | str:
         if isinstance(gathered, str) or not plain or without_casts(gathered.score) is not score:
             return "the weight is not the largest score"
     elif (
-        graph_facts.axes_of(largest) != [rank - 1]
-        or without_casts(largest.inputs[0]) is not score
+        graph_facts.axes_of(largest) != [rank - 1] or without_casts(largest.inputs[0]) is not score
     ):
         return "the weight is not the largest score"
     understood = understand_score(score)

@@ -55,7 +55,7 @@ def _squared_distance(value: ir.Value) -> bool | None:
 
 
 def _gap(value: ir.Value | None) -> bool:
-    """x - c with constants c."""
+    """Tell whether this is x - c with constants c."""
     node = graph_facts.made_by(value, "Sub", "Abs")
     if node is not None and graph_facts.is_op(node, "Abs"):
         node = graph_facts.made_by(node.inputs[0], "Sub")

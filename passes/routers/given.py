@@ -17,9 +17,7 @@ def match(site: RouterSite) -> Route | str:
     if graph_facts.made_by(graph_facts.before_reshapes(site.ids), "Gather", "GatherND") is not None:
         return "the ids are rows of a table"
     nodes = graph_facts.ancestors([site.ids])
-    learned = any(
-        graph_facts.is_op(node, *_LEARNED) or graph_facts.kind_of(node) for node in nodes
-    )
+    learned = any(graph_facts.is_op(node, *_LEARNED) or graph_facts.kind_of(node) for node in nodes)
     if learned and site.form not in ("selected", "conditional"):
         return "the ids are computed, or chosen by scores"
     select = "condition" if learned else "input"

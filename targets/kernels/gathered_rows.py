@@ -100,8 +100,8 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     """Tell whether the table is a float32 constant."""
     del function
     table = node.inputs[2]
-    return graph_facts.is_constant(table) and table is not None and (
-        table.dtype == ir.DataType.FLOAT
+    return (
+        graph_facts.is_constant(table) and table is not None and (table.dtype == ir.DataType.FLOAT)
     )
 
 

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from edgemoe.cli.main import app
 
 COMMANDS = (
-    "compare", "compile", "explain", "export", "generate", "inspect", "passes", "profile", "report", "run",
-    "targets", "verify",
+    "compare", "compile", "explain", "export", "generate", "inspect", "passes", "profile", "report",
+    "run", "targets", "verify",
 )  # fmt: skip
 
 

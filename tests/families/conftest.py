@@ -63,10 +63,10 @@ class Family:
             return x.flatten()[torch.randperm(x.numel(), generator=random)].view(x.shape)
 
         both = [self.inputs, pytree.tree_map(other, self.inputs)]
-        return [
-            (each, {n: t.numpy() for n, t in zip(self.names, pytree.tree_leaves(each), strict=True)})
-            for each in both
-        ]
+        return [(each, self._named(pytree.tree_leaves(each))) for each in both]
+
+    def _named(self, tensors: list[torch.Tensor]) -> Feed:
+        return {n: t.numpy() for n, t in zip(self.names, tensors, strict=True)}
 
     def wanted(self, inputs: tuple[Any, ...]) -> list[np.ndarray]:
         with torch.no_grad():
