@@ -25,6 +25,8 @@ def choice_of(emit: Emitter, matrix: ir.Value, experts: int) -> tuple[ir.Value, 
         return choice_of(emit, node.inputs[0], experts)
     if graph_facts.is_op(node, "ScatterElements"):
         return _scattered(node, experts)
+    if graph_facts.is_op(node, "OneHot", "Equal"):
+        return _one_hot(emit, node, experts)
     if graph_facts.is_op(node, "ReduceSum"):
         return _one_hot_sum(emit, node, experts)
     if graph_facts.is_op(node, "Where"):
@@ -63,6 +65,18 @@ def _scattered(node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
     same = graph_facts.shape_of(ids) == graph_facts.shape_of(weights)
     whole = (graph_facts.shape_of(ids) or ())[:-1] == shape[:-1]
     return (ids, weights) if same and whole else None
+
+
+def _one_hot(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
+    """One expert for each token, weight 1."""
+    ids = one_hot_ids(node.outputs[0], experts)
+    shape = graph_facts.shape_of(node.outputs[0])
+    if ids is None or shape is None or not distinct_ids(ids, experts):
+        return None
+    single = (*shape[:-1], 1)
+    if graph_facts.size_of(ids) != int(np.prod(single)):
+        return None
+    return with_shape(ids, single), emit.constant(np.ones(single, np.float32), "ones")
 
 
 def _one_hot_sum(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
