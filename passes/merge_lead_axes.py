@@ -31,6 +31,8 @@ def merge_lead_axes(model: ir.Model, context: PassContext) -> int:
             changes += _picked(node)
         elif graph_facts.is_op(node, "Einsum"):
             changes += _einsum(node)
+        elif graph_facts.is_op(node, *graph_facts.ELEMENTWISE):
+            changes += _elementwise(node)
     return changes
 
 
@@ -119,19 +121,61 @@ def _picked(node: ir.Node) -> int:
 
 
 def _einsum(node: ir.Node) -> int:
-    """Einsum "bteh,bte->bth" of a stack becomes "teh,te->th"."""
+    """Einsum "bteh,bte->bth" of a stack is "teh,te->th", "bth,edh->bted" is "th,edh->ted"."""
     equation = graph_facts.text_attribute(node, "equation", "").replace(" ", "")
     left, _, output = equation.partition("->")
     terms = left.split(",")
     lead, shape = output[:2], graph_facts.shape_of(node.outputs[0])
     if "." in equation or len(terms) != 2 or len(lead) != 2 or lead[0] == lead[1]:
         return 0
-    if any(t[:2] != lead or lead[0] in t[2:] or lead[1] in t[2:] for t in (*terms, output)):
-        return 0
     values = [v for v in node.inputs if v is not None]
-    if shape is None or not any(_lead(v) == 0 and _is_stack(v) for v in values):
+    weights = [t for t, v in zip(terms, values, strict=True) if graph_facts.is_constant(v)]
+    if any(c in t for c in lead for t in weights) or any(len(t) != 3 for t in weights):
+        return 0
+    moving = [output, *(t for t in terms if t not in weights)]
+    if any(t[:2] != lead or lead[0] in t[2:] or lead[1] in t[2:] for t in moving):
+        return 0
+    known = any(_lead(v) == 0 and (_is_stack(v) or _is_product(v)) for v in values)
+    if shape is None or not (weights or known):
         return 0
     emit = Emitter(node)
-    text = ",".join(t[1:] for t in terms) + "->" + output[1:]
-    y = emit.op("Einsum", *(_merged(emit, v) for v in values), equation=text)
+    text = ",".join(t if t in weights else t[1:] for t in terms) + "->" + output[1:]
+    merged = [v if graph_facts.is_constant(v) else _merged(emit, v) for v in values]
+    y = emit.op("Einsum", *merged, equation=text)
     return int(replace(node.outputs[0], emit.reshape(y, *shape)))
+
+
+def _elementwise(node: ir.Node) -> int:
+    """Go on in three axes behind a product with one matrix per expert."""
+    shape = graph_facts.shape_of(node.outputs[0])
+    if shape is None or len(shape) != 4 or len(node.outputs) != 1:
+        return 0
+    if not any(v is not None and _lead(v) == 0 and _is_product(v) for v in node.inputs):
+        return 0
+    for value in node.inputs:
+        own = graph_facts.shape_of(value)
+        alike = own is not None and own[:2] == shape[:2] and len(own) == 4
+        small = own is not None and len(own) < 3 and graph_facts.is_constant(value)
+        if not alike and not small:
+            return 0
+    emit = Emitter(node)
+    attributes = {name: a.value for name, a in node.attributes.items()}
+    inputs = [
+        v if v is None or graph_facts.is_constant(v) else _merged(emit, v) for v in node.inputs
+    ]
+    y = emit.node(node.op_type, inputs, attributes).outputs[0]
+    return int(replace(node.outputs[0], emit.reshape(y, *shape)))
+
+
+def _is_product(value: ir.Value, depth: int = 24) -> bool:
+    node = value.producer()
+    if node is None or depth == 0:
+        return False
+    if graph_facts.is_op(node, "Einsum"):
+        return any(
+            graph_facts.is_constant(v) and len(graph_facts.shape_of(v) or ()) == 3
+            for v in node.inputs
+        )
+    if not graph_facts.is_op(node, *graph_facts.RESHAPES, *graph_facts.ELEMENTWISE):
+        return False
+    return any(v is not None and _is_product(v, depth - 1) for v in node.inputs)
