@@ -1,4 +1,4 @@
-"""Make one axis of batch and tokens where experts are stacked and summed: [B,T,E,H] is [B*T,E,H]."""
+"""Make one axis of batch and tokens where experts are stacked and summed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop of transformers 4 over a permuted one-hot mask, on [B, T, H] (Mixtral, OLMoE, Time-MoE)."""
+"""The loop of transformers 4 over a permuted one-hot mask, on [B, T, H] (Mixtral, Time-MoE)."""
 
 from __future__ import annotations
 
