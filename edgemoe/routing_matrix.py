@@ -25,6 +25,10 @@ def choice_of(emit: Emitter, matrix: ir.Value, experts: int) -> tuple[ir.Value, 
         return choice_of(emit, node.inputs[0], experts)
     if graph_facts.is_op(node, "ScatterElements"):
         return _scattered(node, experts)
+    if graph_facts.is_op(node, "Softmax"):
+        return _softmax(emit, node, experts)
+    if graph_facts.is_op(node, "OneHot", "Equal"):
+        return _one_hot(emit, node, experts)
     if graph_facts.is_op(node, "ReduceSum"):
         return _one_hot_sum(emit, node, experts)
     if graph_facts.is_op(node, "Where"):
@@ -50,9 +54,14 @@ def distinct_ids(ids: ir.Value, experts: int) -> bool:
 
 
 def _scattered(node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
-    zeros, ids, weights = node.inputs
+    return _placed(node, experts) if is_zero(node.inputs[0]) else None
+
+
+def _placed(node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
+    """Return what a scatter writes at which experts."""
+    _, ids, weights = node.inputs
     shape = graph_facts.shape_of(node.outputs[0])
-    if ids is None or weights is None or shape is None or not is_zero(zeros):
+    if ids is None or weights is None or shape is None:
         return None
     if graph_facts.axis_of(node, 0, len(shape)) != len(shape) - 1:
         return None
@@ -63,6 +72,37 @@ def _scattered(node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
     same = graph_facts.shape_of(ids) == graph_facts.shape_of(weights)
     whole = (graph_facts.shape_of(ids) or ())[:-1] == shape[:-1]
     return (ids, weights) if same and whole else None
+
+
+def _softmax(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
+    """Softmax over values that were scattered into minus infinity."""
+    scatter = graph_facts.made_by(node.inputs[0], "ScatterElements")
+    shape = graph_facts.shape_of(node.outputs[0])
+    if scatter is None or shape is None or scatter.inputs[0] is None:
+        return None
+    if graph_facts.axis_of(node, -1, len(shape)) != len(shape) - 1:
+        return None
+    base = scatter.inputs[0]
+    expand = graph_facts.made_by(base, "Expand")
+    array = graph_facts.array_of(base if expand is None else expand.inputs[0])
+    if array is None or not np.isneginf(array).all():
+        return None
+    if graph_facts.text_attribute(scatter, "reduction", "none") != "none":
+        return None
+    found = _placed(scatter, experts)
+    return None if found is None else (found[0], emit.op("Softmax", found[1], axis=-1))
+
+
+def _one_hot(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
+    """One expert for each token, weight 1."""
+    ids = one_hot_ids(node.outputs[0], experts)
+    shape = graph_facts.shape_of(node.outputs[0])
+    if ids is None or shape is None or not distinct_ids(ids, experts):
+        return None
+    single = (*shape[:-1], 1)
+    if graph_facts.size_of(ids) != int(np.prod(single)):
+        return None
+    return with_shape(ids, single), emit.constant(np.ones(single, np.float32), "ones")
 
 
 def _one_hot_sum(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts
@@ -31,6 +32,8 @@ def _merge_reshapes(node: ir.Node) -> int:
     output = node.outputs[0]
     shape = graph_facts.shape_of(output)
     source = node.inputs[0]
+    if shape is None:
+        return _merge_counted(node)
     above = graph_facts.made_by(source, "Reshape", "Unsqueeze", "Squeeze", "Flatten")
     if (
         shape is None
@@ -47,6 +50,28 @@ def _merge_reshapes(node: ir.Node) -> int:
     return 0
 
 
+def _merge_counted(node: ir.Node) -> int:
+    """Merge reshapes around rows whose number is known at run time only: [n, 4] to [1, n, 4]."""
+    output = node.outputs[0]
+    root, target = graph_facts.before_reshapes(output), _counted(output)
+    own = _counted(root)
+    if root is output or target is None or own is None or not output.uses():
+        return 0
+    if int(np.prod(own)) != int(np.prod(target)):  # both have one -1: as many elements each
+        return 0
+    if own == target:
+        return int(replace(output, root))
+    if root is node.inputs[0]:
+        return 0
+    return int(replace(output, Emitter(node).reshape(root, *target)))
+
+
+def _counted(value: ir.Value) -> tuple[int, ...] | None:
+    """Return the shape with -1 for the one extent that is not known, None if it is not one."""
+    shape = [extent if isinstance(extent, int) else -1 for extent in value.shape or ()]
+    return tuple(shape) if shape.count(-1) == 1 and 0 not in shape else None
+
+
 def only_reshaped(value: ir.Value) -> bool:
     """Tell whether going around `value` leaves nobody who reads it."""
     return not value.is_graph_output() and len(value.uses()) == 1
@@ -60,6 +85,12 @@ def _merge_transposes(node: ir.Node) -> int:
         moved = [axis for axis in order if own[axis] != 1]
         if moved == sorted(moved) and node.inputs[0] is not None:
             return int(replace(output, Emitter(node).reshape(node.inputs[0], *shape)))
+    counted = _counted(node.inputs[0]) if node.inputs[0] is not None else None
+    if counted is not None and order is not None:
+        moved = [axis for axis in order if counted[axis] != 1]
+        if moved == sorted(moved) and node.inputs[0] is not None:
+            target = [counted[axis] for axis in order]
+            return int(replace(output, Emitter(node).reshape(node.inputs[0], *target)))
     above = graph_facts.made_by(node.inputs[0], "Transpose")
     if above is None or above.inputs[0] is None:
         return 0
