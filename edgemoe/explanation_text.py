@@ -111,7 +111,8 @@ def _router(facts: dict[str, Any]) -> str:
              "eps", "eps_mode", "scale", "softmax_after", "sigmoid_after", "gamma", "norm",
              "expert_scale", "skip_from", "applied_to", "jitter", "shared", "capacity",
              "temperature", "threshold", "select")  # fmt: skip
-    plain = {"groups": 1, "top_groups": 1, "scale": 1.0, "renormalise": "none", "eps": 0.0}
+    plain = {"groups": 1, "top_groups": 1, "scale": 1.0, "renormalise": "none", "eps": 0.0,
+             "select": "topk"}  # fmt: skip
     hidden = {name for name in ("group_score", "masked") if facts.get("groups", 1) == 1}
     hidden |= {"eps_mode"} if not facts.get("eps") else set()
     return ", ".join(

@@ -47,5 +47,6 @@ def keep_weights(model: ir.Model) -> None:
 
     for value in model.graph.initializers.values():
         tensor = value.const_value
-        if isinstance(tensor, TorchTensor):
-            value.const_value = TorchTensor(tensor.raw.detach(), name=tensor.name)
+        raw = getattr(tensor, "raw", None)  # the exporter has a class of its own for these
+        if isinstance(raw, Tensor):
+            value.const_value = TorchTensor(raw.detach(), name=value.name)

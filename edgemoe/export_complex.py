@@ -134,10 +134,7 @@ _RULES: dict[str, Callable[..., Any]] = {
     "imag": lambda x: x.imag,
     "angle": lambda x: torch.atan2(x.imag, x.real),
     "view_as_real": lambda x: torch.stack([x.real, x.imag], -1),
-    **{
-        name: (lambda n: lambda x, *a, **k: getattr(x, n)(*a, **k))(name)
-        for name in _BOTH
-    },
+    **{name: (lambda n: lambda x, *a, **k: getattr(x, n)(*a, **k))(name) for name in _BOTH},
 }
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edgemoe.export_complex import real_transforms
 from edgemoe.export_failure import text_of
 from edgemoe.export_ops import real_forms
 
@@ -41,6 +42,12 @@ def _real_numbers(module: nn.Module) -> AbstractContextManager[Any] | None:
     """Replace complex operators by real ones."""
     del module
     return real_forms()
+
+
+def _real_transforms(module: nn.Module) -> AbstractContextManager[Any] | None:
+    """Compute Fourier transforms and complex products with real numbers."""
+    del module
+    return real_transforms()
 
 
 def _eager_attention(module: nn.Module) -> AbstractContextManager[Any] | None:
@@ -79,7 +86,9 @@ def _cast_if_needed(layer: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _with_methods(owners: Sequence[nn.Module], name: str, method: Callable[..., Any]) -> Iterator[None]:
+def _with_methods(
+    owners: Sequence[nn.Module], name: str, method: Callable[..., Any]
+) -> Iterator[None]:
     try:
         for owner in owners:
             vars(owner)[name] = types.MethodType(method, owner)
@@ -152,6 +161,7 @@ def _experts(configs: list[Any]) -> Iterator[None]:
 
 REMEDIES: list[Remedy] = [
     Remedy("real forms of complex operators", ("complex",), _real_numbers),
+    Remedy("real forms of Fourier transforms", ("complex", "fft"), _real_transforms),
     Remedy("plain attention", ("Cannot view a tensor", "scaled_dot_product"), _eager_attention),
     Remedy("no casts of classifiers", ("Cannot swap", "weakref"), _no_casts),
     Remedy("attention masks of ones", ("'NoneType' object is not subscriptable",), _given_masks),

@@ -12,8 +12,8 @@ from edgemoe.constant_products import Product, after_bias
 from edgemoe.token_axes import TokenAxes
 
 _BENDS = frozenset(
-    ["Relu", "Gelu", "Sigmoid", "Tanh", "Erf", "Softplus", "HardSwish", "HardSigmoid", "Elu", "Celu",
-     "Mish", "LeakyRelu", "PRelu", "Selu", "Swish", "Clip", "Softsign", "ThresholdedRelu"]
+    ["Relu", "Gelu", "Sigmoid", "Tanh", "Erf", "Softplus", "HardSwish", "HardSigmoid", "Elu",
+     "Celu", "Mish", "LeakyRelu", "PRelu", "Selu", "Swish", "Clip", "Softsign", "ThresholdedRelu"]
 )  # fmt: skip
 _GATES = {"Softmax": "softmax", "Sigmoid": "sigmoid", "HardSigmoid": "hard sigmoid"}
 
@@ -24,7 +24,7 @@ class Block:
 
     form: str
     node: ir.Node
-    facts: dict[str, object]
+    facts: Mapping[str, object]
 
 
 @dataclass
@@ -38,7 +38,7 @@ class ProductBlocks:
     def find(self) -> list[Block]:
         """Return the blocks, in the order of their last products."""
         found: list[Block] = []
-        for rule in (self._gate, self._mlp, self._low_rank, self._spatial_gate, self._linear):
+        for rule in (self._gate, self._low_rank, self._mlp, self._spatial_gate, self._linear):
             for product in self.products.values():
                 if product.node not in self.taken:
                     block = rule(product)
@@ -48,7 +48,7 @@ class ProductBlocks:
         return found
 
     def _gate(self, product: Product) -> Block | None:
-        """x * softmax(x W + b): the gated attention of TSMixer."""
+        """Find x * softmax(x W + b): the gated attention of TSMixer."""
         squash = graph_facts.only_user(after_bias(product.result))
         if squash is None or squash.op_type not in _GATES or squash.domain:
             return None
@@ -100,7 +100,7 @@ class ProductBlocks:
         return Block("low_rank", second.node, facts)
 
     def _spatial_gate(self, product: Product) -> Block | None:
-        """u * (W v + b): half of the channels gates the other half (gMLP)."""
+        """Find u * (W v + b): half of the channels gates the other half (gMLP)."""
         if not self.axes.sums_tokens(product):
             return None
         value = after_bias(product.result)

@@ -75,7 +75,7 @@ def _brings_to_end(node: ir.Node) -> bool:
 
 
 def _closed_region(opening: ir.Node) -> set[ir.Value]:
-    """Values between a Transpose and those that undo it; empty when any of them leaves otherwise."""
+    """Values between a Transpose and those that undo it; none when one leaves otherwise."""
     region = {opening.outputs[0]}
     todo = [opening.outputs[0]]
     closed = False
@@ -90,7 +90,9 @@ def _closed_region(opening: ir.Node) -> set[ir.Value]:
                 continue
             product = product_of(node)
             in_row = graph_facts.is_op(node, *_ROWS) or (
-                product is not None and node.op_type != "Conv" and product.weight in node.inputs[1:2]
+                product is not None
+                and node.op_type != "Conv"
+                and product.weight in node.inputs[1:2]
             )
             if not in_row:
                 return set()

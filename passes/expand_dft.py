@@ -15,7 +15,9 @@ from edgemoe.rewrite_each import rewrite_each
 LIMIT_BYTES = 64 << 20
 
 
-@graph_pass(phase="canonicalise", after=("fold_constants",), exact="reassociation")
+@graph_pass(
+    phase="canonicalise", after=("fold_constants", "fold_long_convolution"), exact="reassociation"
+)
 def expand_dft(model: ir.Model, context: PassContext) -> int:
     """Multiply by the matrix of the transform: signal and (re, im) axes together are one axis.
 
@@ -40,8 +42,12 @@ def _expand(emit: Emitter, node: ir.Node) -> Sequence[ir.Value] | None:
     inverse = bool(graph_facts.attribute(node, "inverse", 0))
     onesided = bool(graph_facts.attribute(node, "onesided", 0))
     if inverse and onesided:
-        return None  # defined only from opset 27 on
-    matrix = dft_matrix(shape[axis], shape[-1], length, inverse=inverse, onesided=onesided)
+        if node.outputs[0].shape is None or node.outputs[0].shape[-1] != 1:
+            return None  # opset 20 does not say what it is; exporters mean a real signal
+        matrix = real_inverse_matrix(shape[axis], length)
+    else:
+        matrix = dft_matrix(shape[axis], shape[-1], length, inverse=inverse, onesided=onesided)
+    parts = 1 if inverse and onesided else 2
     if matrix.size * 4 > LIMIT_BYTES:
         return None
     order = [a for a in range(rank) if a not in (axis, rank - 1)] + [axis, rank - 1]
@@ -50,7 +56,7 @@ def _expand(emit: Emitter, node: ir.Node) -> Sequence[ir.Value] | None:
     flat = emit.reshape(moved, *lead, shape[axis] * shape[-1])
     weight = emit.constant(matrix.astype(x.dtype.numpy()), "dft")
     y = emit.op("MatMul", flat, weight)
-    y = emit.reshape(y, *lead, matrix.shape[1] // 2, 2)
+    y = emit.reshape(y, *lead, matrix.shape[1] // parts, parts)
     if order != sorted(order):
         y = emit.op("Transpose", y, perm=[order.index(a) for a in range(rank)])
     return [y]
@@ -81,3 +87,15 @@ def dft_matrix(size: int, parts: int, length: int, *, inverse: bool, onesided: b
     if parts == 2:  # i * (cos + i sin) = -sin + i cos
         matrix[:, 1, :, 0], matrix[:, 1, :, 1] = -sin, cos
     return matrix.reshape(size * parts, count * 2)
+
+
+def real_inverse_matrix(size: int, length: int) -> np.ndarray:
+    """Return float64 [size * 2, N]: the real signal of a half spectrum, row 2k+d.
+
+    x[n] = 1/N sum_k w_k (re X[k] cos - im X[k] sin), N = length; w is 1 for k = 0 and k = N/2, 2
+    between: each frequency there stands for its mirror image as well.
+    """
+    k, n = np.arange(size)[:, None], np.arange(length)[None, :]
+    weight = np.where((k == 0) | (2 * k == length), 1.0, 2.0) * (2 * k <= length) / length
+    angle = 2 * np.pi * ((k * n) % length) / length
+    return np.stack([weight * np.cos(angle), -weight * np.sin(angle)], 1).reshape(2 * size, length)

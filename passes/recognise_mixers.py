@@ -38,9 +38,7 @@ def recognise_mixers(model: ir.Model, context: PassContext) -> int:
         text = _TEXTS[block.form].format(**block.facts)
         facts = {"form": block.form, **block.facts}
         node = block.node
-        context.notes.append(
-            Note("matched", "mixer", text, str(node.name), origin_of(node), facts)
-        )
+        context.notes.append(Note("matched", "mixer", text, str(node.name), origin_of(node), facts))
     return 0
 
 
@@ -71,7 +69,9 @@ def _length(product: Product) -> int:
     user = graph_facts.only_user(product.result)
     out = graph_facts.shape_of(user.outputs[0]) if user is not None else None
     interleaved = graph_facts.is_op(user, "Reshape") and out is not None and out[-1] == 2
-    return product.inputs // 2 if interleaved and product.inputs == product.outputs else product.inputs
+    return (
+        product.inputs // 2 if interleaved and product.inputs == product.outputs else product.inputs
+    )
 
 
 def _block_diagonal(node: ir.Node) -> Block | None:

@@ -29,7 +29,7 @@ class Case:
         make: returns (module in evaluation mode, example inputs).
         found: facts of every candidate that `explain` must report as matched, in any order:
             `subject` and any of its facts, as in {"subject": "experts", "E": 4, "k": 2}. Nothing
-            else of subject "experts" or "mixer" may be matched.
+            else but routers may be matched.
         macs: module and inputs -> multiply-accumulates of the chosen (token, expert) pairs: what
             a program that skips everything else must do. None where no expert is skipped.
         dynamic: dynamic_shapes for torch.onnx.export; None where the shapes are fixed by design.

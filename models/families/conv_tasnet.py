@@ -47,7 +47,8 @@ class ConvTasNet(nn.Module):
             x, skip = block(x)
             total = total + skip
         masked = self.masks(total).unflatten(1, (2, FILTERS)) * code[:, None]
-        return self.decoder(masked.flatten(0, 1)).unflatten(0, (-1, 2)).squeeze(2)
+        y: Tensor = self.decoder(masked.flatten(0, 1)).unflatten(0, (-1, 2)).squeeze(2)
+        return y
 
 
 def make() -> Made:

@@ -109,5 +109,6 @@ CASES = (
          ({"subject": "experts", "form": "token_subset", "k": CAPACITY, "T": T},)),
     Case("depths_by_threshold", lambda: _make(Threshold(), T, H),
          ({"subject": "experts", "E": 1},), _above, ({0: "T"},)),
-    Case("early_exits", lambda: _make(Exits(), T, H), (), None, ({0: "T"},)),
+    Case("early_exits", lambda: _make(Exits(), T, H),
+         ({"subject": "exit", "form": "early_exit", "products": [3, 5, 7]},), None, ({0: "T"},)),
 )  # fmt: skip

@@ -15,6 +15,11 @@ LENGTH, WIDTH = 10, 12
 class ByMatrices(nn.Module):
     """Re(F_seq x F_hidden) = C x C - S x S with the matrices of cosines and sines."""
 
+    sequence_cos: Tensor
+    sequence_sin: Tensor
+    hidden_cos: Tensor
+    hidden_sin: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         for name, size in (("sequence", LENGTH), ("hidden", WIDTH)):
@@ -34,7 +39,8 @@ class ByTransform(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, L, H] to [B, L, H]."""
-        return torch.fft.fft2(x, dim=(-2, -1)).real
+        y: Tensor = torch.fft.fft2(x, dim=(-2, -1)).real
+        return y
 
 
 class Block(nn.Module):

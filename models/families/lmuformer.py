@@ -25,6 +25,10 @@ def legendre() -> tuple[Tensor, Tensor]:
 class Lmu(nn.Module):
     """u = relu(x W_u); memory of u; o = relu(W_h [m, x])."""
 
+    a: Tensor
+    b: Tensor
+    impulse: Tensor
+
     def __init__(self, form: str) -> None:
         super().__init__()
         self.form = form
@@ -44,7 +48,8 @@ class Lmu(nn.Module):
         if self.form == "fft":
             spectrum = torch.fft.rfft(u.transpose(1, 2), n=2 * LENGTH)
             product = spectrum * torch.fft.rfft(self.impulse, n=2 * LENGTH)
-            return torch.fft.irfft(product, n=2 * LENGTH)[..., :LENGTH].transpose(1, 2)
+            long: Tensor = torch.fft.irfft(product, n=2 * LENGTH)
+            return long[..., :LENGTH].transpose(1, 2)
         padded = F.pad(u.transpose(1, 2), (LENGTH - 1, 0))
         return F.conv1d(padded, self.impulse.flip(-1)[:, None]).transpose(1, 2)
 

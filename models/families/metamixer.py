@@ -14,10 +14,11 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
-        more = {"padding": kernel // 2, "groups": 2 * channels}
-        self.query = nn.Conv2d(channels, 2 * channels, 1)
-        self.key = nn.Conv2d(2 * channels, 2 * channels, kernel, **more)
-        self.value = nn.Conv2d(2 * channels, 2 * channels, kernel, **more)
+        wide = 2 * channels
+        self.query = nn.Conv2d(channels, wide, 1)
+        self.key, self.value = (
+            nn.Conv2d(wide, wide, kernel, padding=kernel // 2, groups=wide) for _ in range(2)
+        )
         self.project = nn.Conv2d(2 * channels, channels, 1)
         self.norm, self.ffn_norm = nn.BatchNorm2d(2 * channels), nn.BatchNorm2d(channels)
         self.up, self.down = nn.Conv2d(channels, 20, 1), nn.Conv2d(20, channels, 1)

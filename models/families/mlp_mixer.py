@@ -24,7 +24,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, T, C] to [B, T, C]."""
         x = x + self.token(self.norms[0](x).transpose(1, 2)).transpose(1, 2)
-        return x + self.channel(self.norms[1](x))
+        y: Tensor = x + self.channel(self.norms[1](x))
+        return y
 
 
 class MlpMixer(nn.Module):

@@ -42,7 +42,8 @@ class LongConv(nn.Module):
         else:
             padded = F.pad(u, (LENGTH - 1, 0))
             y = F.conv1d(padded, self.filter.flip(-1)[:, None], groups=WIDTH)
-        return (y + u * self.skip[:, None]).transpose(1, 2)
+        result: Tensor = (y + u * self.skip[:, None]).transpose(1, 2)
+        return result
 
 
 class Block(nn.Module):

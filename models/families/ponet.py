@@ -26,7 +26,9 @@ class PoNet(nn.Module):
         query = parts["query"].mean(1, keepdim=True)
         scores = torch.softmax(query @ parts["key"].transpose(1, 2) / WIDTH**0.5, dim=-1)
         everything = scores @ parts["value"]
-        segments = parts["segment"].unflatten(1, (-1, SEGMENT)).amax(2).repeat_interleave(SEGMENT, 1)
+        segments = (
+            parts["segment"].unflatten(1, (-1, SEGMENT)).amax(2).repeat_interleave(SEGMENT, 1)
+        )
         neighbours = self.pool(parts["local"].transpose(1, 2)).transpose(1, 2)
         y: Tensor = self.norm(
             x + everything * parts["outside"] + segments * parts["outside"] + neighbours

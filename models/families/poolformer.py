@@ -24,7 +24,8 @@ class Block(nn.Module):
         y = self.norms[0](x)
         x = x + self.scales[0][:, None, None] * (self.pool(y) - y)
         y = self.down(nn.functional.gelu(self.up(self.norms[1](x))))
-        return x + self.scales[1][:, None, None] * y
+        result: Tensor = x + self.scales[1][:, None, None] * y
+        return result
 
 
 def make() -> Made:

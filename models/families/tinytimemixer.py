@@ -29,7 +29,8 @@ class GatedMlp(nn.Module):
         y = self.norm(x).transpose(self.axis, -1)
         y = self.down(F.gelu(self.up(y)))
         y = y * torch.softmax(self.gate(y), dim=-1)
-        return x + y.transpose(self.axis, -1)
+        result: Tensor = x + y.transpose(self.axis, -1)
+        return result
 
 
 class Layer(nn.Module):

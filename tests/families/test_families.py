@@ -35,7 +35,7 @@ def test_family(families: Any, tmp_path: Path, case: Case, way: str) -> None:
 def check_found(case: Case, explanation: Any) -> None:
     left = [
         {"subject": c.subject, **c.facts}
-        for c in explanation.candidates if c.matched and c.subject in ("experts", "mixer", "router")
+        for c in explanation.candidates if c.matched
     ]  # fmt: skip
     for wanted in case.found:
         hit = next((f for f in left if all(f.get(k) == v for k, v in wanted.items())), None)

@@ -187,3 +187,86 @@ class Holder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.blocks[0](x)
         return x + (y[0] if isinstance(y, tuple) else y)
+
+
+class Guarded(MixtralSparseMoeBlock):
+    """A loop with `if mask.any()`; routes as subclasses say, by default without renormalising."""
+
+    def choose(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.topk(F.softmax(self.gate(flat), dim=-1), 2)
+
+    def weighed(self, expert: int, x: Tensor, weight: Tensor) -> Tensor:
+        return self.experts[expert](x) * weight
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        flat = hidden.reshape(-1, HIDDEN)
+        weights, ids = self.choose(flat)
+        total = torch.zeros_like(flat)
+        for expert in range(EXPERTS):
+            mask = (ids == expert) & (weights != 0)
+            if mask.any():
+                rows, choice = torch.where(mask)
+                y = self.weighed(expert, flat[rows], weights[rows, choice, None])
+                total.index_add_(0, rows, y)
+        return total.view(hidden.shape)
+
+
+class ReluLoop(Guarded):
+    def choose(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.topk(F.relu(self.gate(flat)), 2)
+
+
+class AllPositive(Guarded):
+    """As many experts as have a positive score."""
+
+    def choose(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        weights = F.relu(self.gate(flat))
+        return weights, torch.arange(EXPERTS).expand_as(weights)
+
+
+class WeighsItself(Guarded):
+    """Experts that take their weight as a second argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(WeighedMLP() for _ in range(EXPERTS))
+
+    def weighed(self, expert: int, x: Tensor, weight: Tensor) -> Tensor:
+        return self.experts[expert](x, weight)
+
+
+class WeighedMLP(GatedMLP):
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        return super().forward(x) * weight
+
+
+class DeepSeekGate(nn.Module):
+    """A router with a name of its own: sigmoid, bias for the choice, groups, scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(EXPERTS, HIDDEN))
+        self.e_score_correction_bias = nn.Parameter(torch.randn(EXPERTS) * 0.2)
+        self.routed_scaling_factor, self.top_k, self.n_group, self.topk_group = 2.5, 2, 2, 1
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        scores = F.linear(x, self.weight).sigmoid()
+        choice = (scores + self.e_score_correction_bias).view(-1, 2, EXPERTS // 2)
+        best = choice.topk(2, dim=-1).values.sum(-1).argmax(-1, keepdim=True)
+        mask = torch.arange(2) != best
+        ids = choice.masked_fill(mask.unsqueeze(-1), float("-inf")).flatten(1).topk(2).indices
+        weights = scores.gather(1, ids)
+        return weights / weights.sum(-1, keepdim=True) * self.routed_scaling_factor, ids
+
+
+class DeepSeekLoop(Guarded):
+    def __init__(self) -> None:
+        super().__init__()
+        del self.top_k
+        self.gate, self.shared_experts = DeepSeekGate(), GatedMLP()
+
+    def choose(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        return self.gate(flat)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return super().forward(hidden) + self.shared_experts(hidden)
