@@ -45,11 +45,17 @@ def choice_of(emit: Emitter, matrix: ir.Value, experts: int) -> tuple[ir.Value, 
     return None
 
 
-def distinct_ids(ids: ir.Value, experts: int) -> bool:
-    """Tell whether ids [.., K] come from a TopK (or ArgMax) over an axis of `experts` values."""
+def before_integer_casts(ids: ir.Value) -> ir.Value:
+    """Return what ids are a reshape or a cast of."""
     value = graph_facts.before_reshapes(ids)
     while (cast := graph_facts.made_by(value, "Cast")) is not None and cast.inputs[0] is not None:
         value = graph_facts.before_reshapes(cast.inputs[0])
+    return value
+
+
+def distinct_ids(ids: ir.Value, experts: int) -> bool:
+    """Tell whether ids [.., K] come from a TopK (or ArgMax) over an axis of `experts` values."""
+    value = before_integer_casts(ids)
     node = graph_facts.made_by(value, "TopK", "ArgMax", "ArgMin")
     shape = graph_facts.shape_of(node.inputs[0]) if node is not None else None
     if node is None or shape is None:
