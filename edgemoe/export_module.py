@@ -23,6 +23,7 @@ from edgemoe.export_check import Run, check_experts, check_values, to_numpy
 from edgemoe.export_failure import explain_failure, first_line, root_of
 from edgemoe.export_ops import operator_translations
 from edgemoe.export_quiet import quiet
+from edgemoe.export_registry import kept_registry
 from edgemoe.export_remedies import REMEDIES, Remedy
 from edgemoe.export_tokens import check_tokens, name_tokens, token_shapes
 
@@ -84,7 +85,7 @@ def export_module(
     training = {child: child.training for child in module.modules()}
     module.eval()
     try:
-        with torch.no_grad(), quiet(), without_bfloat16(module) as cast:
+        with torch.no_grad(), quiet(), kept_registry(), without_bfloat16(module) as cast:
             if cast:
                 args, kwargs = cast_examples((args, kwargs))
             request = _request(module, args, kwargs, options, bool(dynamic))

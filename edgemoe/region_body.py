@@ -17,8 +17,8 @@ from edgemoe.emit import Emitter
 from edgemoe.graph_facts import ELEMENTWISE, RESHAPES
 from edgemoe.row_source import gathered_ids, repeated_rows
 
-_NORMS = frozenset({"RMSNormalization", "LayerNormalization", "Softmax", "LogSoftmax"})
-_REDUCTIONS = frozenset({"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2",
+NORMS = frozenset({"RMSNormalization", "LayerNormalization", "Softmax", "LogSoftmax"})
+REDUCTIONS = frozenset({"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2",
                          "ReduceSumSquare"})  # fmt: skip
 
 
@@ -89,7 +89,7 @@ class RegionBody:
             return self._elementwise(node)
         if graph_facts.is_op(node, "Gemm", "MatMul"):
             return self._shared_product(node)
-        if graph_facts.is_op(node, "Split", "Slice", "Gather", "Concat", *_NORMS, *_REDUCTIONS):
+        if graph_facts.is_op(node, "Split", "Slice", "Gather", "Concat", *NORMS, *REDUCTIONS):
             return self._along_row(node, value)
         raise NotRowWise(f"{node.name} ({node.op_type}) is not computed row by row")
 
@@ -260,7 +260,7 @@ class RegionBody:
         inputs = list(node.inputs)
         attributes = {name: a.value for name, a in node.attributes.items()}
         shift = len(lead) - 1
-        if node.op_type in _REDUCTIONS or node.op_type == "Slice":
+        if node.op_type in REDUCTIONS or node.op_type == "Slice":
             index = 3 if node.op_type == "Slice" else 1
             axes = graph_facts.ints_of(inputs[index]) if len(inputs) > index else None
             axes = [a + len(shape) if a < 0 else a for a in axes or []]
@@ -274,7 +274,7 @@ class RegionBody:
             if axis < len(lead):
                 raise NotRowWise(f"{node.name} ({node.op_type}) goes across rows")
             attributes["axis"] = axis - shift
-        self.row_wise |= node.op_type in _NORMS | _REDUCTIONS
+        self.row_wise |= node.op_type in NORMS | REDUCTIONS
         operands: list[ir.Value | None]
         if node.op_type == "Concat":
             operands = [self._operand(v, lead, (graph_facts.shape_of(v) or ())[len(lead) :])

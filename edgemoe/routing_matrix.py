@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Collection
+
 import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts
 from edgemoe.emit import Emitter
 from edgemoe.row_source import with_shape
-from edgemoe.zero_scores import is_zero
+from edgemoe.zero_scores import is_zero, largest
+
+IsNothing = Callable[["ir.Value | None"], bool]
+"""What a matrix holds for experts that are not chosen."""
+
+_SIGMOID_IS_ZERO = -1000.0
+"""From here down, sigmoid and exponential are zero in any precision."""
 
 
 def choice_of(emit: Emitter, matrix: ir.Value, experts: int) -> tuple[ir.Value, ir.Value] | None:
@@ -24,25 +33,31 @@ def choice_of(emit: Emitter, matrix: ir.Value, experts: int) -> tuple[ir.Value, 
     if graph_facts.is_op(node, "Cast") and node.inputs[0] is not None:
         return choice_of(emit, node.inputs[0], experts)
     if graph_facts.is_op(node, "ScatterElements"):
-        return _scattered(node, experts)
-    if graph_facts.is_op(node, "Softmax"):
-        return _softmax(emit, node, experts)
+        return _scattered(node, experts, is_zero)
     if graph_facts.is_op(node, "OneHot", "Equal"):
         return _one_hot(emit, node, experts)
     if graph_facts.is_op(node, "ReduceSum"):
         return _one_hot_sum(emit, node, experts)
     if graph_facts.is_op(node, "Where"):
-        return _masked(emit, node, experts)
+        return _masked(emit, node, experts, is_zero)
     if graph_facts.is_op(node, "Mul", "Div"):
         return _product(emit, node, experts)
+    if graph_facts.is_op(node, "Sigmoid", "Exp", "Softmax"):
+        return _vanishing(emit, node, experts)
     return None
+
+
+def before_integer_casts(ids: ir.Value) -> ir.Value:
+    """Return what ids are a reshape or a cast of."""
+    value = graph_facts.before_reshapes(ids)
+    while (cast := graph_facts.made_by(value, "Cast")) is not None and cast.inputs[0] is not None:
+        value = graph_facts.before_reshapes(cast.inputs[0])
+    return value
 
 
 def distinct_ids(ids: ir.Value, experts: int) -> bool:
     """Tell whether ids [.., K] come from a TopK (or ArgMax) over an axis of `experts` values."""
-    value = graph_facts.before_reshapes(ids)
-    while (cast := graph_facts.made_by(value, "Cast")) is not None and cast.inputs[0] is not None:
-        value = graph_facts.before_reshapes(cast.inputs[0])
+    value = before_integer_casts(ids)
     node = graph_facts.made_by(value, "TopK", "ArgMax", "ArgMin")
     shape = graph_facts.shape_of(node.inputs[0]) if node is not None else None
     if node is None or shape is None:
@@ -53,44 +68,55 @@ def distinct_ids(ids: ir.Value, experts: int) -> bool:
     return graph_facts.axis_of(node, default, len(shape)) == len(shape) - 1 and shape[-1] == experts
 
 
-def _scattered(node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
-    return _placed(node, experts) if is_zero(node.inputs[0]) else None
-
-
-def _placed(node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
-    """Return what a scatter writes at which experts."""
-    _, ids, weights = node.inputs
+def _vanishing(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
+    """A function of scores that are so low, where an expert is not chosen, that it gives zero."""
+    scores = graph_facts.before_reshapes(node.inputs[0]) if node.inputs[0] is not None else None
+    inner = scores.producer() if scores is not None else None
+    softmax = graph_facts.is_op(node, "Softmax")
     shape = graph_facts.shape_of(node.outputs[0])
-    if ids is None or weights is None or shape is None:
+    if inner is None or shape is None:
+        return None
+    if softmax and graph_facts.axis_of(node, -1, len(shape)) != len(shape) - 1:
+        return None
+    if softmax and graph_facts.shape_of(scores) != shape:
+        return None
+    low = -math.inf if softmax else _SIGMOID_IS_ZERO
+
+    def vanishes(value: ir.Value | None) -> bool:
+        highest = largest(value)
+        return highest is not None and highest <= low
+
+    found = None
+    if graph_facts.is_op(inner, "ScatterElements"):
+        found = _scattered(inner, experts, vanishes, reductions=("none",))
+    elif graph_facts.is_op(inner, "Where"):
+        found = _masked(emit, inner, experts, vanishes)
+    if found is None:
+        return None
+    ids, chosen = found
+    options = {"axis": -1} if softmax else {}
+    return ids, emit.op(node.op_type, chosen, **options)
+
+
+def _scattered(
+    node: ir.Node,
+    experts: int,
+    is_nothing: IsNothing,
+    reductions: Collection[str] = ("none", "add"),
+) -> tuple[ir.Value, ir.Value] | None:
+    zeros, ids, weights = node.inputs
+    shape = graph_facts.shape_of(node.outputs[0])
+    if ids is None or weights is None or shape is None or not is_nothing(zeros):
         return None
     if graph_facts.axis_of(node, 0, len(shape)) != len(shape) - 1:
         return None
-    if graph_facts.text_attribute(node, "reduction", "none") not in ("none", "add"):
+    if graph_facts.text_attribute(node, "reduction", "none") not in reductions:
         return None
     if shape[-1] != experts or not distinct_ids(ids, experts):
         return None
     same = graph_facts.shape_of(ids) == graph_facts.shape_of(weights)
     whole = (graph_facts.shape_of(ids) or ())[:-1] == shape[:-1]
     return (ids, weights) if same and whole else None
-
-
-def _softmax(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
-    """Softmax over values that were scattered into minus infinity."""
-    scatter = graph_facts.made_by(node.inputs[0], "ScatterElements")
-    shape = graph_facts.shape_of(node.outputs[0])
-    if scatter is None or shape is None or scatter.inputs[0] is None:
-        return None
-    if graph_facts.axis_of(node, -1, len(shape)) != len(shape) - 1:
-        return None
-    base = scatter.inputs[0]
-    expand = graph_facts.made_by(base, "Expand")
-    array = graph_facts.array_of(base if expand is None else expand.inputs[0])
-    if array is None or not np.isneginf(array).all():
-        return None
-    if graph_facts.text_attribute(scatter, "reduction", "none") != "none":
-        return None
-    found = _placed(scatter, experts)
-    return None if found is None else (found[0], emit.op("Softmax", found[1], axis=-1))
 
 
 def _one_hot(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
@@ -150,13 +176,15 @@ def one_hot_ids(hot: ir.Value, experts: int) -> ir.Value | None:
     return None
 
 
-def _masked(emit: Emitter, node: ir.Node, experts: int) -> tuple[ir.Value, ir.Value] | None:
+def _masked(
+    emit: Emitter, node: ir.Node, experts: int, is_nothing: IsNothing
+) -> tuple[ir.Value, ir.Value] | None:
     """Where(chosen, scores, 0): the weights are the scores of the chosen."""
     condition, scores, other = node.inputs
-    negated = is_zero(scores)
+    negated = is_nothing(scores)
     if negated:
         scores, other = other, scores
-    if not is_zero(other) or scores is None or condition is None:
+    if not is_nothing(other) or scores is None or condition is None:
         return None
     inner = condition.producer()
     if negated:

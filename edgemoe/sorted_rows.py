@@ -6,6 +6,7 @@ one product per group, and are gathered back. A lifted value has its rows where 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ import onnx_ir as ir
 from edgemoe import constant_eval, graph_facts, regions
 from edgemoe.emit import Emitter
 from edgemoe.graph_facts import ELEMENTWISE, RESHAPES
+from edgemoe.region_body import NORMS, REDUCTIONS
 from edgemoe.stacked_weights import stack
 
 
@@ -67,17 +69,20 @@ class SortedRows:
             return self._grouped(node)
         if graph_facts.is_op(node, *RESHAPES) and node.inputs[0] is not None:
             return self.emit.reshape(self.lift(node.inputs[0]), *shape)
-        if graph_facts.is_op(node, "Split") and node.inputs[0] is not None:
-            if graph_facts.axis_of(node, 0, len(shape)) == 0:
-                raise NotSorted(f"{node.name} splits rows")
-            inputs = [self.lift(node.inputs[0]), *node.inputs[1:]]
-            copy = self._copy(node, inputs)
-            self._memo.update(zip(node.outputs, copy.outputs, strict=True))
-            return self._memo[value]
+        if graph_facts.is_op(node, "Split", "Slice", *NORMS, *REDUCTIONS):
+            return self._along_row(node, value)
         if graph_facts.is_op(node, *ELEMENTWISE):
             operands = [v if v is None or self._is_shared(v) else self.lift(v) for v in node.inputs]
             return self._copy(node, operands).outputs[0]
         raise NotSorted(f"{node.name} ({node.op_type}) is not computed row by row")
+
+    def _along_row(self, node: ir.Node, value: ir.Value) -> ir.Value:
+        source = node.inputs[0]
+        if source is None or 0 in _axes_along(node):
+            raise NotSorted(f"{node.name} ({node.op_type}) goes across rows")
+        copy = self._copy(node, [self.lift(source), *node.inputs[1:]])
+        self._memo.update(zip(node.outputs, copy.outputs, strict=True))
+        return self._memo[value]
 
     def _is_shared(self, value: ir.Value) -> bool:
         shape = graph_facts.shape_of(value) or ()
@@ -150,3 +155,15 @@ class SortedRows:
             starts = np.concatenate([[0], ends[:-1]])
             if found[0::2] != starts.tolist() or found[1::2] != ends.tolist():
                 raise NotSorted(f"{node.name}: the groups are not those of the sorted ids")
+
+
+def _axes_along(node: ir.Node) -> Collection[int]:
+    """Return the axes that an operator mixes or cuts; 0 is among them where they are unknown."""
+    rank = len(graph_facts.shape_of(node.inputs[0]) or ())
+    if graph_facts.is_op(node, *REDUCTIONS):
+        return graph_facts.axes_of(node) or [0]
+    if graph_facts.is_op(node, "Slice"):
+        axes = graph_facts.ints_of(node.inputs[3]) if len(node.inputs) > 3 else None
+        return [axis % rank for axis in axes or [0]]
+    default = 0 if graph_facts.is_op(node, "Split") else -1
+    return [graph_facts.axis_of(node, default, rank)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts
@@ -27,6 +28,8 @@ _KEEPS_ZERO = frozenset(
         "Relu",
     ]
 )
+
+_REPEATS = ("Expand", "Tile", *graph_facts.RESHAPES)
 
 
 def can_be_zero(value: ir.Value | None, depth: int = 24) -> str | None:
@@ -61,16 +64,36 @@ def can_be_zero(value: ir.Value | None, depth: int = 24) -> str | None:
 def is_zero(value: ir.Value | None) -> bool:
     """Tell whether every element of `value` is provably zero."""
     node = value.producer() if value is not None else None
+    if node is not None and graph_facts.is_op(node, "Mul"):  # of finite numbers
+        return any(is_zero(factor) for factor in node.inputs)
+    if node is not None and graph_facts.is_op(node, "Cast", "CastLike", *_REPEATS):
+        return is_zero(node.inputs[0])
+    return largest(value) == 0 and smallest(value) == 0
+
+
+def largest(value: ir.Value | None) -> float | None:
+    """Return the largest element of a constant, None of anything else."""
+    array = _elements(value)
+    return None if array is None else float(array.max())
+
+
+def smallest(value: ir.Value | None) -> float | None:
+    """Return the smallest element of a constant, None of anything else."""
+    array = _elements(value)
+    return None if array is None else float(array.min())
+
+
+def _elements(value: ir.Value | None) -> np.ndarray | None:
+    """Return the numbers that are repeated in `value`, if it is constant."""
+    node = value.producer() if value is not None else None
     if value is None:
-        return False
+        return None
+    array: np.ndarray | None = None
     if graph_facts.is_constant(value):
         array = graph_facts.array_of(value)
-        return array is not None and array.dtype.kind in "fiub" and not array.any()
-    if graph_facts.is_op(node, "Expand", "Cast", "CastLike", "Tile", *graph_facts.RESHAPES):
-        return is_zero(node.inputs[0]) if node is not None else False
-    if graph_facts.is_op(node, "Mul") and node is not None:  # of finite numbers
-        return any(is_zero(factor) for factor in node.inputs)
-    if node is not None and graph_facts.is_op(node, "ConstantOfShape"):
+    elif node is not None and graph_facts.is_op(node, *_REPEATS):
+        return _elements(node.inputs[0])
+    elif node is not None and graph_facts.is_op(node, "ConstantOfShape"):
         fill = node.attributes.get("value")
-        return fill is None or not fill.as_tensor().numpy().any()
-    return False
+        array = np.zeros(1) if fill is None else fill.as_tensor().numpy()
+    return array if array is not None and array.size and array.dtype.kind in "fiub" else None

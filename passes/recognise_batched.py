@@ -73,6 +73,8 @@ def _from_sum(node: ir.Node) -> WeightedSum | None:
         return None
     layout = Layout(axes[0])
     experts, tokens = shape[layout.expert_axis], shape[1 - layout.expert_axis]
+    if experts == 1:  # one that every token needs: a shared expert
+        return None
     for y, weights in (product.inputs, tuple(reversed(product.inputs))):
         if y is None or weights is None or graph_facts.shape_of(y) != shape:
             continue

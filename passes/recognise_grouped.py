@@ -9,7 +9,7 @@ from edgemoe import constant_eval, graph_facts, regions
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.emit import Emitter, replace
 from edgemoe.graph_pass import Note, PassContext, graph_pass
-from edgemoe.routing_matrix import distinct_ids
+from edgemoe.routing_matrix import before_integer_casts, distinct_ids
 from edgemoe.sorted_rows import NotSorted, SortedRows
 
 
@@ -72,11 +72,18 @@ def _sort_undone_by(node: ir.Node) -> ir.Node | None:
 
 
 def _experts(sort: ir.Node) -> int | None:
-    """Return E when the ids are the choice of a TopK over E scores."""
-    ids = sort.inputs[0]
-    value = graph_facts.before_reshapes(ids) if ids is not None else None
-    choice = graph_facts.made_by(value, "TopK")
-    shape = graph_facts.shape_of(choice.inputs[0]) if choice is not None else None
-    if value is None or shape is None or not distinct_ids(value, shape[-1]):
+    """Return E when the ids are choices among E scores, by one TopK or by several in a row."""
+    value = sort.inputs[0]
+    return None if value is None else _classes(value)
+
+
+def _classes(ids: ir.Value) -> int | None:
+    value = before_integer_casts(ids)
+    node = value.producer()
+    if node is None:
         return None
-    return shape[-1]
+    if graph_facts.is_op(node, "Concat"):
+        counts = {_classes(part) for part in node.inputs if part is not None}
+        return counts.pop() if len(counts) == 1 else None
+    shape = graph_facts.shape_of(node.inputs[0]) if node.inputs else None
+    return shape[-1] if shape and distinct_ids(value, shape[-1]) else None

@@ -74,10 +74,11 @@ def _one_row_each(route: Route | str, site: RouterSite) -> Route | str:
     """Decline a router whose choice was taken apart: a row of logits for several of a region."""
     if isinstance(route, str):
         return route
-    shape = graph_facts.shape_of(route.logits)
-    size = graph_facts.size_of(route.logits)
-    if route.described or shape is None or size == site.tokens * site.experts:
+    shape, size = graph_facts.shape_of(route.logits), graph_facts.size_of(route.logits)
+    if route.described or not shape or size == site.tokens * site.experts:
         return route
+    if shape[-1] > site.experts and size == site.tokens * shape[-1]:
+        return route  # more classes than experts
     return f"the logits {list(shape)} are not {site.tokens} rows of {site.experts}"
 
 

@@ -41,7 +41,7 @@ def recognise_scaled_inputs(model: ir.Model, context: PassContext) -> int:
         shape = graph_facts.shape_of(node.inputs[0]) if node.inputs else None
         if not graph_facts.is_op(node, "ReduceSum") or shape is None or len(shape) != 3:
             continue
-        if graph_facts.axes_of(node) != [0] or node.inputs[0] is None:
+        if graph_facts.axes_of(node) != [0] or node.inputs[0] is None or shape[0] == 1:
             continue
         found = _scaled(node.inputs[0], shape[0], shape[1])
         if found is None:

@@ -22,6 +22,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a test that needs a missing tool fails instead of being skipped",
     )
+    parser.addoption(
+        "--slow", action="store_true", help="also run the tests that are marked `slow`"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("slow")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 def _missing(tool: str) -> bool:

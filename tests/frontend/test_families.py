@@ -1,7 +1,7 @@
 """Every family of transformers: the layer is captured, the router understood, the values kept.
 
 The layers stand alone here, with what their model calls them with; whole models are in
-test_transformers.py.
+test_transformers.py. `pytest --slow` adds the families that repeat another one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ pytestmark = pytest.mark.needs("python:transformers")
 
 FAMILIES_FILE = Path(__file__).with_name("families.py")
 NAMES = re.findall(r'^    "([\w-]+)": Family\(', FAMILIES_FILE.read_text(), re.M)
+QUICK = """afmoe aria_text axk2 dbrx deepseek_v3 deepseek_v4 ernie4_5_moe flint gemma4_text
+    gpt_oss granitemoe hy_v4 inkling2_text inkling_text jetmoe kolibri1 llama4_text
+    longcat_flash minimax_m3_vl_text mistral4 mixtral muse_spark_text nemotron_h nllb-moe
+    olmoe openai_privacy_filter phimoe step3p7_text switch_transformers zaya""".split()
+"""One family for each way to write experts and each router; the others repeat one of these."""
 WHOLE = ("gemma4_text", "diffusion_gemma_text")  # router and experts have no module of their own
 
 
@@ -37,9 +42,12 @@ def layer(families, name):
 
 def test_all_families_are_listed(families):
     assert set(NAMES) == set(families.FAMILIES)
+    assert set(QUICK) <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in NAMES]
+)
 def test_a_layer(families, name):
     block, examples = layer(families, name)
     exported = export_module(block, examples)
