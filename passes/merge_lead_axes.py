@@ -7,6 +7,7 @@ import onnx_ir as ir
 from edgemoe import graph_facts
 from edgemoe.emit import Emitter, replace
 from edgemoe.graph_pass import PassContext, graph_pass
+from edgemoe.lead_axes import is_product, is_stack, lead_axis, merged
 
 
 @graph_pass(phase="canonicalise", after=("merge_movements",))
@@ -36,13 +37,6 @@ def merge_lead_axes(model: ir.Model, context: PassContext) -> int:
     return changes
 
 
-def _merged(emit: Emitter, value: ir.Value, axis: int = 0) -> ir.Value:
-    """Make one of axes `axis` and `axis + 1`."""
-    shape = graph_facts.shape_of(value) or ()
-    both = shape[axis] * shape[axis + 1]
-    return emit.reshape(value, *shape[:axis], both, *shape[axis + 2 :])
-
-
 def _stack(node: ir.Node) -> int:
     """Concat of [B,T,1,H] or [B,T,H,1]: something is stacked per token."""
     output = node.outputs[0]
@@ -53,27 +47,9 @@ def _stack(node: ir.Node) -> int:
     if shape[axis] != len(node.inputs) or any(map(graph_facts.is_constant, node.inputs)):
         return 0
     emit = Emitter(node)
-    parts = [_merged(emit, v) for v in node.inputs if v is not None]
+    parts = [merged(emit, v) for v in node.inputs if v is not None]
     stacked = emit.op("Concat", *parts, axis=axis - 1)
     return int(replace(output, emit.reshape(stacked, *shape)))
-
-
-def _lead(value: ir.Value | None) -> int | None:
-    """Return i where a Reshape made axes i and i + 1 of one axis, of three in all."""
-    node = graph_facts.made_by(value, *graph_facts.RESHAPES)
-    shape = graph_facts.shape_of(value)
-    inner = graph_facts.shape_of(node.inputs[0]) if node is not None else None
-    if shape is None or inner is None or len(shape) != 4 or len(inner) != 3 or 0 in shape:
-        return None
-    for axis in (0, 1):
-        if (*shape[:axis], shape[axis] * shape[axis + 1], *shape[axis + 2 :]) == inner:
-            return axis
-    return None
-
-
-def _is_stack(value: ir.Value | None) -> bool:
-    node = graph_facts.made_by(value, *graph_facts.RESHAPES)
-    return node is not None and graph_facts.made_by(node.inputs[0], "Concat") is not None
 
 
 def _sum(node: ir.Node) -> int:
@@ -84,7 +60,7 @@ def _sum(node: ir.Node) -> int:
     if product is None or axes is None or len(axes) != 1 or shape is None or own is None:
         return 0
     for value, other in (product.inputs, tuple(reversed(product.inputs))):
-        axis, second = _lead(value), graph_facts.shape_of(other)
+        axis, second = lead_axis(value), graph_facts.shape_of(other)
         if axis is None or value is None or other is None or graph_facts.shape_of(value) != own:
             continue
         if second is None or len(second) != 4 or axes[0] in (axis, axis + 1):
@@ -92,7 +68,7 @@ def _sum(node: ir.Node) -> int:
         if second[axis : axis + 2] != own[axis : axis + 2]:
             continue
         emit = Emitter(node)
-        weighed = emit.op("Mul", _merged(emit, value, axis), _merged(emit, other, axis))
+        weighed = emit.op("Mul", merged(emit, value, axis), merged(emit, other, axis))
         over = emit.ints(axes[0] - (axes[0] > axis))
         total = emit.op("ReduceSum", weighed, over, keepdims=0)
         return int(replace(node.outputs[0], emit.reshape(total, *shape)))
@@ -104,7 +80,7 @@ def _picked(node: ir.Node) -> int:
     values = [v for v in node.inputs[:2] if v is not None]
     shapes = [graph_facts.shape_of(v) or () for v in values]
     shape = graph_facts.shape_of(node.outputs[0])
-    stacks = [v for v in values if _lead(v) == 0 and _is_stack(v)]
+    stacks = [v for v in values if lead_axis(v) == 0 and is_stack(v)]
     if not stacks or shape is None or any(len(s) != 4 for s in shapes):
         return 0
     if shapes[0][:2] != shapes[1][:2]:
@@ -116,7 +92,7 @@ def _picked(node: ir.Node) -> int:
             return 0
         attributes = {"axis": axis - 1}
     emit = Emitter(node)
-    y = emit.op(node.op_type, *(_merged(emit, v) for v in values), **attributes)
+    y = emit.op(node.op_type, *(merged(emit, v) for v in values), **attributes)
     return int(replace(node.outputs[0], emit.reshape(y, *shape)))
 
 
@@ -135,13 +111,13 @@ def _einsum(node: ir.Node) -> int:
     moving = [output, *(t for t in terms if t not in weights)]
     if any(t[:2] != lead or lead[0] in t[2:] or lead[1] in t[2:] for t in moving):
         return 0
-    known = any(_lead(v) == 0 and (_is_stack(v) or _is_product(v)) for v in values)
+    known = any(lead_axis(v) == 0 and (is_stack(v) or is_product(v)) for v in values)
     if shape is None or not (weights or known):
         return 0
     emit = Emitter(node)
     text = ",".join(t if t in weights else t[1:] for t in terms) + "->" + output[1:]
-    merged = [v if graph_facts.is_constant(v) else _merged(emit, v) for v in values]
-    y = emit.op("Einsum", *merged, equation=text)
+    rows = [v if graph_facts.is_constant(v) else merged(emit, v) for v in values]
+    y = emit.op("Einsum", *rows, equation=text)
     return int(replace(node.outputs[0], emit.reshape(y, *shape)))
 
 
@@ -150,7 +126,7 @@ def _elementwise(node: ir.Node) -> int:
     shape = graph_facts.shape_of(node.outputs[0])
     if shape is None or len(shape) != 4 or len(node.outputs) != 1:
         return 0
-    if not any(v is not None and _lead(v) == 0 and _is_product(v) for v in node.inputs):
+    if not any(v is not None and lead_axis(v) == 0 and is_product(v) for v in node.inputs):
         return 0
     for value in node.inputs:
         own = graph_facts.shape_of(value)
@@ -161,21 +137,7 @@ def _elementwise(node: ir.Node) -> int:
     emit = Emitter(node)
     attributes = {name: a.value for name, a in node.attributes.items()}
     inputs = [
-        v if v is None or graph_facts.is_constant(v) else _merged(emit, v) for v in node.inputs
+        v if v is None or graph_facts.is_constant(v) else merged(emit, v) for v in node.inputs
     ]
     y = emit.node(node.op_type, inputs, attributes).outputs[0]
     return int(replace(node.outputs[0], emit.reshape(y, *shape)))
-
-
-def _is_product(value: ir.Value, depth: int = 24) -> bool:
-    node = value.producer()
-    if node is None or depth == 0:
-        return False
-    if graph_facts.is_op(node, "Einsum"):
-        return any(
-            graph_facts.is_constant(v) and len(graph_facts.shape_of(v) or ()) == 3
-            for v in node.inputs
-        )
-    if not graph_facts.is_op(node, *graph_facts.RESHAPES, *graph_facts.ELEMENTWISE):
-        return False
-    return any(v is not None and _is_product(v, depth - 1) for v in node.inputs)
