@@ -140,10 +140,32 @@ def _elementwise(
     source = moved.inputs[0] if moved is not None else None
     if mask is None or source is None:
         raise NotPicked(f"{node.name} writes elements under a mask that is not the same for a row")
+    source = _narrow(source)
+    added = _without_base(source, base, mask)
+    source, adds = (source, adds) if added is None else (added, True)
     inner = _picks_behind(source)
     if inner is None or not graph_facts.same_elements(inner.inputs[0] or source, mask):
         raise NotPicked(f"{node.name} writes other rows than those that were picked")
     return Write(node, base, source, inner, mask, rows, 1, False, adds)
+
+
+def _without_base(value: ir.Value, base: ir.Value, mask: ir.Value) -> ir.Value | None:
+    """Return v where `value` is base[mask] + v."""
+    total = graph_facts.made_by(value, "Add")
+    if total is None:
+        return None
+    for old, new in (total.inputs, tuple(reversed(total.inputs))):
+        gather = graph_facts.made_by(old, "GatherND")
+        if gather is None or gather.inputs[0] is not base or gather.inputs[1] is None:
+            continue
+        picks = picking_node(gather.inputs[1])
+        own = graph_facts.shape_of(picks.inputs[0]) if picks is not None else None
+        if picks is None or own is None or not graph_facts.same_elements(picks.inputs[0], mask):
+            continue
+        numbers = np.indices(own).reshape(len(own), -1)
+        if np.array_equal(coordinates(gather.inputs[1], picks, numbers), numbers.T):
+            return new
+    return None
 
 
 def _without_cut(flat: ir.Value) -> ir.Value:
@@ -176,15 +198,19 @@ def _rewrite(write: Write) -> int:
 def _masked(emit: Emitter, write: Write, shape: tuple[int, ...]) -> ir.Value:
     own = graph_facts.shape_of(write.picks.inputs[0]) or ()
     numbers = np.indices(own).reshape(len(own), -1)
-    dense = PickedRows(emit, write.picks, numbers).lift(write.update)
+    body, factors = _split(write.update) if write.adds else (write.update, [])
+    rows, per_row = PickedRows(emit, write.picks, numbers), _per_row(shape, write.rows)
+    dense = rows.lift(body)
     if graph_facts.size_of(dense) != int(np.prod(shape)):
         raise NotPicked(f"{write.node.name} writes rows of another width")
-    mask = emit.reshape(write.mask, *_per_row(shape, write.rows))
+    mask = emit.reshape(write.mask, *per_row)
     dense = emit.reshape(dense, *shape)
     if not write.adds:
         return emit.op("Where", mask, dense, write.base)
-    dtype = dense.dtype or ir.DataType.FLOAT
-    return emit.op("Add", write.base, _weighed(emit, dense, emit.cast(mask, dtype)))
+    weights = emit.cast(mask, dense.dtype or ir.DataType.FLOAT)
+    for factor in factors:
+        weights = emit.op("Mul", weights, emit.reshape(rows.lift(factor), *per_row))
+    return emit.op("Add", write.base, _weighed(emit, dense, weights))
 
 
 def _per_row(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
