@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-
 from edgemoe import graph_facts
 from edgemoe.specialise import bind_shapes
+
+torch = pytest.importorskip("torch")
 
 T, H, E, K, INNER = 6, 8, 4, 2, 5
 FEEDS = [{"x": np.random.default_rng(seed).normal(size=(T, H)).astype("f")} for seed in (0, 1)]
@@ -57,7 +57,9 @@ def test_scores_that_vanish(
                                    input_names=["x"])  # fmt: skip
     graph = bind_shapes(exported, {})
     tools.recognise(graph, FEEDS, tolerance=1e-4)
-    indexed = [node for node in tools.regions(graph) if node.metadata_props["edgemoe.routing"] == "indexed"]
+    indexed = [
+        node for node in tools.regions(graph) if node.metadata_props["edgemoe.routing"] == "indexed"
+    ]
     assert bool(indexed) == chosen
     for node in indexed:
         assert graph_facts.shape_of(node.inputs[1]) == (T, K)
