@@ -159,8 +159,11 @@ def _without_base(value: ir.Value, base: ir.Value, mask: ir.Value) -> ir.Value |
         if gather is None or gather.inputs[0] is not base or gather.inputs[1] is None:
             continue
         picks = picking_node(gather.inputs[1])
-        own = graph_facts.shape_of(picks.inputs[0]) if picks is not None else None
-        if picks is None or own is None or not graph_facts.same_elements(picks.inputs[0], mask):
+        elements = picks.inputs[0] if picks is not None else None
+        own = graph_facts.shape_of(elements)
+        if picks is None or elements is None or own is None:
+            continue
+        if not graph_facts.same_elements(elements, mask):
             continue
         numbers = np.indices(own).reshape(len(own), -1)
         if np.array_equal(coordinates(gather.inputs[1], picks, numbers), numbers.T):
