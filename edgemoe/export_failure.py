@@ -27,6 +27,7 @@ _SPECIALISED = (
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _UNKNOWN_TYPE = re.compile(r"Found <class '([^']+)'> in output, which is not a known type")
 _NO_FUNCTION = re.compile(r"No (?:ONNX|decompositions|operator).*? found for <?([\w:.]+)", re.S)
+_NO_REAL_FORM = re.compile(r"([\w.]+) of complex numbers has no real form")
 _OPERATOR = re.compile(r"\b(aten|prims|transformers|torchvision|edgemoe)[.:]+([a-z_]\w*(?:\.\w+)?)")
 _HOW = (
     "  next: use an implementation without control flow that depends on data (for transformers: "
@@ -78,6 +79,13 @@ def explain_failure(
         return ExportError(
             f"operator {operator}{complex_input} has no ONNX form{where}\n"
             f"  next: {advice}, or compile an .onnx exported with your own translation"
+        )
+    complex_only = _NO_REAL_FORM.search(text)
+    if complex_only is not None:
+        return ExportError(
+            f"operator {complex_only.group(1)} with complex numbers has no ONNX form{where}\n"
+            "  next: rewrite it with real numbers, or compile an .onnx exported with your own "
+            "translation"
         )
     unknown = _UNKNOWN_TYPE.search(text)
     if unknown is not None:
