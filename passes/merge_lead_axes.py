@@ -112,7 +112,9 @@ def _einsum(node: ir.Node) -> int:
     if any(t[:2] != lead or lead[0] in t[2:] or lead[1] in t[2:] for t in moving):
         return 0
     known = any(lead_axis(v) == 0 and (is_stack(v) or is_product(v)) for v in values)
-    if shape is None or not (weights or known):
+    # Parts of a row with a matrix each are a block-diagonal product, which is no expert.
+    parts = any(weights and t not in weights and set(t[2:]) & set(output[2:]) for t in terms)
+    if shape is None or not (known or (weights and not parts)):
         return 0
     emit = Emitter(node)
     text = ",".join(t if t in weights else t[1:] for t in terms) + "->" + output[1:]
