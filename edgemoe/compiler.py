@@ -21,6 +21,7 @@ from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.plugins import Plugin, load_plugins
 from edgemoe.reference import Reference
+from edgemoe.weight_format import BF16, F32, I4, I8, WeightFormat, parse
 
 if TYPE_CHECKING:
     from edgemoe.explanation import Explanation
@@ -30,10 +31,16 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
-TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
-"""Largest difference that a self-test allows, relative to the RMS of the output, by weight dtype.
+FLOAT_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
+"""Largest difference that a self-test allows, relative to the RMS of the output, by kind of weight.
 
 A bfloat16 weight has 8 significant bits: each product is off by up to 2^-9, their sums by less.
+"""
+
+INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 2: 20.0}
+"""The same by bits, for an artifact that does not run where it is compiled.
+
+Otherwise its own outputs become the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
 """
 
 
@@ -78,8 +85,9 @@ def compile(
             a token axis).
         shapes: extents of dimensions by name, or whole shapes of inputs by name.
         cpu: "all" instruction sets of the target, "native", or the name of one.
-        precision: how weights are stored: "f32", "bf16", or "auto" (f32, or bf16 where
-            `max_bytes` asks for it).
+        precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i2", "ternary", with
+            options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
+            "auto": the first of f32, bf16, i8, i4 that keeps `max_bytes`.
         prune: "none" or "auto"; this version prunes nothing.
         calibration: arrays by input name (an .npz or a mapping), with a sample axis first.
         max_loss: largest relative RMS error of any output on the calibration data, 0.005 for 0.5%.
@@ -103,7 +111,7 @@ def compile(
 
     show = progress or (lambda what, done, total: None)
     spec = family.with_isas(load_target(target), cpu)
-    dtypes = _weight_dtypes(precision, max_bytes)
+    formats = _formats(precision, max_bytes)
     samples = read_samples(calibration)
     _refuse_unusable(prune, max_loss, samples, spec)
     loaded = load_plugins(plugins)
@@ -122,14 +130,14 @@ def compile(
     inputs, outputs = buckets.infos(source.states)
     found = _dispatch(source, buckets, reference, inputs, outputs)
 
-    lowered, dtype = _lower_within(title, variants, dtypes, max_bytes, show, total)
-    plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, dtype, loaded)
+    lowered, given = _lower_within(title, variants, formats, max_bytes, show, total)
+    plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
     if strict:
         _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
     done = total - len(spec.isas) - 1
     return family.write(
         spec, lowered, plan, Path(out) if out is not None else Path(f"{title}.em"),
-        selftests=[_self_test(variant, inputs, TOLERANCE[dtype]) for variant in variants],
+        selftests=[_self_test(variant, inputs, _tolerance(given)) for variant in variants],
         extras=ManifestExtras(
             command=command,
             versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
@@ -138,7 +146,7 @@ def compile(
         report={"notes": [asdict(n) for v in variants for n in v.report.notes],
                 "warnings": source.notes, "passes": _pass_times(variants)},
         show=lambda what, step: show(what, done + step, total),
-        measure=measurer(reference, buckets, source, samples, max_loss)
+        measure=measurer(reference, buckets, source, samples, max_loss, own=given.is_integer)
         if family.runs_here(spec) else None,
     )  # fmt: skip
 
@@ -172,18 +180,15 @@ def explain(
     return explain_graph(graph, report, notes=source.notes, plugins=loaded)
 
 
-def _weight_dtypes(precision: str, max_bytes: int | None) -> list[str]:
-    """The dtypes to try, in order."""
-    from edgemoe.targets.cpu import WEIGHT_DTYPES
-
+def _formats(precision: str, max_bytes: int | None) -> list[WeightFormat]:
+    """The formats to try, in order."""
     if precision == "auto":
-        return ["float32"] if max_bytes is None else ["float32", "bfloat16"]
-    if precision not in WEIGHT_DTYPES:
-        raise OptionError(
-            f"--precision {precision}: this version stores weights as auto, "
-            f"{', '.join(WEIGHT_DTYPES)}"
-        )
-    return [WEIGHT_DTYPES[precision]]
+        return [F32] if max_bytes is None else [F32, BF16, I8, I4]
+    return [parse(precision)]
+
+
+def _tolerance(given: WeightFormat) -> float:
+    return INTEGER_TOLERANCE[given.bits] if given.is_integer else FLOAT_TOLERANCE[given.kind]
 
 
 def _refuse_unusable(
@@ -246,25 +251,25 @@ def _dispatch(
 def _lower_within(
     title: str,
     variants: Sequence[_Variant],
-    dtypes: Sequence[str],
+    formats: Sequence[WeightFormat],
     max_bytes: int | None,
     show: Progress,
     total: int,
-) -> tuple[Lowered, str]:
-    """Lower with the first weight dtype that keeps `max_bytes`."""
+) -> tuple[Lowered, WeightFormat]:
+    """Lower with the first weight format that keeps `max_bytes`."""
     from edgemoe.targets.cpu import lower_variants
 
-    for dtype in dtypes:
-        show(f"lowering, {dtype} weights", 1 + 2 * len(variants), total)
+    for given in formats:
+        show(f"lowering, {given} weights", 1 + 2 * len(variants), total)
         graphs, counts = [v.graph for v in variants], [v.count for v in variants]
-        lowered = lower_variants(graphs, counts, dtype)
+        lowered = lower_variants(graphs, counts, given)
         if max_bytes is None or lowered.weights.nbytes <= max_bytes:
-            return lowered, dtype
+            return lowered, given
     over = lowered.weights.nbytes - (max_bytes or 0)
     raise BudgetError(
-        f"{title} needs {lowered.weights.nbytes:,} B of weights as {dtypes[-1]}, --max-bytes "
+        f"{title} needs {lowered.weights.nbytes:,} B of weights as {formats[-1]}, --max-bytes "
         f"allows {max_bytes:,} B (over by {over:,} B)\n  try: a larger --max-bytes"
-        + ("" if "bfloat16" in dtypes else ", or --precision bf16")
+        + ("" if formats[-1].bits < 8 else ", or --precision i4")
     )
 
 
@@ -277,17 +282,17 @@ def _plan(
     found: Found,
     source: Source,
     variants: Sequence[_Variant],
-    dtype: str,
+    given: WeightFormat,
     plugins: Sequence[Plugin],
 ) -> Plan:
     from edgemoe.targets import cpu as family
 
     generic = family.generic_steps(lowered.variants, lowered.kernels)
     steps = sum(len(variant.steps) for variant in lowered.variants)
-    kept = [s for s in lowered.weights.sections if s.format == "float32"]
+    kept = [s for s in lowered.weights.sections if s.format == F32.stored]
     decisions = [
         Decision("dispatch", found.dispatch, found.reason),
-        Decision("weights", dtype, f"{sum(s.nbytes for s in kept):,} B stay float32"),
+        Decision("weights", given.stored, f"{sum(s.nbytes for s in kept):,} B stay float32"),
         Decision(
             "generic kernels", f"{len(generic)} of {steps} steps",
             "no kernel of ours computes them; TVM's functions run with the default schedule",
@@ -302,6 +307,7 @@ def _plan(
         "io_alignment": 4,
         "in_place_states": family.in_place_states(lowered, inputs, outputs),
         "tokens": list(_counts(variants)),
+        "isa_bases": {isa.name: isa.base for isa in spec.isas if isa.base},
     }
     return Plan(
         name=title, target=spec.name, isas=tuple(isa.name for isa in spec.isas), inputs=inputs,

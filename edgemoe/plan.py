@@ -82,12 +82,14 @@ class Kernel:
 
     `parameters` are C types in order (`float*`, `int32_t*`, `int32_t`, ...); two more `int32_t`
     follow in every kernel: the first task and the task after the last.
-    `template` is the kernel family (`linear`, `expert_linear`, `generic`, ...).
+    `template` is the kernel family (`linear`, `expert_linear`, `generic`, ...). A kernel that does
+    not use the dot product of an instruction set (`uses_dot`) exists once for that and its base.
     """
 
     name: str
     parameters: tuple[str, ...]
     template: str
+    uses_dot: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class Plan:
 
     name: str
     target: str
-    isas: tuple[str, ...]  # best last; every kernel exists once per entry
+    isas: tuple[str, ...]  # best last
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     variants: tuple[Variant, ...]

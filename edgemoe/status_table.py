@@ -15,9 +15,9 @@ BEGIN, END = "<!-- status: begin -->", "<!-- status: end -->"
 def table() -> str:
     """The table as Markdown: one row per target that ships."""
     from edgemoe.targets import catalogue
-    from edgemoe.targets.cpu import WEIGHT_DTYPES
+    from edgemoe.weight_format import BASES
 
-    names = list(WEIGHT_DTYPES)
+    names = list(BASES)
     lines = [
         f"| `-t` | device | instruction sets | {' | '.join(names)} | run and tested with |",
         f"|---|---|---|{'---|' * len(names)}---|",

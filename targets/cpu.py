@@ -18,11 +18,14 @@ from edgemoe.plan import Pointer, TensorInfo, Variant
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.host_package import write_cpu_artifact
 from edgemoe.targets.lowering import lower
-from edgemoe.targets.program import KernelTable, Program, WeightTable
-from edgemoe.targets.spec import TargetSpec
+from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_dot
+from edgemoe.targets.spec import Isa, TargetSpec
+from edgemoe.weight_format import WeightFormat
 
-WEIGHT_DTYPES = {"f32": "float32", "bf16": "bfloat16"}
-"""How weights may be stored, by the name that `--precision` knows."""
+_FLAGS = {"avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni", "avx512bf16": "avx512_bf16"}
+"""How the system spells features of instruction sets, where it differs."""
+
+_V4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 
 _TOOLS = ("apache-tvm", "onnx", "onnx-ir", "onnxruntime", "numpy")
 
@@ -37,18 +40,29 @@ def with_isas(spec: TargetSpec, cpu: str) -> TargetSpec:
     if not kept:
         names = ", ".join(isa.name for isa in spec.isas)
         raise OptionError(f"--cpu {cpu}: target {spec.name} has all, native, {names}")
-    return replace(spec, isas=kept)
+    # Alone, an instruction set cannot borrow the kernels of another one.
+    return replace(spec, isas=tuple(replace(isa, base="") for isa in kept))
 
 
 def _native(spec: TargetSpec) -> str:
     """The best instruction set of `spec` that this machine has."""
     if not runs_here(spec):
         raise OptionError(f"--cpu native: this machine is no {spec.architecture}")
-    if spec.architecture != "x86_64":
-        return spec.isas[-1].name
-    flags = Path("/proc/cpuinfo").read_text("utf-8").split("flags", 1)[-1].split("\n", 1)[0].split()
-    has_v4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= set(flags)
-    return spec.isas[-1 if has_v4 else 0].name
+    return isas_here(spec)[-1].name
+
+
+def isas_here(spec: TargetSpec) -> list[Isa]:
+    """The instruction sets of `spec` that this machine runs, best last."""
+    text = Path("/proc/cpuinfo").read_text("utf-8")
+    name = "flags" if spec.architecture == "x86_64" else "Features"
+    flags = set(text.split(name, 1)[-1].split("\n", 1)[0].split())
+
+    def runs(isa: Isa) -> bool:
+        base, *features = isa.name.split("+")
+        needed = {_FLAGS.get(feature, feature) for feature in features}
+        return needed <= flags and (base != "x86-64-v4" or flags >= _V4)
+
+    return [isa for isa in spec.isas if runs(isa)]
 
 
 def runs_here(spec: TargetSpec) -> bool:
@@ -66,13 +80,13 @@ class Lowered:
 
 
 def lower_variants(
-    graphs: Sequence[ir.Model], counts: Sequence[int | None], weight_dtype: str
+    graphs: Sequence[ir.Model], counts: Sequence[int | None], given: WeightFormat
 ) -> Lowered:
     """Lower fused graphs of static shapes; equal weights and kernels are shared."""
     kernels, weights = KernelTable(), WeightTable()
     variants = []
     for graph, count in zip(graphs, counts, strict=True):
-        program = Program(kernels, weights, weight_dtype)
+        program = Program(kernels, weights, given)
         lower(graph, program)
         variants.append(program.finish(count))
     return Lowered(tuple(variants), kernels, weights)
@@ -130,7 +144,11 @@ def write(
         objects: list[Path] = []
         for number, isa in enumerate(spec.isas):
             show(f"kernels for {isa.name}", number)
-            built = {name: k.build(name, isa) for k, name in lowered.kernels.names.items()}
+            built = {
+                name: kernel.build(name, isa)
+                for kernel, name in lowered.kernels.names.items()
+                if not isa.base or uses_dot(kernel)
+            }
             objects += compile_kernels(built, isa, Path(folder))
         show("library", len(spec.isas))
         return write_cpu_artifact(

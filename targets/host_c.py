@@ -188,11 +188,17 @@ def _kernel_tables(plan: Plan) -> str:
         for kernel in plan.kernels
     ] or ["    char none;"]
     lines.append("};\n")
+    bases = plan.facts.get("isa_bases", {})
     for isa in plan.isas:
-        symbols = [kernel_symbol(kernel.name, isa) for kernel in plan.kernels]
+        owners = [isa if kernel.uses_dot else bases.get(isa, isa) for kernel in plan.kernels]
+        symbols = [
+            kernel_symbol(kernel.name, owner)
+            for owner, kernel in zip(owners, plan.kernels, strict=True)
+        ]
         lines += [
             f"extern void {symbol}({_parameters(kernel)});"
-            for symbol, kernel in zip(symbols, plan.kernels, strict=True)
+            for symbol, owner, kernel in zip(symbols, owners, plan.kernels, strict=True)
+            if owner == isa
         ]
         lines.append(f"\nstatic const struct em_kernels kernels_{isa_identifier(isa)} = {{")
         lines += [f"    {symbol}," for symbol in symbols] or ["    0,"]

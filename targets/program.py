@@ -24,6 +24,7 @@ from edgemoe.plan import (
 )
 from edgemoe.targets.kernels.tile import Built
 from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import F32, WeightFormat
 
 Array = NDArray[Any]
 
@@ -37,6 +38,11 @@ class KernelSpec(Protocol):
 
     def build(self, name: str, isa: Isa) -> Built:
         """The kernel for one instruction set."""
+
+
+def uses_dot(spec: KernelSpec) -> bool:
+    """Tell whether a kernel depends on the instruction for products of int8."""
+    return bool(getattr(spec, "uses_dot", False))
 
 
 @dataclass
@@ -58,7 +64,8 @@ class KernelTable:
     def kernels(self) -> tuple[Kernel, ...]:
         """The kernels as the plan lists them."""
         return tuple(
-            Kernel(name, spec.parameters, self.templates[name]) for spec, name in self.names.items()
+            Kernel(name, spec.parameters, self.templates[name], uses_dot(spec))
+            for spec, name in self.names.items()
         )
 
 
@@ -116,14 +123,18 @@ class _Step:
 
 @dataclass
 class Program:
-    """One variant; `weight_dtype` is how packed weights are stored."""
+    """One variant; `format` is how the weights of products are stored.
+
+    `quantised` are rows that have been rounded to int8 for one product, for the next one.
+    """
 
     kernels: KernelTable
     weights: WeightTable
-    weight_dtype: str = "float32"
+    format: WeightFormat = F32
     buffers: list[Buffer] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
+    quantised: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
     def buffer(self, name: str, dtype: str, shape: Sequence[int], **where: Any) -> int:
         """A new buffer, in the arena unless `where` says otherwise."""

@@ -17,7 +17,9 @@ from edgemoe.errors import TargetError
 class Isa:
     """An instruction set that kernels are generated for.
 
-    `lanes` is the number of float32 in a vector register, `registers` how many there are.
+    `lanes` is the number of float32 in a vector register, `registers` how many there are, `dot`
+    names the instruction for products of int8 (see `kernels/dots.py`). Kernels without such
+    products are those of the instruction set `base`, where one is named.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Isa:
     features: tuple[str, ...]
     lanes: int
     registers: int
+    dot: str = "generic"
+    base: str = ""
 
     def symbol(self, kernel: str) -> str:
         """Name of `kernel` in the object file of this instruction set."""
@@ -94,6 +98,8 @@ def _read(path: Path) -> TargetSpec:
                 features=tuple(isa.get("features", ())),
                 lanes=isa["lanes"],
                 registers=isa["registers"],
+                dot=isa.get("dot", "generic"),
+                base=isa.get("base", ""),
             )
             for isa in data["isa"]
         )

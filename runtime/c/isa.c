@@ -48,6 +48,11 @@ static int has_feature(const char *name)
     NAMED("avx512vnni", "avx512vnni")
     NAMED("avx512bf16", "avx512bf16")
 #undef NAMED
+    if (strcmp(name, "avxvnni") == 0) {
+        unsigned a = 0, b, c, d;
+        return __get_cpuid_count(7, 1, &a, &b, &c, &d) && ((a >> 4) & 1u) &&
+               __builtin_cpu_supports("avx2");
+    }
     if (strcmp(name, "f16c") == 0)
         return cpuid_ecx(1, 29) && __builtin_cpu_supports("avx");
     if (strcmp(name, "movbe") == 0)

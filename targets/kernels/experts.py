@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
@@ -18,8 +17,9 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.linear import C_POINTER, STORED, to_bfloat16
+from edgemoe.targets.kernels.product import c_types, product_of
 from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import F32, WeightFormat
 
 Source = Literal["token", "slot", "sorted"]
 """Which row of `a` belongs to a sorted row: its token's, its slot's, or its own."""
@@ -36,7 +36,7 @@ class Experts:
     ports: int
     source: Source
     result: Result
-    weight_dtype: str = "float32"
+    given: WeightFormat = F32
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -49,14 +49,19 @@ class Experts:
         return tiles.PANEL // self.ports
 
     @property
+    def uses_dot(self) -> bool:
+        """Tell whether products of int8 are computed."""
+        return self.given.int8_activations
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """C types of the kernel's parameters, in order.
 
-        (a, weights, out, order, offsets, active, operands..., depth, columns, panels, chosen,
+        (rows..., weights, out, order, offsets, active, operands..., depth, columns, panels, chosen,
         tokens)
         """
         return (
-            "float*", C_POINTER[self.weight_dtype], "float*", "int32_t*", "int32_t*", "int32_t*",
+            *c_types(self.given), "float*", "int32_t*", "int32_t*", "int32_t*",
             *["float*"] * len(self.operands), *["int32_t"] * 5,
         )  # fmt: skip
 
@@ -75,8 +80,9 @@ class Experts:
 
     def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
         with IRBuilder() as builder, T.prim_func(s_tir=True):
+            product = product_of(self.given)
             names = {
-                "a": "float32", "weights": STORED[self.weight_dtype], "out": "float32",
+                **product.pointers, "out": "float32",
                 "order": "int32", "offsets": "int32", "active": "int32",
                 **{f"operand{o.index}": "float32" for o in self.operands},
             }  # fmt: skip
@@ -86,23 +92,20 @@ class Experts:
             depth, columns, panels, chosen, tokens, begin, end = numbers
             order, offsets, active = buffers["order"], buffers["offsets"], buffers["active"]
 
-            def start_of(row: Expr) -> Expr:
+            def source_of(row: Expr) -> Expr:
                 if self.source == "sorted":
-                    return row * depth
+                    return row
                 slot = order[row]
-                return (tirx.truncdiv(slot, chosen) if self.source == "token" else slot) * depth
+                return tirx.truncdiv(slot, chosen) if self.source == "token" else slot
 
             def one_expert(expert: Expr, panel: Expr) -> None:
                 first = tiles.local(offsets[expert])
                 last = tiles.local(offsets[expert + 1])
-                weights_at = tiles.local((expert * panels + panel) * depth * tiles.PANEL)
+                number = tiles.local(expert * panels + panel)
 
                 def block(row: Expr, height: int) -> None:
-                    starts = [tiles.local(start_of(row + i)) for i in range(height)]
-                    values = tiles.accumulate(
-                        isa, buffers["a"], starts, depth, buffers["weights"], weights_at,
-                        self.weight_dtype, prefetch=tiles.PREFETCH,
-                    )  # fmt: skip
+                    rows = [tiles.local(source_of(row + i)) for i in range(height)]
+                    values = product.emit(isa, buffers, rows, depth, number)
                     addresses = [
                         T.address_of(buffers[n][0])
                         for n in ("out", "order", *(f"operand{o.index}" for o in self.operands))
@@ -111,7 +114,7 @@ class Experts:
                         store, values, *addresses, row, panel, columns, expert, chosen, 0, height
                     )
 
-                tiles.for_row_blocks(tiles.tallest_tile(isa), first, last, block)
+                tiles.for_row_blocks(product.tallest(isa), first, last, block)
 
             with T.serial(begin, end) as task:
                 if self.result == "accumulate":
@@ -182,16 +185,3 @@ class Experts:
 
                 tiles.for_columns(width, lanes_wide, vector)
         return builder.get()
-
-
-def pack_expert(ports: list[np.ndarray], dtype: str = "float32") -> np.ndarray:
-    """Weights of one expert, one [N, K] array per port -> [panels, K, PANEL], zero-padded."""
-    columns, depth = ports[0].shape
-    each = tiles.PANEL // len(ports)
-    panels = -(-columns // each)
-    packed = np.zeros((panels, depth, tiles.PANEL), np.float32)
-    for panel in range(panels):
-        for number, port in enumerate(ports):
-            part = port[panel * each : (panel + 1) * each]
-            packed[panel, :, number * each : number * each + len(part)] = part.T
-    return packed if dtype == "float32" else to_bfloat16(packed)

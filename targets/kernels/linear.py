@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
@@ -15,21 +14,18 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
-from edgemoe.plan import DTYPE_BYTES, Pointer, WeightSection
+from edgemoe.plan import Pointer, WeightSection
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
+from edgemoe.targets.kernels.panels import pack, panel_bytes
+from edgemoe.targets.kernels.product import c_types, product_of, row_pointers
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import F32, WeightFormat
 
 ROW_BLOCK = 48
 """Rows of one task: enough to reuse a panel from L1, few enough to share work among threads."""
-
-STORED = {"float32": "float32", "bfloat16": "uint16"}
-"""dtype of packed weights in memory."""
-
-C_POINTER = {"float32": "float*", "bfloat16": "uint16_t*"}
-"""C type of packed weights."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Linear:
     """What distinguishes one linear kernel from another; sizes are run-time parameters."""
 
     epilogue: ex.Node
-    weight_dtype: str = "float32"
+    given: WeightFormat = F32
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -45,10 +41,15 @@ class Linear:
         return tuple(ex.operands_of(self.epilogue).values())
 
     @property
+    def uses_dot(self) -> bool:
+        """Tell whether products of int8 are computed."""
+        return self.given.int8_activations
+
+    @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (a, weights, out, operands..., rows, depth, columns)."""
-        weights = C_POINTER[self.weight_dtype]
-        return ("float*", weights, "float*", *["float*"] * len(self.operands), *["int32_t"] * 3)
+        """C types of (rows..., weights, out, operands..., rows, depth, columns)."""
+        operands = ["float*"] * len(self.operands)
+        return (*c_types(self.given), "float*", *operands, *["int32_t"] * 3)
 
     def tasks(self, rows: int, columns: int) -> int:
         """Number of independent tasks."""
@@ -61,7 +62,8 @@ class Linear:
 
     def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            names = {"a": "float32", "weights": STORED[self.weight_dtype], "out": "float32"}
+            product = product_of(self.given)
+            names = {**product.pointers, "out": "float32"}
             names.update({f"operand{o.index}": "float32" for o in self.operands})
             buffers, (rows, depth, columns, begin, end) = tiles.parameters(
                 names, ("rows", "depth", "columns")
@@ -74,18 +76,15 @@ class Linear:
                 last = tiles.local(tirx.min(rows, first + each))
 
                 def block(row: Expr, height: int) -> None:
-                    starts = [tiles.local((row + i) * depth) for i in range(height)]
-                    values = tiles.accumulate(
-                        isa, buffers["a"], starts, depth, buffers["weights"],
-                        panel * depth * tiles.PANEL, self.weight_dtype, prefetch=tiles.PREFETCH,
-                    )  # fmt: skip
+                    rows_of_tile = [tiles.local(row + i) for i in range(height)]
+                    values = product.emit(isa, buffers, rows_of_tile, depth, panel)
                     operands = [
                         T.address_of(buffers[f"operand{o.index}"][0]) for o in self.operands
                     ]
                     out = T.address_of(buffers["out"][0])
                     tiles.call(store, values, out, *operands, row, panel, columns, 0, height)
 
-                tiles.for_row_blocks(tiles.tallest_tile(isa), first, last, block)
+                tiles.for_row_blocks(product.tallest(isa), first, last, block)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:
@@ -162,51 +161,36 @@ def lower(site: Site) -> None:
     transposed = product.op_type == "MatMul" or not graph_facts.attribute(product, "transB", 0)
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
     rows = size_of(shape_of(x)) // depth
-    role, dtype = "linear", site.program.weight_dtype
+    role, given = "linear", site.program.format.for_depth(depth)
     if any(graph_facts.kind_of(use.node) == "Route" for use in site.node.outputs[0].uses()):
         # A router decides by small differences; it is a fraction of the bytes.
-        role, dtype = "router", "float32"
-    spec = Linear(epilogue, dtype)
-    weights = _place(site, weight, transposed, role, dtype)
+        role, given = "router", F32
+    spec = Linear(epilogue, given)
+    weights = _place(site, weight, transposed, role, given)
     operands = site.operands(body)
     (out,) = site.outputs
+    (source,) = site.pointers([x])
+    taken = row_pointers(
+        site.program, source, rows, depth, given, origin=site.origin, nodes=site.nodes
+    )
     site.program.step(
         spec, "linear",
-        [*site.pointers([x]), Pointer(weights), Pointer(out), *operands, rows, depth, columns],
+        [*taken, Pointer(weights), Pointer(out), *operands, rows, depth, columns],
         in_place=[(out, b) for b in site.full_operands(body, operands)],
         tasks=spec.tasks(rows, columns),
         label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
-        nbytes=4 * (rows * (depth + columns)) + DTYPE_BYTES[dtype] * depth * columns,
-        reason=f"constant weight, {dtype}",
+        nbytes=4 * (rows * (depth + columns)) + depth * columns * given.bits // 8,
+        reason=f"constant weight, {given}",
     )  # fmt: skip
 
 
-def _place(site: Site, weight: ir.Value, transposed: bool, role: str, dtype: str) -> int:
+def _place(site: Site, weight: ir.Value, transposed: bool, role: str, given: WeightFormat) -> int:
     read = reader(weight)
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
-    panels = -(-columns // tiles.PANEL)
-    nbytes = panels * depth * tiles.PANEL * DTYPE_BYTES[dtype]
-    section = WeightSection(str(weight.name), 0, nbytes, role, None, dtype)
-    key = ("linear", transposed, dtype, site.program.weights.digest(weight.const_value, read))
+    nbytes = -(-columns // tiles.PANEL) * panel_bytes(depth, given)
+    section = WeightSection(str(weight.name), 0, nbytes, role, None, given.stored)
+    key = ("linear", transposed, given, site.program.weights.digest(weight.const_value, read))
     return site.program.packed(
-        str(weight.name), key, [(section, lambda: pack(read().T if transposed else read(), dtype))]
+        str(weight.name), key, [(section, lambda: pack(read().T if transposed else read(), given))]
     )
-
-
-def pack(weights: np.ndarray, dtype: str = "float32") -> np.ndarray:
-    """[N, K] (any strides) -> [ceil(N / PANEL), K, PANEL], zero-padded, in `dtype`."""
-    columns, depth = weights.shape
-    panels = -(-columns // tiles.PANEL)
-    packed = np.zeros((panels, depth, tiles.PANEL), np.float32)
-    for panel in range(panels):
-        part = weights[panel * tiles.PANEL : (panel + 1) * tiles.PANEL]
-        packed[panel, :, : len(part)] = part.T
-    return packed if dtype == "float32" else to_bfloat16(packed)
-
-
-def to_bfloat16(values: np.ndarray) -> np.ndarray:
-    """float32 -> the bits of bfloat16 as uint16, rounded to nearest even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    rounded = bits + 0x7FFF + ((bits >> 16) & 1)
-    return np.where(np.isnan(values), np.uint16(0x7FC0), (rounded >> 16).astype(np.uint16))

@@ -14,15 +14,17 @@ import numpy as np
 import onnx_ir as ir
 
 from edgemoe import constant_eval, graph_facts
-from edgemoe.plan import DTYPE_BYTES, Pointer, Region, WeightSection
+from edgemoe.plan import Pointer, Region, WeightSection
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise, shape_of
-from edgemoe.targets.kernels.experts import Experts, Result, Source, pack_expert
+from edgemoe.targets.kernels.experts import Experts, Result, Source
 from edgemoe.targets.kernels.fill import Fill
 from edgemoe.targets.kernels.group_tokens import GroupTokens
 from edgemoe.targets.kernels.moe_stages import LINEARS, Port, Stage, stages_of
+from edgemoe.targets.kernels.panels import pack_ports, panel_bytes
+from edgemoe.targets.kernels.product import row_pointers
 from edgemoe.targets.site import Array, Site, reader, size_of
+from edgemoe.weight_format import WeightFormat
 
 HANDLES = ("MoE", *LINEARS)
 
@@ -76,7 +78,7 @@ def lower(site: Site) -> None:
             name=site.node.op_type, origin=site.origin,
             routing="scored" if routing == "scored" else "indexed",
             buffer=site.buffer(route), routed_at=group.step, tokens=tokens, experts=experts,
-            chosen=width, expert_bytes=bytes_before * DTYPE_BYTES[site.program.weight_dtype],
+            chosen=width, expert_bytes=bytes_before * site.program.format.bits // 8,
             expert_macs=macs, constant_ids=_constant_ids(route),
         )
     )  # fmt: skip
@@ -122,11 +124,16 @@ class _Group:
     ) -> None:  # fmt: skip
         """Append one stage."""
         site, program = self.site, self.site.program
-        dtype = program.weight_dtype
+        given = program.format.for_depth(depth)
         columns = stage.ports[0].columns
         epilogue = _plain_indexing(stage.epilogue)
-        spec = Experts(epilogue, len(stage.ports), source, result, dtype)
-        weights = _place(site, stage, spec, depth, dtype)
+        spec = Experts(epilogue, len(stage.ports), source, result, given)
+        weights = _place(site, stage, spec, depth, given)
+        count = tokens if source == "token" else self.slots
+        taken = row_pointers(
+            program, Pointer(rows), count, depth, given, origin=site.origin, nodes=site.nodes,
+            region=region,
+        )  # fmt: skip
         tasks, per_active = spec.tasks(columns)
         operands = [
             site.pointers([_cut(site, value, indexing)])[0]
@@ -136,14 +143,14 @@ class _Group:
         each = depth * columns * len(stage.ports)
         program.step(
             spec, "experts",
-            [Pointer(rows), Pointer(weights), Pointer(out), Pointer(self.order),
+            [*taken, Pointer(weights), Pointer(out), Pointer(self.order),
              Pointer(self.offsets), Pointer(self.active), *operands, depth, columns,
              spec.panels(columns), chosen, tokens],
             tasks=tasks, tasks_from=self.active if per_active else None,
             label=f"experts {self.slots} rows x {depth} -> {columns}{ex.describe(epilogue)}",
             origin=site.origin, nodes=site.nodes, macs=self.slots * each, region=region,
-            nbytes=active * each * DTYPE_BYTES[dtype] + 4 * self.slots * (depth + columns),
-            reason=f"{len(stage.ports)} product(s) per expert, {dtype}",
+            nbytes=active * each * given.bits // 8 + 4 * self.slots * (depth + columns),
+            reason=f"{len(stage.ports)} product(s) per expert, {given}",
         )  # fmt: skip
 
 
@@ -166,13 +173,13 @@ def _cut(site: Site, value: ir.Value | Array, indexing: str) -> ir.Value | Array
     return np.ascontiguousarray(array[:, start : start + step * (columns - 1) + 1 : step])
 
 
-def _place(site: Site, stage: Stage, spec: Experts, depth: int, dtype: str) -> int:
+def _place(site: Site, stage: Stage, spec: Experts, depth: int, given: WeightFormat) -> int:
     """Put the packed weights of a stage into the weight table, one section per expert."""
     weights = [site.actual(port.weight) for port in stage.ports]
     readers = [reader(weight) for weight in weights]
     experts = shape_of(weights[0])[0]
     name = str(weights[0].name)
-    nbytes = spec.panels(stage.ports[0].columns) * depth * tiles.PANEL * DTYPE_BYTES[dtype]
+    nbytes = spec.panels(stage.ports[0].columns) * panel_bytes(depth, given)
     layout = tuple((p.transposed, p.start, p.step, p.columns) for p in stage.ports)
     digests = tuple(
         site.program.weights.digest(weight.const_value, read)
@@ -183,16 +190,16 @@ def _place(site: Site, stage: Stage, spec: Experts, depth: int, dtype: str) -> i
         parts = [
             port.rows_of(read()[expert]) for port, read in zip(stage.ports, readers, strict=True)
         ]
-        return pack_expert(parts, dtype)
+        return pack_ports(parts, given)
 
     parts = [
         (
-            WeightSection(f"{name}[{e}]", 0, nbytes, "expert", e, dtype),
+            WeightSection(f"{name}[{e}]", 0, nbytes, "expert", e, given.stored),
             partial(packed, e),
         )
         for e in range(experts)
     ]
-    return site.program.packed(name, ("experts", dtype, layout, digests), parts)
+    return site.program.packed(name, ("experts", given, layout, digests), parts)
 
 
 def _lower_single(site: Site) -> None:
@@ -221,7 +228,7 @@ def _lower_single(site: Site) -> None:
             name=str(site.node.name or site.node.op_type), origin=site.origin, routing="indexed",
             buffer=site.buffer(ids), routed_at=group.step, tokens=slots,
             experts=shape_of(weight)[0], chosen=1, expert_macs=each,
-            expert_bytes=each * DTYPE_BYTES[site.program.weight_dtype],
+            expert_bytes=each * site.program.format.bits // 8,
             constant_ids=_constant_ids(ids),
         )
     )  # fmt: skip

@@ -14,16 +14,14 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels.panels import PANEL as PANEL
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
-
-PANEL = 32
-"""Output columns per weight panel, over all ports."""
 
 CACHE_LINE = 64
 """Bytes."""
 
-STORED_BYTES = {"float32": 4, "bfloat16": 2}
+STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes of one packed weight."""
 
 SUMS = {16: 24, 8: 12, 4: 24}
@@ -79,6 +77,13 @@ def tallest_tile(isa: Isa) -> int:
     return {16: 12, 8: 6, 4: 6}[isa.lanes]
 
 
+def tile_width(isa: Isa, rows: int) -> int:
+    """Columns of a panel that a tile of `rows` rows takes at once: its sums stay in registers."""
+    if rows * PANEL // isa.lanes <= SUMS[isa.lanes]:
+        return PANEL
+    return SUMS[isa.lanes] // tallest_tile(isa) * isa.lanes
+
+
 def load(buffer: tirx.Var, start: Expr, lanes: int) -> Expr:
     """`lanes` consecutive elements from `start` on."""
     return buffer[T.ramp(start, 1, lanes)] if lanes > 1 else buffer[start]
@@ -105,6 +110,9 @@ def load_weights(buffer: tirx.Var, start: Expr, lanes: int, dtype: str) -> Expr:
     """`lanes` packed weights as float32; bfloat16 is widened by a shift."""
     if dtype == "float32":
         return buffer[T.ramp(start, 1, lanes)]
+    if dtype == "float16":
+        half = tirx.reinterpret(typed("float16", lanes), buffer[T.ramp(start, 1, lanes)])
+        return tirx.Cast(typed("float32", lanes), half)
     raw = tirx.Cast(typed("uint32", lanes), buffer[T.ramp(start, 1, lanes)])
     shifted = tirx.shift_left(raw, tirx.Broadcast(tirx.const(16, "uint32"), lanes))
     return tirx.reinterpret(typed("float32", lanes), shifted)
@@ -131,8 +139,7 @@ def accumulate(
     """
     rows, lanes = len(row_starts), isa.lanes
     values = T.alloc_buffer((rows * PANEL,), "float32")
-    whole = rows * PANEL // lanes <= SUMS[lanes]
-    width = PANEL if whole else SUMS[lanes] // tallest_tile(isa) * lanes
+    width = tile_width(isa, rows)
     vectors = width // lanes
     zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
     for first in range(0, PANEL, width):
@@ -146,7 +153,7 @@ def accumulate(
                 for j in range(vectors)
             ]
             if prefetch and first == 0:
-                _fetch_ahead(weights, start, prefetch, STORED_BYTES[weight_dtype])
+                fetch_ahead(weights, start, prefetch, STORED_BYTES[weight_dtype])
             for i in range(rows):
                 value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
                 for j in range(vectors):
@@ -162,7 +169,7 @@ def accumulate(
     return T.address_of(values[0])
 
 
-def _fetch_ahead(weights: tirx.Var, start: Expr, ahead: int, itemsize: int) -> None:
+def fetch_ahead(weights: tirx.Var, start: Expr, ahead: int, itemsize: int) -> None:
     """Emit prefetches of one panel row that lies `ahead` bytes behind `start`.
 
     Hardware prefetchers run too short a way ahead of a loop that does this much work per line.

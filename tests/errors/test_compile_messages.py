@@ -65,7 +65,7 @@ def test_unsupported_operator_names_operator_and_node(attempt):
         (STATIC, {"tokens": [1, 8]}, ["--tokens", "static"]),
         (SQUARE, {"tokens": [4]}, ["'T'", "twice"]),
         (TOKENS, {"tokens": [0]}, ["0"]),
-        (STATIC, {"precision": "i8"}, ["i8", "bf16"]),
+        (STATIC, {"precision": "i3"}, ["no format 'i3'", "bf16", "i4.g64"]),
         (STATIC, {"prune": 0.5}, ["0.5"]),
         (STATIC, {"max_loss": 0.01}, ["--calibration"]),
         (STATIC, {"cpu": "z80"}, ["z80", "native"]),

@@ -5,26 +5,18 @@ from __future__ import annotations
 import ctypes
 import platform
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgemoe.targets import load_target
 from edgemoe.targets.codegen import compile_kernels
+from edgemoe.targets.cpu import isas_here
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="builds x86-64 kernels")
 
 
-def runnable_isas():
-    """The instruction sets of the x86-64 target that this CPU has."""
-    text = Path("/proc/cpuinfo").read_text("utf-8")
-    flags = text.split("flags", 1)[-1].split("\n", 1)[0].split()
-    isas = load_target("x86-64").isas
-    return [isa for isa in isas if "512" not in str(isa.lanes * 32) or "avx512vl" in flags]
-
-
-@pytest.fixture(params=runnable_isas(), ids=lambda isa: isa.name, scope="session")
+@pytest.fixture(params=isas_here(load_target("x86-64")), ids=lambda isa: isa.name, scope="session")
 def isa(request):
     return request.param
 
@@ -32,8 +24,9 @@ def isa(request):
 @pytest.fixture(scope="session")
 def build(isa, tmp_path_factory):
     """`build({"name": spec})` -> {"name": call}; a call takes arrays and integers in order."""
+    own = isa
 
-    def make(specs):
+    def make(specs, isa=own):
         folder = tmp_path_factory.mktemp("kernels")
         objects = compile_kernels({n: spec.build(n, isa) for n, spec in specs.items()}, isa, folder)
         path = folder / "kernels.so"

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.experts import Experts, pack_expert
+from edgemoe.targets.kernels.experts import Experts
 from edgemoe.targets.kernels.group_tokens import GroupTokens
+from edgemoe.targets.kernels.panels import pack_ports
+from edgemoe.weight_format import F32
 
 SWIGLU = ex.Apply("Mul", (ex.Apply("Swish", (ex.Port(0),)), ex.Port(1)))
 WEIGHTED = ex.Apply("Mul", (ex.Port(), ex.Operand(0, "row")))
@@ -56,8 +58,8 @@ class Region:
         self.kernels["group"](ids, order, offsets, active, cursor, slots, self.experts, 0, 1)
         hidden = np.full((slots, self.inner), np.nan, np.float32)
         out = np.full((tokens, self.hidden), np.nan, np.float32)
-        ups = np.stack([pack_expert([g, u]) for g, u in zip(self.gate, self.up, strict=True)])
-        downs = np.stack([pack_expert([d]) for d in self.down])
+        ups = np.stack([pack_ports([g, u], F32) for g, u in zip(self.gate, self.up, strict=True)])
+        downs = np.stack([pack_ports([d], F32) for d in self.down])
         tasks, per_active = UP.tasks(self.inner)
         assert per_active
         self.kernels["up"](
@@ -160,13 +162,14 @@ def test_scored_routing_skips_exact_zeros(kernels, rms):
     assert offsets[-1] == np.count_nonzero(scores)
     inner = np.full((slots, width), np.nan, np.float32)
     tasks, _ = BLOCK_UP.tasks(width)
+    packed = np.stack([pack_ports([u], F32) for u in up])
     kernels["block_up"](
-        x, np.stack([pack_expert([u]) for u in up]), inner, order, offsets, active, bias, hidden,
+        x, packed, inner, order, offsets, active, bias, hidden,
         width, BLOCK_UP.panels(width), experts, tokens, 0, tasks * active[0],
     )  # fmt: skip
     out = np.empty((tokens, hidden), np.float32)
     kernels["down"](
-        inner, np.stack([pack_expert([d]) for d in down]), out, order, offsets, active, scores,
+        inner, np.stack([pack_ports([d], F32) for d in down]), out, order, offsets, active, scores,
         width, hidden, DOWN.panels(hidden), experts, tokens, 0, DOWN.tasks(hidden)[0],
     )  # fmt: skip
     wanted = np.zeros((tokens, hidden))

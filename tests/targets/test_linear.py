@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgemoe.quantise import to_bfloat16
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.linear import Linear, pack, to_bfloat16
+from edgemoe.targets.kernels.linear import Linear
+from edgemoe.targets.kernels.panels import pack as packed_as
+from edgemoe.weight_format import BF16, F16, F32
 
 BIAS_GELU_RESIDUAL = ex.Apply(
     "Add",
@@ -21,9 +24,14 @@ def kernels(build):
         {
             "fused": Linear(BIAS_GELU_RESIDUAL),
             "plain": Linear(ex.Port()),
-            "half": Linear(ex.Port(), "bfloat16"),
+            "bfloat16": Linear(ex.Port(), BF16),
+            "float16": Linear(ex.Port(), F16),
         }
     )
+
+
+def pack(weights, given=F32):
+    return packed_as(weights, given)
 
 
 def gelu(x):
@@ -101,10 +109,19 @@ def test_bfloat16_weights_multiply_exactly_what_was_stored(kernels, rms):
     a, w = data(9, 64, 48)
     stored = (to_bfloat16(w).astype(np.uint32) << 16).view(np.float32)
     out = np.empty((9, 48), np.float32)
-    kernels["half"](a, pack(w, "bfloat16"), out, 9, 64, 48, 0, Linear(ex.Port()).tasks(9, 48))
+    kernels["bfloat16"](a, pack(w, BF16), out, 9, 64, 48, 0, Linear(ex.Port()).tasks(9, 48))
     assert rms(out, a.astype(np.float64) @ stored.T) < 1e-6
     lost = rms(out, a.astype(np.float64) @ w.T)
     assert 1e-4 < lost < 4e-3  # 8 bits of significand: neither free nor worse than they are
+
+
+def test_float16_weights_multiply_exactly_what_was_stored(kernels, rms):
+    a, w = data(9, 64, 48)
+    w[0] *= 1e-6  # numbers of float16 below its smallest normal one
+    out = np.empty((9, 48), np.float32)
+    kernels["float16"](a, pack(w, F16), out, 9, 64, 48, 0, Linear(ex.Port()).tasks(9, 48))
+    assert rms(out, a.astype(np.float64) @ w.astype(np.float16).astype(np.float64).T) < 1e-6
+    assert 1e-5 < rms(out[:, 1:], a.astype(np.float64) @ w[1:].T) < 5e-4
 
 
 def test_bfloat16_rounds_to_nearest_even():

@@ -1,0 +1,184 @@
+"""Instructions that multiply integer codes of weights with int8 activations, behind one interface.
+
+Weights come as vectors of 32-bit words, one word per column (see `panels`); activations as words
+of four inputs, broadcast to all columns. `Dot` says how a word becomes four codes, how products are
+added up, and what is left to subtract for the code of 0. The loops around are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.targets.kernels.vector_math import typed
+from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import WeightFormat
+
+INPUTS = 4
+"""Inputs of one dot product: four codes against four activations."""
+
+
+def as_bytes(words: Expr, lanes: int) -> Expr:
+    """A vector of words as the vector of its bytes."""
+    return tirx.reinterpret(typed("int8", 4 * lanes), words)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """int32 += four products, in every lane; here by what any target can do.
+
+    `lanes` is the number of columns of a vector.
+    """
+
+    lanes: int
+
+    opaque_in = ""
+    """The constraint letter of registers that running sums are kept in, see `opaque`."""
+
+    def word(self, value: int) -> Expr:
+        """A constant in every lane."""
+        scalar = tirx.const(value, "int32")
+        return tirx.Broadcast(scalar, self.lanes) if self.lanes > 1 else scalar
+
+    def magnitudes(self, given: WeightFormat) -> bool:
+        """Tell whether activations come twice: as they are, and without their signs."""
+        del given
+        return False
+
+    def tallest(self, given: WeightFormat, limit: int) -> int:
+        """Most rows of a tile whose sums stay in registers, of `limit` for float products."""
+        del given
+        return limit
+
+    def sums(self, given: WeightFormat) -> tuple[str, int]:
+        """Dtype of the running sums, and how many there are per vector of columns."""
+        del given
+        return "int32", self.lanes
+
+    def steps(self, given: WeightFormat) -> int | None:
+        """How many dot products the sums can hold, None for any number."""
+        del given
+        return None
+
+    def offset(self, given: WeightFormat) -> int:
+        """The code that stands for 0 in `take`, where the format stores no zero points."""
+        return 0 if given.bits == 8 else given.zero
+
+    def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
+        """Four codes per word: bytes `part` * bits and up; those of 8 bits are signed."""
+        if given.bits == 8:
+            return raw
+        shifted = tirx.shift_right(raw, self.word(part * given.bits)) if part else raw
+        mask = ((1 << given.bits) - 1) * 0x01010101
+        return tirx.bitwise_and(shifted, self.word(mask))
+
+    def add(
+        self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat
+    ) -> Expr:
+        """`total` plus the products; `activations` are broadcast words."""
+        del given
+        for i in range(INPUTS):
+            total = total + self._byte(codes, i) * self._byte(activations[0], i)
+        return total
+
+    def _byte(self, words: Expr, i: int) -> Expr:
+        left = tirx.shift_left(words, self.word(24 - 8 * i)) if i < INPUTS - 1 else words
+        return tirx.shift_right(left, self.word(24))
+
+    def widened(self, total: Expr, given: WeightFormat) -> Expr:
+        """The sums as int32, one lane per column."""
+        del given
+        return total
+
+
+@dataclass(frozen=True)
+class Vnni(Dot):
+    """`vpdpbusd` of AVX512-VNNI (16 columns) and AVX-VNNI (8): unsigned codes, signed inputs."""
+
+    def offset(self, given: WeightFormat) -> int:
+        """8-bit codes are moved up by 128, to be unsigned."""
+        return given.zero
+
+    def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
+        """Four unsigned codes per word."""
+        if given.bits == 8:
+            return tirx.bitwise_xor(raw, self.word(-0x7F7F7F80))
+        return super().take(raw, part, given)
+
+    def add(
+        self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat
+    ) -> Expr:
+        """One instruction."""
+        del given
+        return T.call_llvm_pure_intrin(
+            typed("int32", self.lanes), f"llvm.x86.avx512.vpdpbusd.{32 * self.lanes}", total,
+            as_bytes(codes, self.lanes), as_bytes(activations[0], self.lanes),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Avx2(Dot):
+    """AVX2: `vpmaddubsw`, which adds unsigned times signed bytes in pairs, saturated to 16 bits.
+
+    Codes below 8 bits are unsigned and small: 16-bit sums hold many products (for 4 bits 8, as
+    8 * 2 * 15 * 127 = 30480). For 8 bits the magnitudes of the activations are unsigned, and their
+    signs go over to the codes: a pair is at most 2 * 127 * 127 = 32258, and is widened at once.
+    """
+
+    opaque_in = "x"
+
+    def magnitudes(self, given: WeightFormat) -> bool:
+        """For 8 bits."""
+        return given.bits == 8
+
+    def tallest(self, given: WeightFormat, limit: int) -> int:
+        """One row less than for floats: codes and activations take more registers."""
+        del given
+        return limit - 1
+
+    def sums(self, given: WeightFormat) -> tuple[str, int]:
+        """16 bits, two per column, below 8 bits."""
+        return ("int32", self.lanes) if given.bits == 8 else ("int16", 2 * self.lanes)
+
+    def steps(self, given: WeightFormat) -> int | None:
+        """As many as 16 bits hold."""
+        return None if given.bits == 8 else 32767 // (2 * given.largest_code * 127)
+
+    def add(
+        self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat
+    ) -> Expr:
+        """`total` plus the products."""
+        if given.bits != 8:
+            return total + self._pairs(codes, activations[0])
+        signed, magnitude = activations
+        moved = T.call_llvm_pure_intrin(
+            "int8x32", "llvm.x86.avx2.psign.b", as_bytes(codes, 8), as_bytes(signed, 8)
+        )
+        return total + self._halves(self._pairs(magnitude, moved))
+
+    def widened(self, total: Expr, given: WeightFormat) -> Expr:
+        """Pairs of 16-bit sums, added up."""
+        return total if given.bits == 8 else self._halves(total)
+
+    def _pairs(self, unsigned: Expr, signed: Expr) -> Expr:
+        return T.call_llvm_pure_intrin(
+            "int16x16", "llvm.x86.avx2.pmadd.ub.sw", tirx.reinterpret("int8x32", unsigned),
+            tirx.reinterpret("int8x32", signed),
+        )  # fmt: skip
+
+    def _halves(self, pairs: Expr) -> Expr:
+        ones = tirx.Broadcast(tirx.const(1, "int16"), 16)
+        return T.call_llvm_pure_intrin("int32x8", "llvm.x86.avx2.pmadd.wd", pairs, ones)
+
+
+KINDS: dict[str, type[Dot]] = {"generic": Dot, "vnni": Vnni, "avx2": Avx2}
+"""Dot products by the name that target files give."""
+
+
+def dot_of(isa: Isa) -> Dot:
+    """The best dot product of an instruction set."""
+    return KINDS[isa.dot](isa.lanes)

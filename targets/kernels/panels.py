@@ -1,0 +1,118 @@
+"""Packing: weights as the products read them, one contiguous stream per panel of columns.
+
+Floats lie as [panel][k][PANEL]. Integer codes lie as 32-bit words of one column, one word per
+column and block of inputs, so that a vector of words is a vector of columns:
+
+    8 bits: word = codes of k, k+1, k+2, k+3, lowest byte first, each minus 128 (signed)
+    4 bits: word = 8 inputs; the low nibbles of its bytes are k..k+3, the high ones k+4..k+7
+    2 bits: word = 16 inputs, four per pair of bits, likewise
+
+A panel is one group after another: its words [words of the group][PANEL], then its scales. Without
+groups there is one group, of the whole depth, and its scales are float32 [PANEL]. With groups a
+scale is bfloat16: word i holds those of columns i (low half) and i + PANEL/2 (high half); with zero
+points, word i holds the scale of column i in its high half and the zero point in its low half
+(int16; of 8-bit codes likewise minus 128).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe.quantise import Codes, quantise, to_bfloat16
+from edgemoe.weight_format import WeightFormat
+
+Array = NDArray[Any]
+
+PANEL = 32
+"""Output columns per weight panel, over all ports."""
+
+
+def inputs_per_word(given: WeightFormat) -> int:
+    """Inputs whose codes share a 32-bit word."""
+    return 32 // given.bits
+
+
+def group_count(depth: int, given: WeightFormat) -> int:
+    """Scales of one column."""
+    return -(-depth // given.group) if given.group else 1
+
+
+def group_words(depth: int, given: WeightFormat) -> int:
+    """32-bit words of the codes of one column in one group."""
+    return -(-(given.group or depth) // inputs_per_word(given))
+
+
+def scale_words(given: WeightFormat) -> int:
+    """32-bit words of the scales of one group of a panel."""
+    return PANEL // 2 if given.group and not given.zero_points else PANEL
+
+
+def panel_bytes(depth: int, given: WeightFormat) -> int:
+    """Bytes of one panel."""
+    if not given.is_integer:
+        return depth * PANEL * given.bits // 8
+    words = group_words(depth, given) * PANEL + scale_words(given)
+    return 4 * words * group_count(depth, given)
+
+
+def pack(weights: Array, given: WeightFormat) -> Array:
+    """Weights [columns, depth] -> panels, padded with zeros; uint8 [panels, panel bytes]."""
+    return pack_ports([weights], given)
+
+
+def pack_ports(ports: Sequence[Array], given: WeightFormat) -> Array:
+    """Matrices [columns, depth] of equal shapes -> panels with equal shares of columns of each.
+
+    Panel p holds columns p*w to (p+1)*w of every port, w = PANEL / ports, one port after another.
+    """
+    columns, depth = ports[0].shape
+    each = PANEL // len(ports)
+    panels = -(-columns // each)
+    stacked = np.zeros((panels, PANEL, depth), np.float32)
+    for number, port in enumerate(ports):
+        padded = np.zeros((panels * each, depth), np.float32)
+        padded[:columns] = port
+        stacked[:, number * each : (number + 1) * each] = padded.reshape(panels, each, depth)
+    if given.is_integer:
+        return pack_codes(quantise(stacked.reshape(panels * PANEL, depth), given), depth, given)
+    floats = np.ascontiguousarray(stacked.transpose(0, 2, 1))
+    if given.kind == "bfloat16":
+        floats = to_bfloat16(floats)
+    elif given.kind == "float16":
+        floats = floats.astype(np.float16)
+    return floats.reshape(panels, -1).view(np.uint8)
+
+
+def pack_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:
+    """Codes of a multiple of PANEL columns -> uint8 [panels, panel bytes]."""
+    panels = len(coded.codes) // PANEL
+    groups, words = group_count(depth, given), group_words(depth, given)
+    inputs = words * inputs_per_word(given)
+    padded = np.empty((panels, PANEL, groups, inputs), np.uint8)
+    padded[...] = coded.zeros.reshape(panels, PANEL, groups, 1)
+    codes = coded.codes.reshape(panels, PANEL, groups, -1)
+    padded[..., : codes.shape[-1]] = codes
+    parts = padded.reshape(panels, PANEL, groups, words, 8 // given.bits, 4).astype(np.uint8)
+    shifts = given.bits * np.arange(8 // given.bits, dtype=np.uint8)
+    joined = np.bitwise_or.reduce(parts << shifts[:, None], axis=-2)
+    if given.bits == 8:
+        joined ^= 0x80
+    stream = joined.view(np.uint32)[..., 0].transpose(0, 2, 3, 1).reshape(panels, groups, -1)
+    scales = coded.scales.reshape(panels, PANEL, groups).transpose(0, 2, 1)
+    zeros = coded.zeros.reshape(panels, PANEL, groups).transpose(0, 2, 1)
+    whole = np.concatenate([stream, _scale_words(scales, zeros, given)], -1)
+    return np.ascontiguousarray(whole).view(np.uint8).reshape(panels, -1)
+
+
+def _scale_words(scales: Array, zeros: Array, given: WeightFormat) -> Array:
+    if not given.group:
+        return np.ascontiguousarray(scales, np.float32).view(np.uint32)
+    bits = to_bfloat16(scales).astype(np.uint32)
+    if given.zero_points:
+        moved = zeros.astype(np.int16) - (128 if given.bits == 8 else 0)
+        return bits << 16 | moved.view(np.uint16)
+    return bits[..., : PANEL // 2] | bits[..., PANEL // 2 :] << 16

@@ -1,0 +1,94 @@
+"""Products of rows with weight panels, by weight format: the heart of `linear` and `experts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tvm import tirx
+from tvm.ir import Expr
+
+from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import quantise_rows
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.dequantised_product import DequantisedProduct
+from edgemoe.targets.kernels.integer_product import IntegerProduct
+from edgemoe.targets.kernels.panels import PANEL
+from edgemoe.targets.program import Program
+from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import WeightFormat
+
+C_TYPES = {"float32": "float*", "int32": "int32_t*", "uint16": "uint16_t*"}
+"""C types of pointers by element dtype."""
+
+STORED = {"float32": "float32", "bfloat16": "uint16", "float16": "uint16"}
+"""dtype of packed floats in memory."""
+
+
+class Product(Protocol):
+    """How rows of one kind meet panels of one format."""
+
+    @property
+    def pointers(self) -> dict[str, str]:
+        """Names and dtypes of what a kernel needs: the rows, then `weights`."""
+
+    def tallest(self, isa: Isa) -> int:
+        """Rows of the tallest tile."""
+
+    def emit(
+        self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
+        panel: Expr,
+    ) -> Expr:  # fmt: skip
+        """Emit the products of `rows` (numbers) with panel number `panel`.
+
+        Returns the address of float32 [rows, PANEL].
+        """
+
+
+@dataclass(frozen=True)
+class FloatProduct:
+    """float32 rows times float32, bfloat16 or float16 weights."""
+
+    kind: str
+
+    @property
+    def pointers(self) -> dict[str, str]:
+        """The rows and the weights."""
+        return {"a": "float32", "weights": STORED[self.kind]}
+
+    def tallest(self, isa: Isa) -> int:
+        """See `Product`."""
+        return tiles.tallest_tile(isa)
+
+    def emit(
+        self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
+        panel: Expr,
+    ) -> Expr:  # fmt: skip
+        """See `Product`."""
+        starts = [tiles.local(row * depth) for row in rows]
+        return tiles.accumulate(
+            isa, buffers["a"], starts, depth, buffers["weights"],
+            tiles.local(panel * depth * PANEL), self.kind, prefetch=tiles.PREFETCH,
+        )  # fmt: skip
+
+
+def product_of(given: WeightFormat) -> Product:
+    """The product of a weight format."""
+    if not given.is_integer:
+        return FloatProduct(given.kind)
+    return IntegerProduct(given) if given.int8_activations else DequantisedProduct(given)
+
+
+def c_types(given: WeightFormat) -> tuple[str, ...]:
+    """C types of the pointers of a product."""
+    return tuple(C_TYPES[dtype] for dtype in product_of(given).pointers.values())
+
+
+def row_pointers(
+    program: Program, source: Pointer, rows: int, depth: int, given: WeightFormat, **facts: object
+) -> list[Pointer]:
+    """Kernel arguments for the rows; those of an int8 product are quantised first."""
+    if not given.int8_activations:
+        return [source]
+    return quantise_rows.append(program, source, rows, depth, given, **facts).pointers  # type: ignore[arg-type]

@@ -1,0 +1,168 @@
+"""Integer products against NumPy: every format, odd sizes, every instruction set that runs here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgemoe.quantise import quantise
+from edgemoe.targets import load_target
+from edgemoe.targets.codegen import compile_functions
+from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels.linear import Linear
+from edgemoe.targets.kernels.panels import group_count, group_words, pack, pack_ports, panel_bytes
+from edgemoe.targets.kernels.quantise_rows import QuantiseRows
+from edgemoe.weight_format import parse
+
+INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g64", "i4.g128", "i4.g64.zp", "i2", "i2.g128",
+        "ternary")  # fmt: skip
+FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i2.a32", "i8.zp.a32")
+
+
+@pytest.fixture(scope="module", params=["own", "generic, 16 lanes"])
+def kernels(build, isa, request):
+    """`generic` tiles are those of 512-bit registers, by what any CPU can do."""
+    wanted = isa if request.param == "own" else replace(isa, lanes=16, dot="generic")
+    specs = {f"product {name}": Linear(ex.Port(), parse(name)) for name in INT8}
+    specs |= {f"rows {name}": QuantiseRows(parse(name)) for name in INT8}
+    specs |= {f"product {name}": Linear(ex.Port(), parse(name)) for name in FLOAT}
+    named = {name.replace(" ", "_").replace(".", "_"): spec for name, spec in specs.items()}
+    built = build(named, wanted)
+    return {name: built[name.replace(" ", "_").replace(".", "_")] for name in specs}
+
+
+def data(rows, depth, columns, seed=0):
+    chance = np.random.default_rng(seed)
+    a = chance.standard_normal((rows, depth)).astype(np.float32)
+    return a, (chance.standard_normal((columns, depth)) / np.sqrt(depth)).astype(np.float32)
+
+
+def rounded_rows(a, given):
+    """Rows as int8 codes with scales per row and group; the definition of `quantise_rows`."""
+    rows, depth = a.shape
+    group = given.group or depth
+    groups = group_count(depth, given)
+    padded = np.zeros((rows, groups * group), np.float32)
+    padded[:, :depth] = a
+    values = padded.reshape(rows, groups, group)
+    most = np.maximum(np.abs(values).max(-1, keepdims=True), np.float32(1e-30))
+    codes = np.rint(values * (np.float32(127) / most))
+    return codes, most * np.float32(1 / 127)
+
+
+def reference(a, w, given):
+    """The product of rounded rows with rounded weights, in float64."""
+    back = quantise(w, given).dequantise(w.shape[1]).astype(np.float64)
+    if not given.int8_activations:
+        return a.astype(np.float64) @ back.T
+    codes, scales = rounded_rows(a, given)
+    rows = (codes.astype(np.float64) * scales).reshape(len(a), -1)[:, : a.shape[1]]
+    return rows @ back.T
+
+
+def run(kernels, name, a, w):
+    given = parse(name)
+    (rows, depth), columns = a.shape, len(w)
+    out = np.full((rows, columns), np.nan, np.float32)
+    tasks = Linear(ex.Port()).tasks(rows, columns)
+    if not given.int8_activations:
+        kernels[f"product {name}"](a, pack(w, given), out, rows, depth, columns, 0, tasks)
+        return out
+    groups = group_count(depth, given)
+    words = group_words(depth, given) * (8 // given.bits) * (2 if given.bits == 8 else 1)
+    codes = np.full((rows, groups * words), -1, np.int32)
+    scales = np.full((rows, groups), np.nan, np.float32)
+    sums = np.full((rows, groups), -1, np.int32)
+    kernels[f"rows {name}"](a, codes, scales, sums, depth, 0, rows)
+    kernels[f"product {name}"](
+        codes, scales, sums, pack(w, given), out, rows, depth, columns, 0, tasks
+    )
+    return out
+
+
+@pytest.mark.parametrize("name", INT8)
+@pytest.mark.parametrize(("rows", "depth", "columns"), [
+    (1, 512, 64), (2, 33, 31), (3, 1, 1), (5, 64, 33), (7, 100, 70), (13, 130, 32), (49, 256, 40),
+])  # fmt: skip
+def test_int8_activations(kernels, rms, name, rows, depth, columns):
+    a, w = data(rows, depth, columns)
+    got = run(kernels, name, a, w)
+    # The sums inside a group are exact: what is left is float32 arithmetic over the groups, and a
+    # code that is rounded the other way at a tie.
+    assert rms(got, reference(a, w, parse(name))) < 2e-4
+
+
+@pytest.mark.parametrize("name", FLOAT)
+@pytest.mark.parametrize(("rows", "depth", "columns"), [
+    (1, 512, 64), (2, 33, 31), (3, 1, 1), (7, 100, 70), (13, 130, 32),
+])  # fmt: skip
+def test_float_activations(kernels, rms, name, rows, depth, columns):
+    a, w = data(rows, depth, columns)
+    assert rms(run(kernels, name, a, w), reference(a, w, parse(name))) < 1e-6
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_extreme_codes_do_not_overflow(kernels, rms, name):
+    """All activations and all weights at the ends of their ranges, both signs."""
+    depth, columns = 4096, 33
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (4, depth)).astype(np.float32)
+    signs[0], signs[1] = 1, -1
+    w = np.ones((columns, depth), np.float32)
+    w[1], w[2, ::2] = -1, -1
+    assert rms(run(kernels, name, signs, w), reference(signs, w, parse(name))) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["i8", "i4", "i4.g64.zp"])
+def test_bits_of_a_row_do_not_depend_on_the_others(kernels, name):
+    a, w = data(23, 200, 65)
+    whole = run(kernels, name, a, w)
+    for row in (0, 4, 5, 22):
+        np.testing.assert_array_equal(run(kernels, name, a[row : row + 1].copy(), w)[0], whole[row])
+
+
+@pytest.mark.parametrize("name", ["i8", "i4"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_spoils_its_row_only(kernels, name, bad):
+    a, w = data(5, 70, 40)
+    a[2, 69] = bad
+    got = run(kernels, name, a, w)
+    assert np.isnan(got[2]).all()
+    assert np.isfinite(got[[0, 1, 3, 4]]).all()
+
+
+def test_a_row_of_zeros(kernels):
+    a, w = data(3, 64, 40)
+    a[1] = 0
+    assert (run(kernels, "i8", a, w)[1] == 0).all()
+
+
+def test_ports_share_panels_evenly():
+    gate, up = data(1, 64, 40, 1)[1], data(1, 64, 40, 2)[1]
+    for name in ("f32", "bf16", "f16", "i8", "i4", "i4.g64.zp", "ternary"):
+        given = parse(name)
+        packed = pack_ports([gate, up], given)
+        assert packed.shape == (3, panel_bytes(64, given))
+        # The first panel holds columns 0-15 of either: the same as their own panel would.
+        np.testing.assert_array_equal(
+            packed[0], pack(np.concatenate([gate[:16], up[:16]]), given)[0]
+        )
+
+
+@pytest.mark.parametrize(("isa_name", "instruction"), [
+    ("x86-64-v3", "vpmaddubsw"), ("x86-64-v3+avxvnni", "{vex} vpdpbusd"),
+    ("x86-64-v4+avx512vnni", "vpdpbusd"),
+])  # fmt: skip
+def test_the_instruction_is_there(tmp_path, isa_name, instruction):
+    """Also for instruction sets that this machine does not have."""
+    import subprocess
+
+    isa = next(isa for isa in load_target("x86-64").isas if isa.name == isa_name)
+    path = tmp_path / "k.o"
+    compile_functions({"k": Linear(ex.Port(), parse("i4")).build("k", isa).main}, isa, path)
+    text = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", str(path)], capture_output=True, text=True,
+        check=True,
+    ).stdout  # fmt: skip
+    assert instruction in text
