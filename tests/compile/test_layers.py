@@ -204,10 +204,10 @@ def test_a_byte_budget_that_is_met_changes_nothing(layers, full, tmp_path):
 
 
 def test_a_byte_budget_that_cannot_be_met(layers, full, tmp_path):
-    with pytest.raises(BudgetError, match=r"needs [\d,]+ B of weights as bfloat16") as caught:
+    with pytest.raises(BudgetError, match=r"needs [\d,]+ B of weights as i4") as caught:
         edgemoe.compile(
             wide(layers), out=tmp_path / "m", tokens=[4], cpu="native",
-            max_bytes=full.plan.weights_bytes // 4,
+            max_bytes=full.plan.weights_bytes // 12,
         )  # fmt: skip
     assert caught.value.exit_code == 3
     assert "over by" in str(caught.value) and "try: a larger --max-bytes" in str(caught.value)
