@@ -15,7 +15,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer_product import groups_of, words_of
+from edgemoe.targets.kernels.integer_tile import groups_of, words_of
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
 from edgemoe.targets.kernels.vector_math import register, typed

@@ -14,7 +14,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.targets.kernels.vector_math import typed
+from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
 
@@ -36,6 +36,9 @@ class Dot:
 
     lanes: int
 
+    pairs_rows = False
+    """Whether two rows are multiplied at a time, see `mmla_tile`."""
+
     opaque_in = ""
     """The constraint letter of registers that running sums are kept in, see `opaque`."""
 
@@ -51,8 +54,7 @@ class Dot:
 
     def tallest(self, given: WeightFormat, limit: int) -> int:
         """Most rows of a tile whose sums stay in registers, of `limit` for float products."""
-        del given
-        return limit
+        return limit // self.vectors_per_sum(given)
 
     def sums(self, given: WeightFormat) -> tuple[str, int]:
         """Dtype of the running sums, and how many there are per vector of columns."""
@@ -64,9 +66,15 @@ class Dot:
         del given
         return None
 
-    def offset(self, given: WeightFormat) -> int:
-        """The code that stands for 0 in `take`, where the format stores no zero points."""
-        return 0 if given.bits == 8 else given.zero
+    def bias(self, given: WeightFormat) -> int:
+        """What `take` adds to the codes as they are stored."""
+        del given
+        return 0
+
+    def vectors_per_sum(self, given: WeightFormat) -> int:
+        """Registers that the sums of one vector of columns take."""
+        del given
+        return 1
 
     def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
         """Four codes per word: bytes `part` * bits and up; those of 8 bits are signed."""
@@ -99,9 +107,9 @@ class Dot:
 class Vnni(Dot):
     """`vpdpbusd` of AVX512-VNNI (16 columns) and AVX-VNNI (8): unsigned codes, signed inputs."""
 
-    def offset(self, given: WeightFormat) -> int:
+    def bias(self, given: WeightFormat) -> int:
         """8-bit codes are moved up by 128, to be unsigned."""
-        return given.zero
+        return 128 if given.bits == 8 else 0
 
     def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
         """Four unsigned codes per word."""
@@ -175,7 +183,90 @@ class Avx2(Dot):
         return T.call_llvm_pure_intrin("int32x8", "llvm.x86.avx2.pmadd.wd", pairs, ones)
 
 
-KINDS: dict[str, type[Dot]] = {"generic": Dot, "vnni": Vnni, "avx2": Avx2}
+@dataclass(frozen=True)
+class Neon(Dot):
+    """NEON without dot products: bytes are multiplied to 16 bits (`smull`, `smlal`).
+
+    Below 8 bits, 16-bit sums hold several products of every input (15 * 127 * 16 = 30480). Products
+    of 8 bits are added up in pairs to 32 bits (`sadalp`), two sums per column.
+    """
+
+    def sums(self, given: WeightFormat) -> tuple[str, int]:
+        """Four sums of 16 bits per column, or two of 32."""
+        return ("int32", 2 * self.lanes) if given.bits == 8 else ("int16", 4 * self.lanes)
+
+    def vectors_per_sum(self, given: WeightFormat) -> int:
+        """Two, in either case."""
+        del given
+        return 2
+
+    def steps(self, given: WeightFormat) -> int | None:
+        """As many as 16 bits hold."""
+        return None if given.bits == 8 else 32767 // (given.largest_code * 127)
+
+    def add(
+        self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat
+    ) -> Expr:
+        """`total` plus the products."""
+        each = 4 * self.lanes
+        wide = [
+            tirx.Cast(typed("int16", each), as_bytes(words, self.lanes))
+            for words in (codes, activations[0])
+        ]
+        products = wide[0] * wide[1]
+        if given.bits != 8:
+            return total + products
+        products = register(products)
+        return total + self._joined([self._pairs(half) for half in self._halves(products, each)])
+
+    def widened(self, total: Expr, given: WeightFormat) -> Expr:
+        """Sums of one column, added up."""
+        total = register(total)
+        if given.bits != 8:
+            parts = [self._pairs(half) for half in self._halves(total, 4 * self.lanes)]
+        else:
+            parts = self._halves(total, 2 * self.lanes)
+        return T.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.addp.v4i32", *parts)
+
+    def _halves(self, vector: Expr, count: int) -> list[Expr]:
+        places = list(range(count))
+        return [
+            tirx.Shuffle([vector], places[: count // 2]),
+            tirx.Shuffle([vector], places[count // 2 :]),
+        ]
+
+    def _joined(self, halves: Sequence[Expr]) -> Expr:
+        return tirx.Shuffle([register(half) for half in halves], list(range(8)))
+
+    def _pairs(self, halves: Expr) -> Expr:
+        return T.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.saddlp.v4i32.v8i16", halves)
+
+
+@dataclass(frozen=True)
+class Sdot(Dot):
+    """`sdot` of Armv8.2 (FEAT_DotProd): signed codes, signed inputs."""
+
+    def add(
+        self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat
+    ) -> Expr:
+        """One instruction."""
+        del given
+        return T.call_llvm_pure_intrin(
+            "int32x4", "llvm.aarch64.neon.sdot.v4i32.v16i8", total, as_bytes(codes, 4),
+            as_bytes(activations[0], 4),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Smmla(Sdot):
+    """`smmla` of Armv8.6 (FEAT_I8MM) for two rows and more, see `mmla_tile`; one row by `sdot`."""
+
+    pairs_rows = True
+
+
+KINDS: dict[str, type[Dot]] = {
+    "generic": Dot, "vnni": Vnni, "avx2": Avx2, "neon": Neon, "sdot": Sdot, "smmla": Smmla,
+}  # fmt: skip
 """Dot products by the name that target files give."""
 
 

@@ -21,7 +21,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import INPUTS, dot_of
-from edgemoe.targets.kernels.integer_product import groups_of, words_of
+from edgemoe.targets.kernels.integer_tile import groups_of, words_of
 from edgemoe.targets.kernels.panels import group_count, group_words
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.program import Program

@@ -1,0 +1,176 @@
+"""The register tile of int8 rows and a panel of integer codes, in float32.
+
+    out[m, n] = sum over groups g of row_scale[m, g] * scale[n, g]
+                * (sum over k in g of a[m, k] * code[n, k] - zero[n, g] * row_sum[m, g])
+
+The inner sum is exact. `quantise_rows` makes a, row_scale and row_sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.targets.kernels import opaque
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.dots import Dot
+from edgemoe.targets.kernels.panel_scales import load_scale
+from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
+from edgemoe.targets.kernels.vector_math import register, typed
+from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import WeightFormat
+
+
+def groups_of(depth: Expr, given: WeightFormat) -> Expr:
+    """Groups of a run-time depth."""
+    return tirx.truncdiv(depth + (given.group - 1), given.group) if given.group else tirx.const(1)
+
+
+def words_of(depth: Expr, given: WeightFormat) -> Expr:
+    """Words of one column in one group."""
+    each = inputs_per_word(given)
+    return tirx.const(given.group // each) if given.group else tirx.truncdiv(depth + each - 1, each)
+
+
+class Tile:
+    """The emission of one tile."""
+
+    def __init__(
+        self, given: WeightFormat, dot: Dot, isa: Isa, buffers: Mapping[str, tirx.Var],
+        rows: Sequence[Expr], depth: Expr, panel: Expr,
+    ) -> None:  # fmt: skip
+        self.given, self.dot, self.isa, self.buffers = given, dot, isa, buffers
+        self.lanes, self.rows = isa.lanes, rows
+        self.parts = 8 // given.bits
+        self.copies = 1 + dot.magnitudes(given)
+        self.groups = tiles.local(groups_of(depth, given))
+        self.words = tiles.local(words_of(depth, given))
+        self.block = tiles.local(self.words * PANEL + scale_words(given))
+        self.start = tiles.local(panel * self.groups * self.block)
+        row_words = tiles.local(self.groups * self.words * (self.parts * self.copies))
+        self.row_starts = [tiles.local(row * row_words) for row in rows]
+        self.facts = [tiles.local(row * self.groups) for row in rows]
+        self.width = tiles.tile_width(isa, len(rows) * dot.vectors_per_sum(given))
+        self.vectors = self.width // self.lanes
+
+    def emit(self) -> Expr:
+        values = T.alloc_buffer((len(self.rows) * PANEL,), "float32")
+        for first in range(0, PANEL, self.width):
+            if self.given.group:
+                zero = tirx.Broadcast(tirx.const(0.0, "float32"), self.lanes)
+                for i, j in self._cells():
+                    T.buffer_store(values, zero, [self._value_at(first, i, j)])
+                with T.serial(0, self.groups) as g:
+                    self._group(values, first, g)
+            else:
+                self._group(values, first, tirx.const(0))
+        return T.address_of(values[0])
+
+    def _cells(self) -> list[tuple[int, int]]:
+        return [(i, j) for i in range(len(self.rows)) for j in range(self.vectors)]
+
+    def _value_at(self, first: int, i: int, j: int) -> Expr:
+        return T.ramp(i * PANEL + first + j * self.lanes, 1, self.lanes)
+
+    def _group(self, values: tirx.Var, first: int, g: Expr) -> None:
+        """Add the group's share to `values`."""
+        start = tiles.local(self.start + g * self.block)
+        rows = [tiles.local(at + g * self.words * (self.parts * self.copies))
+                for at in self.row_starts]  # fmt: skip
+        sums = self._sums(start + first, rows, prefetch=first == 0)
+        scales_at = tiles.local(start + self.words * PANEL)
+        scales = [
+            load_scale(
+                self.buffers["weights"], scales_at, first + j * self.lanes, self.lanes, self.given
+            )
+            for j in range(self.vectors)
+        ]
+        # Stored codes of 8 bits are signed; the code of 0 is in the zero point, where there is one.
+        offset = self.dot.bias(self.given)
+        if self.given.bits < 8 and not self.given.zero_points:
+            offset += self.given.zero
+        for i in range(len(self.rows)):
+            row_sum = self.buffers["sums"][self.facts[i] + g]
+            row_scale = register(self._splat(self.buffers["scales"][self.facts[i] + g]))
+            whole = register(self._splat(row_sum * offset)) if offset else None
+            share = None
+            if self.given.zero_points:
+                share = register(self._splat(tirx.Cast("float32", row_sum)))
+            for j, (scale, zero) in enumerate(scales):
+                total = sums[i * self.vectors + j]
+                if whole is not None:
+                    total = total - whole
+                value = tirx.Cast(typed("float32", self.lanes), total)
+                if share is not None:
+                    value = value - zero * share
+                at = self._value_at(first, i, j)
+                value = value * (scale * row_scale)
+                T.buffer_store(values, values[at] + value if self.given.group else value, [at])
+
+    def _splat(self, value: Expr) -> Expr:
+        return tirx.Broadcast(value, self.lanes)
+
+    def _sums(self, start: Expr, rows: Sequence[Expr], prefetch: bool) -> list[Expr]:
+        """int32 sums of one group, a vector per cell."""
+        dtype, each = self.dot.sums(self.given)
+        limit = self.dot.steps(self.given)
+        cells = range(len(self.rows) * self.vectors)
+
+        def sums_over(first: Expr, count: Expr) -> list[Expr]:
+            totals = self._zeros(dtype, each)
+            with T.serial(0, count) as word:
+                self._word(totals, each, start, rows, first + word, prefetch)
+            return [self.dot.widened(totals[T.ramp(n * each, 1, each)], self.given) for n in cells]
+
+        if limit is None:
+            return sums_over(tirx.const(0), self.words)
+        group = self.given.group // inputs_per_word(self.given)
+        fold = max(n for n in range(1, group + 1) if group % n == 0 and n * self.parts <= limit)
+        if fold == group:
+            return sums_over(tirx.const(0), tirx.const(fold))
+        wide = self._zeros("int32", self.lanes)
+        places = [T.ramp(n * self.lanes, 1, self.lanes) for n in cells]
+        with T.serial(0, group // fold) as number:
+            parts = sums_over(tiles.local(number * fold), tirx.const(fold))
+            for at, part in zip(places, parts, strict=True):
+                T.buffer_store(wide, wide[at] + part, [at])
+        return [wide[at] for at in places]
+
+    def _zeros(self, dtype: str, each: int) -> tirx.Var:
+        cells = len(self.rows) * self.vectors
+        array = T.alloc_buffer((cells * each,), dtype)
+        for n in range(cells):
+            zero = tirx.Broadcast(tirx.const(0, dtype), each)
+            T.buffer_store(array, zero, [T.ramp(n * each, 1, each)])
+        return array
+
+    def _word(
+        self, totals: tirx.Var, each: int, start: Expr, rows: Sequence[Expr], word: Expr,
+        prefetch: bool,
+    ) -> None:  # fmt: skip
+        """Add the products of one row of words."""
+        at = tiles.local(start + word * PANEL)
+        weights = self.buffers["weights"]
+        if prefetch:
+            tiles.fetch_ahead(weights, at, tiles.PREFETCH, 4)
+        raw = [
+            register(tiles.load(weights, at + j * self.lanes, self.lanes))
+            for j in range(self.vectors)
+        ]
+        for part in range(self.parts):
+            codes = [register(self.dot.take(vector, part, self.given)) for vector in raw]
+            for i, row in enumerate(rows):
+                place = row + (word * self.parts + part) * self.copies
+                activations = [
+                    register(self._splat(self.buffers["a"][place + copy]))
+                    for copy in range(self.copies)
+                ]
+                for j, code in enumerate(codes):
+                    cell = T.ramp((i * self.vectors + j) * each, 1, each)
+                    total = self.dot.add(totals[cell], code, activations, self.given)
+                    if self.dot.opaque_in:
+                        total = opaque.keep(total)
+                    T.buffer_store(totals, total, [cell])
