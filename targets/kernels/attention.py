@@ -1,15 +1,19 @@
 """`attention`: softmax(scale * q k^T + mask) v for any strides, grouped queries and key counts.
 
-One task per (batch, head, query). Keys are taken in blocks with a running maximum and sum (online
-softmax, Milakov and Gimelshein, 2018), so that no row of scores is ever in memory. Keys outside
-the unmasked range of a query are not read: with a KV cache of fixed capacity the cost follows the
-length. The order of all sums depends on the key numbers alone.
+A task computes some rows of one key head; a row is one query of one of the heads that share it.
+Keys come in blocks that start at multiples of `KEYS` whatever the mask: a block of keys is
+transposed into a cache of the stack once for all rows of the task, scores are products of register
+tiles, the softmax is an online one (`attention_softmax`), and results stay in the output while
+they grow. Blocks that no row of the task sees are not touched (`mask_range`): the cost of a window
+follows its width, that of a cache its length. The order of a row's sums depends on nothing but the
+key numbers. After FlashAttention-2 (Dao, 2023, section 3.1), whose tiles these are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
@@ -17,202 +21,250 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import attention_form, graph_facts
-from edgemoe.attention_form import LOWEST
 from edgemoe.plan import Pointer
 from edgemoe.strided_view import View, repeated
+from edgemoe.targets.kernels import mask_range
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels import vector_math as vm
+from edgemoe.targets.kernels.attention_softmax import HIDDEN, SoftmaxStep, across
+from edgemoe.targets.kernels.attention_tile import (
+    DEPTH,
+    KEYS,
+    add_scores,
+    add_values,
+    for_row_tiles,
+)
+from edgemoe.targets.kernels.mask_range import CLEAN, FIELDS, MaskRange
+from edgemoe.targets.kernels.transpose_block import transposed
+from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
-KEY_BLOCK = 32
-"""Keys per step of the online softmax."""
-
-MAX_HEAD_SIZE = 512
-"""Largest head size: the running result of one query lies on the stack."""
+ROWS = 24
+"""Most rows of a task: a multiple of all tile heights, and ROWS * KEYS scores fit the stack."""
 
 STRIDES = tuple(
-    f"{tensor}_{axis}" for tensor in ("q", "k", "v", "o", "m") for axis in ("batch", "head", "row")
+    f"{tensor}_{axis}"
+    for tensor in ("q", "k", "v", "o", "m", "r")
+    for axis in ("batch", "head", "row")
 )
 """Element strides, in the order of the kernel's integers; the last axis is contiguous."""
+
+_ZERO = tirx.const(0.0, "float32")
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What distinguishes one kernel from another."""
+    """What distinguishes one kernel from another.
+
+    `mask` is what the kernel has to read element by element; "none" with `ranged` is a mask that
+    its ranges describe.
+    """
 
     scale: float
     mask: attention_form.MaskKind
+    ranged: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of the parameters, in order.
 
-        (q, k, v, out, mask?, heads, group, queries, keys, size, value_size, strides)
+        (q, k, v, out, ranges?, mask?, heads, group, queries, keys, size, value_size, strides)
         """
         mask = {"none": (), "float": ("float*",)}.get(self.mask, ("int8_t*",))
-        return ("float*",) * 4 + mask + ("int32_t",) * (6 + len(STRIDES))
+        ranges = ("int32_t*",) if self.ranged else ()
+        return ("float*",) * 4 + ranges + mask + ("int32_t",) * (6 + len(STRIDES))
+
+    @staticmethod
+    def tasks(batch: int, heads: int, group: int, queries: int) -> int:
+        """Number of tasks."""
+        return batch * (heads // group) * -(-queries * group // ROWS)
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
+        step = f"{name}_softmax"
+        softmax = SoftmaxStep(self.scale, self.mask).build(isa)
+        return tiles.Built(_Main(self, isa, isa.symbol(step)).build(), {step: softmax})
+
+
+class _Main:
+    """Builds the kernel: one method per part of a task."""
+
+    def __init__(self, spec: Attention, isa: Isa, step: str) -> None:
+        self.spec, self.isa, self.step = spec, isa, step
+
+    def build(self) -> tirx.PrimFunc:
+        spec = self.spec
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = dict.fromkeys(("q", "k", "v", "out"), "float32")
-            if self.mask != "none":
-                names["mask"] = "float32" if self.mask == "float" else "int8"
-            buffers, numbers = tiles.parameters(
-                names, ("heads", "group", "queries", "keys", "size", "value_size", *STRIDES)
-            )
-            heads, group, queries, keys, size, value_size = numbers[:6]
-            stride = dict(zip(STRIDES, numbers[6:-2], strict=True))
+            if spec.ranged:
+                names["ranges"] = "int32"
+            if spec.mask != "none":
+                names["mask"] = "float32" if spec.mask == "float" else "int8"
+            integers = ("heads", "group", "queries", "keys", "size", "value_size", *STRIDES)
+            self.buffers, numbers = tiles.parameters(names, integers)
+            self.number = dict(zip(integers, numbers, strict=False))
             begin, end = numbers[-2:]
             with T.serial(begin, end) as task:
-                query = tiles.local(tirx.truncmod(task, queries))
-                head = tiles.local(tirx.truncmod(tirx.truncdiv(task, queries), heads))
-                batch = tiles.local(tirx.truncdiv(task, queries * heads))
+                self._task(task)
+        return builder.get()
 
-                def start(tensor: str, head: Expr, row: Expr | int) -> Expr:
-                    return tiles.local(
-                        batch * stride[f"{tensor}_batch"] + head * stride[f"{tensor}_head"]
-                        + row * stride[f"{tensor}_row"]
-                    )  # fmt: skip
+    def _task(self, task: Expr) -> None:
+        number = self.number
+        flat = tiles.local(number["queries"] * number["group"])
+        blocks = tiles.local(tiles.row_blocks(flat, ROWS))
+        pairs = tiles.local(tirx.truncdiv(number["heads"], number["group"]))
+        first_row = tiles.local(tirx.truncmod(task, blocks) * ROWS)
+        rest = tiles.local(tirx.truncdiv(task, blocks))
+        key_head = tiles.local(tirx.truncmod(rest, pairs))
+        batch = tiles.local(tirx.truncdiv(rest, pairs))
+        self.rows = tiles.local(tirx.min(flat - first_row, ROWS))
+        self.cells = {
+            name: T.alloc_buffer((ROWS,), "int32")
+            for name in ("q", "o", "m", "first", "last", "kind")
+        }
+        self.cells |= {
+            "peak": T.alloc_buffer((ROWS,), "float32"),
+            "shrink": T.alloc_buffer((ROWS,), "float32"),
+            "total": T.alloc_buffer((ROWS * self.isa.lanes,), "float32"),
+            "scores": T.alloc_buffer((ROWS * KEYS,), "float32"),
+            "keys": T.alloc_buffer((DEPTH * KEYS,), "float32"),
+        }
+        low, high = self._start_rows(batch, key_head, first_row)
+        k_at = tiles.local(batch * number["k_batch"] + key_head * number["k_head"])
+        v_at = tiles.local(batch * number["v_batch"] + key_head * number["v_head"])
+        begin = tiles.local(tirx.truncdiv(low, KEYS))
+        count = tiles.local(tirx.truncdiv(high + (KEYS - 1), KEYS) - begin)
+        with T.serial(0, count) as block:
+            base = tiles.local((begin + block) * KEYS)
+            self._scores(k_at, base)
+            cells = self.cells
+            names = ["scores", "peak", "total", "shrink", "first", "last", "kind"]
+            given = [T.address_of(cells[name][0]) for name in names]
+            if self.spec.mask != "none":
+                given += [T.address_of(self.buffers["mask"][0]), T.address_of(cells["m"][0])]
+            tiles.call(self.step, *given, base, number["keys"], 0, self.rows)
+            self._values(tiles.local(v_at + base * number["v_row"]), base)
+        self._finish()
 
-                key_head = tiles.local(tirx.truncdiv(head, group))
-                q_at, o_at = start("q", head, query), start("o", head, query)
-                k_at, v_at = start("k", key_head, 0), start("v", key_head, 0)
-                m_at = start("m", head, query)
+    def _start_rows(self, batch: Expr, key_head: Expr, first_row: Expr) -> tuple[Expr, Expr]:
+        """Fill the tables of the rows; returns the first and last key that any of them sees."""
+        number, cells = self.number, self.cells
+        low, high = T.alloc_buffer((1,), "int32"), T.alloc_buffer((1,), "int32")
+        T.buffer_store(low, number["keys"], [0])
+        T.buffer_store(high, 0, [0])
+        with T.serial(0, self.rows) as r:
+            query = tiles.local(tirx.truncdiv(first_row + r, number["group"]))
+            member = tirx.truncmod(first_row + r, number["group"])
+            head = tiles.local(key_head * number["group"] + member)
 
-                first = T.alloc_buffer((1,), "int32")
-                last = T.alloc_buffer((1,), "int32")
-                T.buffer_store(first, 0, [0])
-                T.buffer_store(last, keys, [0])
-                if self.mask != "none":
-                    self._unmasked_range(buffers["mask"], m_at, keys, first, last)
-
-                result = T.alloc_buffer((MAX_HEAD_SIZE,), "float32")
-                peak = T.alloc_buffer((1,), "float32")
-                total = T.alloc_buffer((1,), "float32")
-                T.buffer_store(peak, tirx.const(-3.4e38, "float32"), [0])
-                T.buffer_store(total, tirx.const(0.0, "float32"), [0])
-                tiles.for_columns(
-                    value_size, isa.lanes,
-                    lambda j, n: tiles.store(
-                        result, j, tiles.splat(tirx.const(0.0, "float32"), n), n
-                    ),
+            def start(tensor: str) -> Expr:
+                return tiles.local(
+                    batch * number[f"{tensor}_batch"] + head * number[f"{tensor}_head"]
+                    + query * number[f"{tensor}_row"]
                 )  # fmt: skip
 
-                weights = T.alloc_buffer((KEY_BLOCK,), "float32")
-                # Blocks start at multiples of KEY_BLOCK whatever the mask: the bits of a row must
-                # not depend on where its range begins.
-                low = tiles.local(tirx.truncdiv(first[0], KEY_BLOCK))
-                high = tiles.local(tirx.truncdiv(last[0] + (KEY_BLOCK - 1), KEY_BLOCK))
-                with T.serial(0, high - low) as number:
-                    base = tiles.local((low + number) * KEY_BLOCK)
-                    count = tiles.local(tirx.min(keys - base, KEY_BLOCK))
-                    highest = T.alloc_buffer((1,), "float32")
-                    T.buffer_store(highest, peak[0], [0])
-                    with T.serial(0, count) as c:
-                        score = self._dot(
-                            isa, buffers["q"], q_at, buffers["k"],
-                            tiles.local(k_at + (base + c) * stride["k_row"]), size,
-                        )  # fmt: skip
-                        score = score * tirx.const(self.scale, "float32")
-                        if self.mask == "float":
-                            score = score + buffers["mask"][m_at + base + c]
-                        elif self.mask != "none":
-                            seen = self._seen(buffers["mask"], m_at + base + c)
-                            score = tirx.Select(seen, score, tirx.const(-3.4e38, "float32"))
-                        score = vm.register(score)
-                        T.buffer_store(weights, score, [c])
-                        T.buffer_store(
-                            highest, tirx.Select(highest[0] > score, highest[0], score), [0]
-                        )
-                    shrink = vm.register(vm.exp(peak[0] - highest[0]))
-                    T.buffer_store(peak, highest[0], [0])
-                    T.buffer_store(total, total[0] * shrink, [0])
-                    tiles.for_columns(
-                        value_size, isa.lanes,
-                        lambda j, n: tiles.store(
-                            result, j, tiles.load(result, j, n) * tiles.splat(shrink, n), n
-                        ),
-                    )  # fmt: skip
-                    with T.serial(0, count) as c:
-                        weight = self._weight(weights[c], peak[0])
-                        T.buffer_store(total, total[0] + weight, [0])
-                        v_row = tiles.local(v_at + (base + c) * stride["v_row"])
-                        tiles.for_columns(
-                            value_size, isa.lanes,
-                            lambda j, n: tiles.store(
-                                result, j,
-                                tiles.load(result, j, n)
-                                + tiles.splat(weight, n) * tiles.load(buffers["v"], v_row + j, n),
-                                n,
-                            ),
-                        )  # fmt: skip
-                factor = vm.register(tirx.const(1.0, "float32") / total[0])
-                tiles.for_columns(
-                    value_size, isa.lanes,
-                    lambda j, n: tiles.store(
-                        buffers["out"], o_at + j,
-                        tiles.load(result, j, n) * tiles.splat(factor, n), n,
-                    ),
+            T.buffer_store(cells["q"], start("q"), [r])
+            T.buffer_store(cells["m"], start("m"), [r])
+            out = start("o")
+            T.buffer_store(cells["o"], out, [r])
+            facts: list[Expr] = [
+                tirx.const(0, "int32"), number["keys"], tirx.const(CLEAN, "int32")
+            ]  # fmt: skip
+            if self.spec.ranged:
+                at = start("r")
+                facts = [tiles.local(self.buffers["ranges"][at + i]) for i in range(FIELDS)]
+            for name, value in zip(("first", "last", "kind"), facts, strict=True):
+                T.buffer_store(cells[name], value, [r])
+            T.buffer_store(low, tirx.min(low[0], facts[0]), [0])
+            T.buffer_store(high, tirx.max(high[0], facts[1]), [0])
+            T.buffer_store(cells["peak"], tirx.const(HIDDEN, "float32"), [r])
+            lanes = self.isa.lanes
+            tiles.store(cells["total"], r * lanes, tiles.splat(_ZERO, lanes), lanes)
+            tiles.for_columns(
+                number["value_size"], lanes,
+                lambda j, n: tiles.store(self.buffers["out"], out + j, tiles.splat(_ZERO, n), n),
+            )  # fmt: skip
+        return low[0], high[0]
+
+    def _scores(self, k_at: Expr, base: Expr) -> None:
+        """Scores of all rows with the block of keys that begins at key `base`."""
+        lanes, scores = self.isa.lanes, self.cells["scores"]
+        with T.serial(0, self.rows * (KEYS // lanes)) as i:
+            tiles.store(scores, i * lanes, tiles.splat(_ZERO, lanes), lanes)
+        size = self.number["size"]
+        with T.serial(0, tiles.row_blocks(size, DEPTH)) as part:
+            start = tiles.local(part * DEPTH)
+            depth = tiles.local(tirx.min(size - start, DEPTH))
+            self._transpose(tiles.local(k_at + start), base, depth)
+
+            def tile(row: Expr, height: int) -> None:
+                q_at = [tiles.local(self.cells["q"][row + i] + start) for i in range(height)]
+                add_scores(
+                    self.isa, self.buffers["q"], q_at, self.cells["keys"], depth, scores, row
+                )
+
+            for_row_tiles(self.isa, self.rows, tile)
+
+    def _transpose(self, k_at: Expr, base: Expr, depth: Expr) -> None:
+        """Write elements [k_at, k_at + depth) of a block of keys as [depth, KEYS].
+
+        What stands there for keys behind the last is never used.
+        """
+        n = min(self.isa.lanes, 8)
+        k, keys, target = self.buffers["k"], self.number["keys"], self.cells["keys"]
+
+        def row(key: Expr) -> Expr:
+            return tiles.local(k_at + tirx.min(base + key, keys - 1) * self.number["k_row"])
+
+        with T.serial(0, KEYS // n) as group, T.If(base + group * n < keys), T.Then():
+            rows = [row(group * n + i) for i in range(n)]
+            with T.serial(0, tirx.truncdiv(depth, n)) as column:
+                block = transposed([register(tiles.load(k, at + column * n, n)) for at in rows])
+                for i, vector in enumerate(block):
+                    tiles.store(target, (column * n + i) * KEYS + group * n, vector, n)
+            tail = tiles.local(tirx.truncmod(depth, n))
+            with T.serial(0, tail) as j:
+                d = tiles.local(depth - tail + j)
+                for i, at in enumerate(rows):
+                    T.buffer_store(target, k[at + d], [d * KEYS + group * n + i])
+
+    def _values(self, v_at: Expr, base: Expr) -> None:
+        """Add the block's weighted values to the results of all rows."""
+        cells = self.cells
+
+        def tile(row: Expr, height: int) -> None:
+            low, high = cells["first"][row], cells["last"][row]
+            for i in range(1, height):
+                low = tirx.min(low, cells["first"][row + i])
+                high = tirx.max(high, cells["last"][row + i])
+            begin = tiles.local(tirx.max(low - base, 0))
+            end = tiles.local(tirx.min(high - base, KEYS))
+            with T.If(begin < end), T.Then():
+                add_values(
+                    self.isa, cells["scores"], row,
+                    [register(cells["shrink"][row + i]) for i in range(height)], (begin, end),
+                    self.buffers["v"], v_at, self.number["v_row"], self.buffers["out"],
+                    [tiles.local(cells["o"][row + i]) for i in range(height)],
+                    self.number["value_size"],
                 )  # fmt: skip
-        return tiles.Built(builder.get())
 
-    def _weight(self, score: Expr, peak: Expr) -> Expr:
-        weight = vm.exp(score - peak)
-        if self.mask == "none":
-            return vm.register(weight)
-        # A masked key weighs exactly nothing, unless every key of the row is masked.
-        lowest = tirx.const(LOWEST, "float32")
-        zero = tirx.const(0.0, "float32")
-        masked = tirx.all(score < lowest, peak > lowest)
-        return vm.register(tirx.Select(masked, zero, weight))
+        for_row_tiles(self.isa, self.rows, tile)
 
-    def _seen(self, mask: tirx.Var, at: Expr) -> Expr:
-        if self.mask == "float":
-            return mask[at] > tirx.const(LOWEST, "float32")
-        zero = tirx.const(0, "int8")
-        return mask[at] != zero if self.mask == "seen" else tirx.EQ(mask[at], zero)
-
-    def _unmasked_range(
-        self, mask: tirx.Var, start: Expr, keys: Expr, first: tirx.Var, last: tirx.Var
-    ) -> None:
-        """Narrow [first, last) to the keys that are not masked; all masked keeps the full range."""
-
-        def seen(key: Expr) -> Expr:
-            return self._seen(mask, start + key)
-
-        with T.While(tirx.all(first[0] < keys, tirx.Not(seen(tirx.min(first[0], keys - 1))))):
-            T.buffer_store(first, first[0] + 1, [0])
-        with T.If(tirx.EQ(first[0], keys)), T.Then():
-            T.buffer_store(first, 0, [0])
-        with T.While(tirx.all(last[0] > first[0] + 1, tirx.Not(seen(last[0] - 1)))):
-            T.buffer_store(last, last[0] - 1, [0])
-        with T.If(tirx.Not(seen(first[0]))), T.Then():
-            T.buffer_store(last, keys, [0])
-
-    def _dot(self, isa: Isa, a: tirx.Var, a_at: Expr, b: tirx.Var, b_at: Expr, size: Expr) -> Expr:
-        lanes = isa.lanes
-        partial = T.alloc_buffer((lanes,), "float32")
-        T.buffer_store(
-            partial, tiles.splat(tirx.const(0.0, "float32"), lanes), [T.ramp(0, 1, lanes)]
-        )
-        with T.serial(0, tirx.truncdiv(size, lanes)) as j:
-            product = tiles.load(a, a_at + j * lanes, lanes) * tiles.load(
-                b, b_at + j * lanes, lanes
-            )
-            at = T.ramp(0, 1, lanes)
-            T.buffer_store(partial, partial[at] + product, [at])
-        width = lanes
-        while width > 1:
-            width //= 2
-            halves = tiles.load(partial, 0, width) + tiles.load(partial, width, width)
-            tiles.store(partial, 0, halves, width)
-        tail = tiles.local(tirx.truncmod(size, lanes))
-        with T.serial(0, tail) as j:
-            at = size - tail + j
-            T.buffer_store(partial, partial[0] + a[a_at + at] * b[b_at + at], [0])
-        return partial[0]
+    def _finish(self) -> None:
+        """Divide the results of all rows by the sums of their weights."""
+        lanes, out = self.isa.lanes, self.buffers["out"]
+        with T.serial(0, self.rows) as r:
+            parts = register(tiles.load(self.cells["total"], r * lanes, lanes))
+            factor = tirx.const(1.0, "float32") / across([parts], lambda a, b: a + b)
+            zero = tirx.EQ(self.cells["kind"][r], mask_range.ZERO)
+            factor = register(tirx.Select(zero, _ZERO, register(factor)))
+            at = tiles.local(self.cells["o"][r])
+            tiles.for_columns(
+                self.number["value_size"], lanes,
+                lambda j, n: tiles.store(
+                    out, at + j, tiles.load(out, at + j, n) * tiles.splat(factor, n), n
+                ),
+            )  # fmt: skip
 
 
 HANDLES = ("Attention",)
@@ -233,7 +285,7 @@ def _read(function: ir.Function) -> tuple[attention_form.Attention, list[int]] |
         return None
     rank = len(found.q.dims)
     order = order if order is not None else list(range(rank))
-    if order[-1] != rank - 1 or found.v.shape[-1] > MAX_HEAD_SIZE:
+    if order[-1] != rank - 1:
         return None
     return found, order
 
@@ -257,28 +309,67 @@ def lower(site: Site) -> None:
     # stored[i] is axis order[i] of the result: its stride belongs to that axis.
     contiguous = [size_of(result[i + 1 :]) for i in range(rank)]
     out = {axis: contiguous[i] for i, axis in enumerate(order)}
-    strides = [
-        *_strides(found.q, rank), *_strides(found.k, rank), *_strides(found.v, rank),
-        *([0] * (4 - rank) + [out[a] for a in range(rank)])[:3][-3:],
-        *([0, 0, 0] if found.mask is None else _strides(found.mask, rank)),
-    ]  # fmt: skip
-    spec = Attention(found.scale, found.mask_kind)
     views = [found.q, found.k, found.v]
-    pointers = site.pointers([view.base for view in views])
-    mask = [] if found.mask is None else site.pointers([found.mask.base])
+    pointers = [*site.pointers([view.base for view in views]), Pointer(site.outputs[0])]
+    mask, strides = "none", [0] * 6
+    if found.mask is not None:
+        assert found.mask_kind != "none"
+        mask, given, strides = _mask(site, found.mask, found.mask_kind, found.guarded)
+        pointers += given
+    spec = Attention(found.scale, mask, ranged=found.mask is not None)
     size, value_size = found.q.shape[-1], found.v.shape[-1]
     macs = batch * heads * queries * keys * (size + value_size)
     site.program.step(
         spec, "attention",
-        [*pointers, Pointer(site.outputs[0]), *mask, heads, found.group, queries, keys, size,
-         value_size, *strides],
-        tasks=batch * heads * queries, macs=macs,
+        [*pointers, heads, found.group, queries, keys, size, value_size,
+         *(number for view in views for number in _strides(view, rank)),
+         *([0] * (4 - rank) + [out[a] for a in range(rank)])[:3], *strides],
+        tasks=spec.tasks(batch, heads, found.group, queries), macs=macs,
         label=f"attention {heads} heads, {queries} queries, {keys} keys of {size}",
         origin=site.origin, nodes=site.nodes,
         nbytes=4 * (batch * heads * (2 * queries * size) + batch * (heads // found.group) * keys
                     * (size + value_size)),
         reason=f"softmax attention, mask {found.mask_kind}",
     )  # fmt: skip
+
+
+def _mask(
+    site: Site, view: View, kind: attention_form.MaskKind, guarded: bool
+) -> tuple[attention_form.MaskKind, list[Pointer], list[int]]:
+    """What the kernel reads of a mask, the pointers to it, and strides of mask and ranges."""
+    shape = shape_of(view.base)
+    strides = _strides(view, len(view.dims))
+    in_ranges = [stride // shape[-1] * FIELDS for stride in strides]
+    array = site.array(view.base)
+    if array is not None:
+        found = mask_range.ranges(array, kind, guarded=guarded)
+        pointers = site.pointers([found])
+        if (found[..., 2] != mask_range.MIXED).all():
+            return "none", pointers, [0, 0, 0, *in_ranges]
+        return kind, [*pointers, *site.pointers([view.base])], [*strides, *in_ranges]
+    (mask,) = site.pointers([view.base])
+    ranges = _ranges_of(site, mask, MaskRange(kind, guarded), shape)
+    return kind, [ranges, mask], [*strides, *in_ranges]
+
+
+def _ranges_of(site: Site, mask: Pointer, spec: MaskRange, shape: tuple[int, ...]) -> Pointer:
+    """The ranges of a mask that is computed at run time; layers that share it share them."""
+    program, rows = site.program, size_of(shape[:-1])
+    arguments = (mask, shape[-1])
+    for entry in program.steps:
+        step = entry.step
+        if program.kernels.names.get(spec) == step.kernel and step.arguments[::2] == arguments:
+            known = step.arguments[1]
+            assert isinstance(known, Pointer)
+            return known
+    ranges = Pointer(program.buffer(f"{site.node.name}.ranges", "int32", (rows, FIELDS)))
+    program.step(
+        spec, "mask_range", [mask, ranges, shape[-1]], tasks=rows,
+        label=f"which of {shape[-1]} keys {rows} rows see", origin=site.origin, nodes=site.nodes,
+        nbytes=rows * (shape[-1] * (4 if spec.mask == "float" else 1) + 4 * FIELDS),
+        reason="keys outside the range of a mask are skipped",
+    )  # fmt: skip
+    return ranges
 
 
 def _strides(view: View, rank: int) -> list[int]:
