@@ -71,23 +71,38 @@ class SoftmaxStep:
     ) -> None:  # fmt: skip
         lanes, scores = isa.lanes, buffers["scores"]
         kind = tiles.local(buffers["kind"][row])
-        scale: Expr = tirx.const(self.scale, "float32")
-        if self.mask != "none":
-            with T.If(tirx.EQ(kind, MIXED)), T.Then():
-                self._mask(isa, buffers, row, at, low, high, base, keys)
-            scale = vm.register(tirx.Select(tirx.EQ(kind, MIXED), _one(), scale))
-        values = []
-        for j in range(0, KEYS, lanes):
-            value = vm.register(tiles.load(scores, at + j, lanes) * tiles.splat(scale, lanes))
-            # A row that sees nothing weighs all keys alike.
-            value = tirx.Select(tiles.splat(kind > CLEAN, lanes), _splat(0.0, lanes), value)
-            number = T.ramp(j, 1, lanes)
-            seen = tirx.And(number >= tiles.splat(low, lanes), number < tiles.splat(high, lanes))
-            values.append(vm.register(tirx.Select(seen, value, _splat(HIDDEN, lanes))))
+        scale = vm.register(tirx.const(self.scale, "float32"))
+        edge = tiles.local(
+            tirx.Cast("int32", tirx.any(low > 0, high < KEYS, tirx.Not(tirx.EQ(kind, CLEAN))))
+        )
+        places = range(0, KEYS, lanes)
+        with T.If(edge > 0), T.Then():
+            if self.mask != "none":
+                with T.If(tirx.EQ(kind, MIXED)), T.Then():
+                    self._mask(isa, buffers, row, at, low, high, base, keys)
+                scale = vm.register(tirx.Select(tirx.EQ(kind, MIXED), _one(), scale))
+            for j in places:
+                value = vm.register(tiles.load(scores, at + j, lanes) * tiles.splat(scale, lanes))
+                # A row that sees nothing weighs all keys alike.
+                value = tirx.Select(tiles.splat(kind > CLEAN, lanes), _splat(0.0, lanes), value)
+                number = T.ramp(j, 1, lanes)
+                seen = tirx.And(
+                    number >= tiles.splat(low, lanes), number < tiles.splat(high, lanes)
+                )
+                value = tirx.Select(seen, value, _splat(HIDDEN, lanes))
+                tiles.store(scores, at + j, value, lanes)
+        # What the edge has changed is scaled already.
+        factor = vm.register(
+            tirx.Select(edge > 0, _one(), tirx.const(self.scale, "float32"))
+        )
+        values = [
+            vm.register(tiles.load(scores, at + j, lanes) * tiles.splat(factor, lanes))
+            for j in places
+        ]
         peak = vm.register(buffers["peak"][row])
         new = vm.register(_larger(peak, across(values, _larger)))
         weights = []
-        for j, value in zip(range(0, KEYS, lanes), values, strict=True):
+        for j, value in zip(places, values, strict=True):
             weight = vm.register(vm.exp(value - tiles.splat(new, lanes)))
             hidden = value < _splat(_THRESHOLD, lanes)
             weights.append(vm.register(tirx.Select(hidden, _splat(0.0, lanes), weight)))

@@ -24,11 +24,12 @@ KEYS = 32
 DEPTH = 32
 """Elements of a head whose transposed block of keys lies on the stack: KEYS * DEPTH floats."""
 
-HEIGHTS = {16: (12, 8, 4, 2, 1), 8: (6, 4, 2, 1), 4: (6, 4, 2, 1)}
+HEIGHTS = {16: (8, 4, 2, 1), 8: (4, 2, 1), 4: (4, 2, 1)}
 """Rows of the register tiles that there are, by lanes; the tallest that fits comes first."""
 
-_SUMS = {16: 24, 8: 12, 4: 24}
-"""Registers that hold sums, by lanes."""
+_SUMS = {16: 16, 8: 8, 4: 16}
+"""Registers that hold sums, by lanes: as many as hide the latency of two multipliers. With more,
+LLVM may keep a sum on the stack, and its chain then runs through memory."""
 
 
 def for_row_tiles(isa: Isa, rows: Expr, body: Callable[[Expr, int], None]) -> None:
