@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
@@ -25,7 +24,7 @@ from edgemoe.plan import Pointer
 from edgemoe.strided_view import View, repeated
 from edgemoe.targets.kernels import mask_range
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.attention_softmax import HIDDEN, SoftmaxStep, across
+from edgemoe.targets.kernels.attention_softmax import HIDDEN, SoftmaxStep
 from edgemoe.targets.kernels.attention_tile import (
     DEPTH,
     KEYS,
@@ -35,7 +34,7 @@ from edgemoe.targets.kernels.attention_tile import (
 )
 from edgemoe.targets.kernels.mask_range import CLEAN, FIELDS, MaskRange
 from edgemoe.targets.kernels.transpose_block import transposed
-from edgemoe.targets.kernels.vector_math import register
+from edgemoe.targets.kernels.vector_math import across, register
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 

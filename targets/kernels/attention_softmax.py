@@ -6,7 +6,6 @@ of a row so far and m' the one after this block, earlier results shrink by exp(m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -92,15 +91,13 @@ class SoftmaxStep:
                 value = tirx.Select(seen, value, _splat(HIDDEN, lanes))
                 tiles.store(scores, at + j, value, lanes)
         # What the edge has changed is scaled already.
-        factor = vm.register(
-            tirx.Select(edge > 0, _one(), tirx.const(self.scale, "float32"))
-        )
+        factor = vm.register(tirx.Select(edge > 0, _one(), tirx.const(self.scale, "float32")))
         values = [
             vm.register(tiles.load(scores, at + j, lanes) * tiles.splat(factor, lanes))
             for j in places
         ]
         peak = vm.register(buffers["peak"][row])
-        new = vm.register(_larger(peak, across(values, _larger)))
+        new = vm.register(_larger(peak, vm.across(values, _larger)))
         weights = []
         for j, value in zip(places, values, strict=True):
             weight = vm.register(vm.exp(value - tiles.splat(new, lanes)))
@@ -140,24 +137,6 @@ class SoftmaxStep:
                     apply(tirx.const(j, "int32"), isa.lanes)
             with T.Else(), T.serial(0, high - low) as j:
                 apply(tiles.local(low + j), 1)
-
-
-def across(values: Sequence[Expr], combine: Callable[[Expr, Expr], Expr]) -> Expr:
-    """Combine all elements of some vectors, in a fixed order."""
-    (first, *rest) = values
-    for value in rest:
-        first = vm.register(combine(first, value))
-    lanes = vm.lanes_of(first)
-    while lanes > 1:
-        lanes //= 2
-        low, high = (
-            vm.register(
-                tirx.Shuffle([first], [tirx.const(i, "int32") for i in range(begin, begin + lanes)])
-            )
-            for begin in (0, lanes)
-        )
-        first = vm.register(combine(low, high))
-    return first
 
 
 def _larger(a: Expr, b: Expr) -> Expr:

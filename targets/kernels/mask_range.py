@@ -95,9 +95,7 @@ class MaskRange:
 
             def update(cell: tirx.Var, better: Callable[[Expr], Expr]) -> None:
                 old = cell[lane]
-                T.buffer_store(
-                    cell, tirx.Select(tirx.And(seen, better(old)), number, old), [lane]
-                )
+                T.buffer_store(cell, tirx.Select(tirx.And(seen, better(old)), number, old), [lane])
 
             update(cells[0], lambda old: number < old)
             update(cells[1], lambda old: number > old)

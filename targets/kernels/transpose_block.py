@@ -31,9 +31,7 @@ def transposed(rows: Sequence[Expr]) -> list[Expr]:
     if n not in (4, 8):
         raise AssertionError(f"{n} rows")
     low, high = _interleave(n, 1, False), _interleave(n, 1, True)
-    first = [
-        _shuffle(rows[i], rows[i + 1], picks) for i in range(0, n, 2) for picks in (low, high)
-    ]
+    first = [_shuffle(rows[i], rows[i + 1], picks) for i in range(0, n, 2) for picks in (low, high)]
     # first[2i], first[2i + 1] hold rows 2i and 2i + 1: elements 0, 1 (and 4, 5), and 2, 3 (6, 7).
     low, high = _interleave(n, 2, False), _interleave(n, 2, True)
     second = []

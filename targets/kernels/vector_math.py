@@ -57,6 +57,24 @@ def register(value: Expr) -> Expr:
     return cell[at]
 
 
+def across(values: Sequence[Expr], combine: Callable[[Expr, Expr], Expr]) -> Expr:
+    """Combine all elements of some vectors, in a fixed order."""
+    (first, *rest) = values
+    for value in rest:
+        first = register(combine(first, value))
+    lanes = lanes_of(first)
+    while lanes > 1:
+        lanes //= 2
+        low, high = (
+            register(
+                tirx.Shuffle([first], [const(i, "int32") for i in range(begin, begin + lanes)])
+            )
+            for begin in (0, lanes)
+        )
+        first = register(combine(low, high))
+    return first
+
+
 def polynomial(x: Expr, coefficients: Sequence[float]) -> Expr:
     """Horner form; `coefficients` from the highest power down."""
     result = constant(coefficients[0], x)
