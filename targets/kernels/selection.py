@@ -32,7 +32,7 @@ def key(x: Expr, *, largest: bool) -> Expr:
     bits = vm.register(tirx.Select(tirx.EQ(bits, splat(NEVER)), splat(0), bits))  # -0 becomes 0
     # Negative floats are ordered the other way round: all bits but the sign are turned.
     turned = bits ^ ((bits >> splat(31)) & splat(0x7FFFFFFF))
-    ordered = vm.register(tirx.Select(tirx.EQ(x, x), turned, splat(_NAN)))
+    ordered = vm.register(tirx.Select(vm.is_nan(x), splat(_NAN), turned))
     return ordered if largest else ordered ^ splat(-1)
 
 

@@ -75,6 +75,21 @@ def across(values: Sequence[Expr], combine: Callable[[Expr, Expr], Expr]) -> Exp
     return first
 
 
+def is_nan(x: Expr) -> Expr:
+    """Whether a float32 or float64 is NaN, by its bits: TVM takes `x == x` for true."""
+    wide = "64" in str(x.ty)
+    scalar = "int64" if wide else "int32"
+    infinity = 0x7FF << 52 if wide else 0xFF << 23
+    lanes = lanes_of(x)
+
+    def splat(value: int) -> Expr:
+        number = const(value, scalar)
+        return number if lanes == 1 else tirx.Broadcast(number, lanes)
+
+    bits = tirx.reinterpret(typed(scalar, lanes), x)
+    return (bits & splat(2 ** (63 if wide else 31) - 1)) > splat(infinity)
+
+
 def polynomial(x: Expr, coefficients: Sequence[float]) -> Expr:
     """Horner form; `coefficients` from the highest power down."""
     result = constant(coefficients[0], x)

@@ -139,7 +139,7 @@ def test_selection_at_all_widths(kernels, name, experts, chosen):
 def test_a_router_with_nan_still_chooses_experts_that_exist(kernels):
     logits = np.full((2, 9), np.nan, np.float32)
     logits[1] = -np.inf
-    logits[1, 4] = np.nan
+    logits[1, 4] = -np.float32(np.nan)
     ids, weights = np.empty((2, 3), np.int64), np.empty((2, 3), np.float32)
     kernels["after"](logits, ids, weights, 9, 3, 0, 2)
     np.testing.assert_array_equal(ids, [[0, 1, 2], [4, 0, 1]])
@@ -160,7 +160,7 @@ def test_topk(kernels, name, shape):
     x = (np.random.default_rng(4).standard_normal((rows, width)) * 5).astype(dtype)
     x[0] = np.round(x[0])
     if dtype.kind == "f":
-        x[-1, ::7] = np.nan
+        x[-1, ::7] = -np.nan
     values, indices = np.empty((rows, k), dtype), np.empty((rows, k), np.int64)
     kernels[name](x, values, indices, width, k, 0, rows)
     wanted = best(x, k, largest=name != "least")
