@@ -19,7 +19,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.vector_math import across, register, typed
+from edgemoe.targets.kernels.vector_math import across, is_nan, register, typed
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -111,7 +111,7 @@ class TopK:
             one, other = other, one
         larger = one > other
         if self.dtype.startswith("float"):
-            larger = tirx.Or(larger, tirx.And(one != one, tirx.EQ(other, other)))
+            larger = tirx.Or(larger, tirx.And(is_nan(one), tirx.Not(is_nan(other))))
         return larger
 
 
