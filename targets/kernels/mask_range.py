@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,22 +31,21 @@ FIELDS = 3
 """int32 numbers per row: first, last, kind."""
 
 
-def ranges(mask: NDArray[np.generic], kind: MaskKind, *, guarded: bool) -> NDArray[np.int32]:
+def ranges(mask: NDArray[Any], kind: MaskKind, *, guarded: bool) -> NDArray[np.int32]:
     """The reference: a mask [.., keys] -> int32 [.., 3], first and last seen key (+ 1), and kind.
 
     `guarded`: a row of nothing but -inf gives zeros instead of the mean.
     """
     keys = mask.shape[-1]
-    seen = {"float": lambda: mask > LOWEST, "seen": lambda: mask != 0, "hidden": lambda: mask == 0}
-    visible = seen[kind]()
+    visible = mask > LOWEST if kind == "float" else mask == 0 if kind == "hidden" else mask != 0
     count = visible.sum(-1)
     first = np.where(count > 0, visible.argmax(-1), 0)
     last = np.where(count > 0, keys - visible[..., ::-1].argmax(-1), keys)
     plain = count == last - first
-    infinite = np.ones(count.shape, bool)
+    infinite: NDArray[Any] = np.ones(count.shape, bool)
     if kind == "float":
         plain &= ~((mask != 0) & visible).any(-1)
-        infinite = np.isneginf(mask).all(-1)
+        infinite = np.isneginf(mask).all(axis=-1)
     nothing = np.where(infinite & guarded, ZERO, MEAN)
     what = np.where(count > 0, np.where(plain, CLEAN, MIXED), nothing)
     return np.stack([first, last, what], -1).astype(np.int32)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemoe.targets.kernels.attention import Attention
+from edgemoe.targets.kernels.attention_kernel import Attention
 from edgemoe.targets.kernels.mask_range import CLEAN, MEAN, MIXED, ZERO, MaskRange, ranges
 
 SCALE = 0.3
