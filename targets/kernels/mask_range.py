@@ -45,7 +45,7 @@ def ranges(mask: NDArray[Any], kind: MaskKind, *, guarded: bool) -> NDArray[np.i
     infinite: NDArray[Any] = np.ones(count.shape, bool)
     if kind == "float":
         plain &= ~((mask != 0) & visible).any(-1)
-        infinite = np.isneginf(mask).all(axis=-1)
+        infinite = np.asarray(np.isneginf(mask).all(axis=-1))
     nothing = np.where(infinite & guarded, ZERO, MEAN)
     what = np.where(count > 0, np.where(plain, CLEAN, MIXED), nothing)
     return np.stack([first, last, what], -1).astype(np.int32)
