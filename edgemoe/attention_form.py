@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import onnx_ir as ir
@@ -32,6 +33,7 @@ class Attention:
     scale: float
     group: int  # query heads per key head
     result: ir.Value
+    guarded: bool = False  # a row that sees no key, all of it hidden by -inf, gives zeros
 
 
 def match(product: ir.Node) -> Attention | str:
@@ -40,7 +42,7 @@ def match(product: ir.Node) -> Attention | str:
         return "no product"
     weights, values = product.inputs
     assert weights is not None and values is not None
-    weights = _without_nan_guard(weights)
+    given, weights = weights, _without_nan_guard(weights)
     softmax = graph_facts.made_by(weights, "Softmax")
     if softmax is None or softmax.inputs[0] is None or weights.dtype != ir.DataType.FLOAT:
         return "the left factor is no softmax"
@@ -52,21 +54,21 @@ def match(product: ir.Node) -> Attention | str:
     masked = _mask(softmax.inputs[0])
     if isinstance(masked, str):
         return masked
-    scores, mask, kind = masked
+    scores, mask, kind, infinite = masked
     scores, scale = _scaled(scores)
     inner = graph_facts.made_by(scores, "MatMul")
     if inner is None or inner.inputs[0] is None or inner.inputs[1] is None:
         return "the scores are no product"
     q, q_scale = _scaled(inner.inputs[0])
     keys, k_scale = _scaled(inner.inputs[1])
-    transpose = graph_facts.made_by(keys, "Transpose")
     rank = len(shape)
     swap = [*range(rank - 2), rank - 1, rank - 2]
-    if transpose is None or transpose.inputs[0] is None:
-        return "the keys are not transposed"
-    return _with_views(
+    found = _with_views(
         product, q, _Keys(keys, swap), values, mask, kind, scale * q_scale * k_scale, shape
     )
+    if isinstance(found, str):
+        return found
+    return replace(found, guarded=infinite and given is not weights)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ def _without_nan_guard(value: ir.Value) -> ir.Value:
     return value
 
 
-def _mask(scores: ir.Value) -> tuple[ir.Value, ir.Value | None, MaskKind] | str:
+def _mask(scores: ir.Value) -> tuple[ir.Value, ir.Value | None, MaskKind, bool] | str:
+    """The scores below a mask, the mask, its kind, and whether it may hide keys by -inf."""
     where = graph_facts.made_by(scores, "Where")
     if where is not None:
         condition, first, second = where.inputs
@@ -161,7 +164,8 @@ def _mask(scores: ir.Value) -> tuple[ir.Value, ir.Value | None, MaskKind] | str:
             if filler is not None:
                 if filler > LOWEST:
                     return "the mask does not hide keys completely"
-                return other, condition, kind  # type: ignore[return-value]
+                infinite = filler == -math.inf
+                return other, condition, kind, infinite  # type: ignore[return-value]
         return "the mask chooses between two tensors"
     add = graph_facts.made_by(scores, "Add")
     if add is not None:
@@ -170,9 +174,9 @@ def _mask(scores: ir.Value) -> tuple[ir.Value, ir.Value | None, MaskKind] | str:
         for product, mask in ((first, second), (second, first)):
             stripped, _ = _scaled(product)
             if graph_facts.made_by(stripped, "MatMul") is not None:
-                return product, mask, "float"
+                return product, mask, "float", True
         return "what is added to is no product"
-    return scores, None, "none"
+    return scores, None, "none", False
 
 
 def _constant(value: ir.Value | None) -> float | None:

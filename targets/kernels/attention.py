@@ -1,219 +1,16 @@
-"""`attention`: softmax(scale * q k^T + mask) v for any strides, grouped queries and key counts.
-
-One task per (batch, head, query). Keys are taken in blocks with a running maximum and sum (online
-softmax, Milakov and Gimelshein, 2018), so that no row of scores is ever in memory. Keys outside
-the unmasked range of a query are not read: with a KV cache of fixed capacity the cost follows the
-length. The order of all sums depends on the key numbers alone.
-"""
+"""`attention`: from a region to calls of the attention kernel and of what it reads its masks by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import onnx_ir as ir
-from tvm import tirx
-from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
-from tvm.script.ir_builder import tirx as T
 
 from edgemoe import attention_form, graph_facts
-from edgemoe.attention_form import LOWEST
 from edgemoe.plan import Pointer
 from edgemoe.strided_view import View, repeated
-from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels import vector_math as vm
+from edgemoe.targets.kernels import mask_range
+from edgemoe.targets.kernels.attention_kernel import Attention
+from edgemoe.targets.kernels.mask_range import FIELDS, MaskRange
 from edgemoe.targets.site import Site, shape_of, size_of
-from edgemoe.targets.spec import Isa
-
-KEY_BLOCK = 32
-"""Keys per step of the online softmax."""
-
-MAX_HEAD_SIZE = 512
-"""Largest head size: the running result of one query lies on the stack."""
-
-STRIDES = tuple(
-    f"{tensor}_{axis}" for tensor in ("q", "k", "v", "o", "m") for axis in ("batch", "head", "row")
-)
-"""Element strides, in the order of the kernel's integers; the last axis is contiguous."""
-
-
-@dataclass(frozen=True)
-class Attention:
-    """What distinguishes one kernel from another."""
-
-    scale: float
-    mask: attention_form.MaskKind
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of the parameters, in order.
-
-        (q, k, v, out, mask?, heads, group, queries, keys, size, value_size, strides)
-        """
-        mask = {"none": (), "float": ("float*",)}.get(self.mask, ("int8_t*",))
-        return ("float*",) * 4 + mask + ("int32_t",) * (6 + len(STRIDES))
-
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel for one instruction set."""
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            names = dict.fromkeys(("q", "k", "v", "out"), "float32")
-            if self.mask != "none":
-                names["mask"] = "float32" if self.mask == "float" else "int8"
-            buffers, numbers = tiles.parameters(
-                names, ("heads", "group", "queries", "keys", "size", "value_size", *STRIDES)
-            )
-            heads, group, queries, keys, size, value_size = numbers[:6]
-            stride = dict(zip(STRIDES, numbers[6:-2], strict=True))
-            begin, end = numbers[-2:]
-            with T.serial(begin, end) as task:
-                query = tiles.local(tirx.truncmod(task, queries))
-                head = tiles.local(tirx.truncmod(tirx.truncdiv(task, queries), heads))
-                batch = tiles.local(tirx.truncdiv(task, queries * heads))
-
-                def start(tensor: str, head: Expr, row: Expr | int) -> Expr:
-                    return tiles.local(
-                        batch * stride[f"{tensor}_batch"] + head * stride[f"{tensor}_head"]
-                        + row * stride[f"{tensor}_row"]
-                    )  # fmt: skip
-
-                key_head = tiles.local(tirx.truncdiv(head, group))
-                q_at, o_at = start("q", head, query), start("o", head, query)
-                k_at, v_at = start("k", key_head, 0), start("v", key_head, 0)
-                m_at = start("m", head, query)
-
-                first = T.alloc_buffer((1,), "int32")
-                last = T.alloc_buffer((1,), "int32")
-                T.buffer_store(first, 0, [0])
-                T.buffer_store(last, keys, [0])
-                if self.mask != "none":
-                    self._unmasked_range(buffers["mask"], m_at, keys, first, last)
-
-                result = T.alloc_buffer((MAX_HEAD_SIZE,), "float32")
-                peak = T.alloc_buffer((1,), "float32")
-                total = T.alloc_buffer((1,), "float32")
-                T.buffer_store(peak, tirx.const(-3.4e38, "float32"), [0])
-                T.buffer_store(total, tirx.const(0.0, "float32"), [0])
-                tiles.for_columns(
-                    value_size, isa.lanes,
-                    lambda j, n: tiles.store(
-                        result, j, tiles.splat(tirx.const(0.0, "float32"), n), n
-                    ),
-                )  # fmt: skip
-
-                weights = T.alloc_buffer((KEY_BLOCK,), "float32")
-                # Blocks start at multiples of KEY_BLOCK whatever the mask: the bits of a row must
-                # not depend on where its range begins.
-                low = tiles.local(tirx.truncdiv(first[0], KEY_BLOCK))
-                high = tiles.local(tirx.truncdiv(last[0] + (KEY_BLOCK - 1), KEY_BLOCK))
-                with T.serial(0, high - low) as number:
-                    base = tiles.local((low + number) * KEY_BLOCK)
-                    count = tiles.local(tirx.min(keys - base, KEY_BLOCK))
-                    highest = T.alloc_buffer((1,), "float32")
-                    T.buffer_store(highest, peak[0], [0])
-                    with T.serial(0, count) as c:
-                        score = self._dot(
-                            isa, buffers["q"], q_at, buffers["k"],
-                            tiles.local(k_at + (base + c) * stride["k_row"]), size,
-                        )  # fmt: skip
-                        score = score * tirx.const(self.scale, "float32")
-                        if self.mask == "float":
-                            score = score + buffers["mask"][m_at + base + c]
-                        elif self.mask != "none":
-                            seen = self._seen(buffers["mask"], m_at + base + c)
-                            score = tirx.Select(seen, score, tirx.const(-3.4e38, "float32"))
-                        score = vm.register(score)
-                        T.buffer_store(weights, score, [c])
-                        T.buffer_store(
-                            highest, tirx.Select(highest[0] > score, highest[0], score), [0]
-                        )
-                    shrink = vm.register(vm.exp(peak[0] - highest[0]))
-                    T.buffer_store(peak, highest[0], [0])
-                    T.buffer_store(total, total[0] * shrink, [0])
-                    tiles.for_columns(
-                        value_size, isa.lanes,
-                        lambda j, n: tiles.store(
-                            result, j, tiles.load(result, j, n) * tiles.splat(shrink, n), n
-                        ),
-                    )  # fmt: skip
-                    with T.serial(0, count) as c:
-                        weight = self._weight(weights[c], peak[0])
-                        T.buffer_store(total, total[0] + weight, [0])
-                        v_row = tiles.local(v_at + (base + c) * stride["v_row"])
-                        tiles.for_columns(
-                            value_size, isa.lanes,
-                            lambda j, n: tiles.store(
-                                result, j,
-                                tiles.load(result, j, n)
-                                + tiles.splat(weight, n) * tiles.load(buffers["v"], v_row + j, n),
-                                n,
-                            ),
-                        )  # fmt: skip
-                factor = vm.register(tirx.const(1.0, "float32") / total[0])
-                tiles.for_columns(
-                    value_size, isa.lanes,
-                    lambda j, n: tiles.store(
-                        buffers["out"], o_at + j,
-                        tiles.load(result, j, n) * tiles.splat(factor, n), n,
-                    ),
-                )  # fmt: skip
-        return tiles.Built(builder.get())
-
-    def _weight(self, score: Expr, peak: Expr) -> Expr:
-        weight = vm.exp(score - peak)
-        if self.mask == "none":
-            return vm.register(weight)
-        # A masked key weighs exactly nothing, unless every key of the row is masked.
-        lowest = tirx.const(LOWEST, "float32")
-        zero = tirx.const(0.0, "float32")
-        masked = tirx.all(score < lowest, peak > lowest)
-        return vm.register(tirx.Select(masked, zero, weight))
-
-    def _seen(self, mask: tirx.Var, at: Expr) -> Expr:
-        if self.mask == "float":
-            return mask[at] > tirx.const(LOWEST, "float32")
-        zero = tirx.const(0, "int8")
-        return mask[at] != zero if self.mask == "seen" else tirx.EQ(mask[at], zero)
-
-    def _unmasked_range(
-        self, mask: tirx.Var, start: Expr, keys: Expr, first: tirx.Var, last: tirx.Var
-    ) -> None:
-        """Narrow [first, last) to the keys that are not masked; all masked keeps the full range."""
-
-        def seen(key: Expr) -> Expr:
-            return self._seen(mask, start + key)
-
-        with T.While(tirx.all(first[0] < keys, tirx.Not(seen(tirx.min(first[0], keys - 1))))):
-            T.buffer_store(first, first[0] + 1, [0])
-        with T.If(tirx.EQ(first[0], keys)), T.Then():
-            T.buffer_store(first, 0, [0])
-        with T.While(tirx.all(last[0] > first[0] + 1, tirx.Not(seen(last[0] - 1)))):
-            T.buffer_store(last, last[0] - 1, [0])
-        with T.If(tirx.Not(seen(first[0]))), T.Then():
-            T.buffer_store(last, keys, [0])
-
-    def _dot(self, isa: Isa, a: tirx.Var, a_at: Expr, b: tirx.Var, b_at: Expr, size: Expr) -> Expr:
-        lanes = isa.lanes
-        partial = T.alloc_buffer((lanes,), "float32")
-        T.buffer_store(
-            partial, tiles.splat(tirx.const(0.0, "float32"), lanes), [T.ramp(0, 1, lanes)]
-        )
-        with T.serial(0, tirx.truncdiv(size, lanes)) as j:
-            product = tiles.load(a, a_at + j * lanes, lanes) * tiles.load(
-                b, b_at + j * lanes, lanes
-            )
-            at = T.ramp(0, 1, lanes)
-            T.buffer_store(partial, partial[at] + product, [at])
-        width = lanes
-        while width > 1:
-            width //= 2
-            halves = tiles.load(partial, 0, width) + tiles.load(partial, width, width)
-            tiles.store(partial, 0, halves, width)
-        tail = tiles.local(tirx.truncmod(size, lanes))
-        with T.serial(0, tail) as j:
-            at = size - tail + j
-            T.buffer_store(partial, partial[0] + a[a_at + at] * b[b_at + at], [0])
-        return partial[0]
-
 
 HANDLES = ("Attention",)
 
@@ -233,7 +30,7 @@ def _read(function: ir.Function) -> tuple[attention_form.Attention, list[int]] |
         return None
     rank = len(found.q.dims)
     order = order if order is not None else list(range(rank))
-    if order[-1] != rank - 1 or found.v.shape[-1] > MAX_HEAD_SIZE:
+    if order[-1] != rank - 1:
         return None
     return found, order
 
@@ -257,28 +54,68 @@ def lower(site: Site) -> None:
     # stored[i] is axis order[i] of the result: its stride belongs to that axis.
     contiguous = [size_of(result[i + 1 :]) for i in range(rank)]
     out = {axis: contiguous[i] for i, axis in enumerate(order)}
-    strides = [
-        *_strides(found.q, rank), *_strides(found.k, rank), *_strides(found.v, rank),
-        *([0] * (4 - rank) + [out[a] for a in range(rank)])[:3][-3:],
-        *([0, 0, 0] if found.mask is None else _strides(found.mask, rank)),
-    ]  # fmt: skip
-    spec = Attention(found.scale, found.mask_kind)
     views = [found.q, found.k, found.v]
-    pointers = site.pointers([view.base for view in views])
-    mask = [] if found.mask is None else site.pointers([found.mask.base])
+    pointers = [*site.pointers([view.base for view in views]), Pointer(site.outputs[0])]
+    mask: attention_form.MaskKind = "none"
+    strides = [0] * 6
+    if found.mask is not None:
+        assert found.mask_kind != "none"
+        mask, given, strides = _mask(site, found.mask, found.mask_kind, found.guarded)
+        pointers += given
+    spec = Attention(found.scale, mask, ranged=found.mask is not None)
     size, value_size = found.q.shape[-1], found.v.shape[-1]
     macs = batch * heads * queries * keys * (size + value_size)
     site.program.step(
         spec, "attention",
-        [*pointers, Pointer(site.outputs[0]), *mask, heads, found.group, queries, keys, size,
-         value_size, *strides],
-        tasks=batch * heads * queries, macs=macs,
+        [*pointers, heads, found.group, queries, keys, size, value_size,
+         *(number for view in views for number in _strides(view, rank)),
+         *([0] * (4 - rank) + [out[a] for a in range(rank)])[:3], *strides],
+        tasks=spec.tasks(batch, heads, found.group, queries), macs=macs,
         label=f"attention {heads} heads, {queries} queries, {keys} keys of {size}",
         origin=site.origin, nodes=site.nodes,
         nbytes=4 * (batch * heads * (2 * queries * size) + batch * (heads // found.group) * keys
                     * (size + value_size)),
         reason=f"softmax attention, mask {found.mask_kind}",
     )  # fmt: skip
+
+
+def _mask(
+    site: Site, view: View, kind: attention_form.MaskKind, guarded: bool
+) -> tuple[attention_form.MaskKind, list[Pointer], list[int]]:
+    """What the kernel reads of a mask, the pointers to it, and strides of mask and ranges."""
+    shape = shape_of(view.base)
+    strides = _strides(view, len(view.dims))
+    in_ranges = [stride // shape[-1] * FIELDS for stride in strides]
+    array = site.array(view.base)
+    if array is not None:
+        found = mask_range.ranges(array, kind, guarded=guarded)
+        pointers = site.pointers([found])
+        if (found[..., 2] != mask_range.MIXED).all():
+            return "none", pointers, [0, 0, 0, *in_ranges]
+        return kind, [*pointers, *site.pointers([view.base])], [*strides, *in_ranges]
+    (mask,) = site.pointers([view.base])
+    ranges = _ranges_of(site, mask, MaskRange(kind, guarded), shape)
+    return kind, [ranges, mask], [*strides, *in_ranges]
+
+
+def _ranges_of(site: Site, mask: Pointer, spec: MaskRange, shape: tuple[int, ...]) -> Pointer:
+    """The ranges of a mask that is computed at run time; layers that share it share them."""
+    program, rows = site.program, size_of(shape[:-1])
+    arguments = (mask, shape[-1])
+    for entry in program.steps:
+        step = entry.step
+        if program.kernels.names.get(spec) == step.kernel and step.arguments[::2] == arguments:
+            known = step.arguments[1]
+            assert isinstance(known, Pointer)
+            return known
+    ranges = Pointer(program.buffer(f"{site.node.name}.ranges", "int32", (rows, FIELDS)))
+    program.step(
+        spec, "mask_range", [mask, ranges, shape[-1]], tasks=rows,
+        label=f"which of {shape[-1]} keys {rows} rows see", origin=site.origin, nodes=site.nodes,
+        nbytes=rows * (shape[-1] * (4 if spec.mask == "float" else 1) + 4 * FIELDS),
+        reason="keys outside the range of a mask are skipped",
+    )  # fmt: skip
+    return ranges
 
 
 def _strides(view: View, rank: int) -> list[int]:

@@ -16,6 +16,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import selection
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels import vector_math as vm
 from edgemoe.targets.site import Site, shape_of
@@ -62,44 +63,63 @@ class Route:
             buffers, (experts, chosen, begin, end) = tiles.parameters(names, ("experts", "chosen"))
             scores = T.alloc_buffer((MAX_EXPERTS,), "float32")
             ranks = T.alloc_buffer((MAX_EXPERTS,), "float32")
+            keys = T.alloc_buffer((MAX_EXPERTS,), "int32")
+            vectors = tiles.local(tirx.truncdiv(experts + (isa.lanes - 1), isa.lanes))
             with T.serial(begin, end) as token:
                 at = tiles.local(token * experts)
-                self._scores(buffers["logits"], at, experts, scores)
-                with T.serial(0, experts) as e:
-                    rank = scores[e]
-                    if self.bias:
-                        rank = rank + buffers["bias"][e]
-                    T.buffer_store(
-                        ranks, rank if self.largest else tirx.const(0.0, "float32") - rank, [e]
-                    )
-                if self.groups > 1:
-                    self._keep_groups(ranks, experts)
+                self._scores(isa, buffers["logits"], at, experts, vectors, scores)
+                self._ranks(isa, buffers, experts, scores, ranks)
+                with T.serial(0, vectors) as v:
+                    start = tiles.local(v * isa.lanes)
+                    rank = vm.register(tiles.load(ranks, start, isa.lanes))
+                    order = selection.key(rank, largest=self.largest or self.groups > 1)
+                    tiles.store(keys, start, order, isa.lanes)
+                with T.serial(0, vectors * isa.lanes - experts) as e:
+                    T.buffer_store(keys, selection.NEVER, [experts + e])
                 out = tiles.local(token * chosen)
-                taken = T.alloc_buffer((MAX_EXPERTS,), "int8")
-                with T.serial(0, experts) as e:
-                    T.buffer_store(taken, tirx.const(0, "int8"), [e])
                 with T.serial(0, chosen) as j:
-                    best = T.alloc_buffer((1,), "int32")
-                    T.buffer_store(best, -1, [0])
-                    with T.serial(0, experts) as e:
-                        free = tirx.EQ(taken[e], tirx.const(0, "int8"))
-                        better = tirx.any(best[0] < 0, ranks[e] > ranks[tirx.max(best[0], 0)])
-                        with T.If(tirx.all(free, better)), T.Then():
-                            T.buffer_store(best, e, [0])
-                    T.buffer_store(taken, tirx.const(1, "int8"), [best[0]])
-                    T.buffer_store(buffers["ids"], tirx.Cast("int64", best[0]), [out + j])
-                    T.buffer_store(buffers["weights"], scores[best[0]], [out + j])
+                    best = selection.pick(keys, vectors, isa.lanes)
+                    T.buffer_store(buffers["ids"], tirx.Cast("int64", best), [out + j])
+                    T.buffer_store(buffers["weights"], scores[best], [out + j])
                 self._weights(buffers["weights"], out, chosen)
                 self._by_expert(buffers, out, chosen)
         return tiles.Built(builder.get())
 
-    def _scores(self, logits: tirx.Var, at: Expr, experts: Expr, scores: tirx.Var) -> None:
-        if self.score != "softmax":
-            with T.serial(0, experts) as e:
-                value = logits[at + e]
-                T.buffer_store(scores, vm.sigmoid(value) if self.score == "sigmoid" else value, [e])
-            return
-        _softmax(logits, at, experts, scores, tirx.const(0, "int32"))
+    def _scores(
+        self, isa: Isa, logits: tirx.Var, at: Expr, experts: Expr, vectors: Expr, scores: tirx.Var
+    ) -> None:
+        """Scores of a token; the last vector is filled with what adds nothing to a softmax."""
+        lanes = isa.lanes
+        lowest = tiles.splat(tirx.const(float("-inf"), "float32"), lanes)
+        tiles.store(scores, (vectors - 1) * lanes, lowest, lanes)
+        tiles.for_columns(
+            experts, lanes,
+            lambda j, n: tiles.store(scores, j, tiles.load(logits, at + j, n), n),
+        )  # fmt: skip
+        if self.score == "sigmoid":
+            with T.serial(0, vectors) as v:
+                value = vm.sigmoid(tiles.load(scores, v * lanes, lanes))
+                tiles.store(scores, v * lanes, value, lanes)
+        elif self.score == "softmax":
+            _softmax_vectors(isa, scores, vectors)
+
+    def _ranks(
+        self, isa: Isa, buffers: dict[str, tirx.Var], experts: Expr, scores: tirx.Var,
+        ranks: tirx.Var,
+    ) -> None:  # fmt: skip
+        """What the selection compares: scores with a bias, or only those of the best groups."""
+
+        def rank(j: Expr, n: int) -> None:
+            value = tiles.load(scores, j, n)
+            if self.bias:
+                value = value + tiles.load(buffers["bias"], j, n)
+            if self.groups > 1 and not self.largest:
+                value = vm.constant(0.0, value) - value
+            tiles.store(ranks, j, value, n)
+
+        tiles.for_columns(experts, isa.lanes, rank)
+        if self.groups > 1:
+            self._keep_groups(ranks, experts)
 
     def _keep_groups(self, ranks: tirx.Var, experts: Expr) -> None:
         """Only the `top_groups` best groups of experts stay eligible (DeepSeek-V3, 2.1.2)."""
@@ -183,6 +203,30 @@ class Route:
                 with T.If(tirx.Not(real)), T.Then():
                     T.buffer_store(weights, tirx.const(0.0, "float32"), [at + j])
                     T.buffer_store(ids, tirx.const(-1, "int64"), [at + j])
+
+
+def _softmax_vectors(isa: Isa, scores: tirx.Var, vectors: Expr) -> None:
+    """The softmax of `vectors` whole vectors, in place."""
+    lanes = isa.lanes
+    every = T.ramp(0, 1, lanes)
+    peaks, totals = T.alloc_buffer((lanes,), "float32"), T.alloc_buffer((lanes,), "float32")
+    T.buffer_store(peaks, tiles.load(scores, tirx.const(0, "int32"), lanes), [every])
+    with T.serial(0, vectors) as v:
+        value = vm.register(tiles.load(scores, v * lanes, lanes))
+        T.buffer_store(peaks, _larger(peaks[every], value), [every])
+    peak = tiles.splat(vm.across([peaks[every]], _larger), lanes)
+    T.buffer_store(totals, tiles.splat(tirx.const(0.0, "float32"), lanes), [every])
+    with T.serial(0, vectors) as v:
+        value = vm.register(vm.exp(tiles.load(scores, v * lanes, lanes) - peak))
+        tiles.store(scores, v * lanes, value, lanes)
+        T.buffer_store(totals, totals[every] + value, [every])
+    total = tiles.splat(vm.across([totals[every]], lambda a, b: a + b), lanes)
+    with T.serial(0, vectors) as v:
+        tiles.store(scores, v * lanes, tiles.load(scores, v * lanes, lanes) / total, lanes)
+
+
+def _larger(a: Expr, b: Expr) -> Expr:
+    return tirx.Select(a > b, a, b)
 
 
 def _softmax(source: tirx.Var, at: Expr, count: Expr, target: tirx.Var, to: Expr) -> None:

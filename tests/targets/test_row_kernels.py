@@ -9,6 +9,7 @@ from edgemoe.targets.kernels.norm import Norm
 from edgemoe.targets.kernels.route import Route
 from edgemoe.targets.kernels.rows import Rows
 from edgemoe.targets.kernels.softmax import Softmax
+from edgemoe.targets.kernels.topk import TopK
 
 PLAIN = {
     "score": "softmax", "bias": False, "groups": 1, "top_groups": 1, "group_score": "max",
@@ -28,6 +29,8 @@ def kernels(build):
         {
             "layer": Norm("layer", True, True, 1e-5), "rms": Norm("rms", True, False, 1e-6),
             "softmax": Softmax(), "plain": Route(**PLAIN), "deepseek": Route(**DEEPSEEK),
+            "largest": TopK("float32", True), "least": TopK("float32", False),
+            "largest_int64": TopK("int64", True), "largest_float64": TopK("float64", True),
             "after": Route(**AFTER), "smallest": Route(**{**AFTER, "largest": False}),
             "gather": Rows(False, "int64"), "scatter": Rows(True, "int64"),
         }
@@ -114,6 +117,55 @@ def test_group_limited_router_with_a_bias_that_only_selects(kernels):
         np.testing.assert_array_equal(ids[token], wanted)
         picked = score[wanted]
         np.testing.assert_allclose(weights[token], picked / picked.sum() * 2.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("experts", "chosen"), [(1, 1), (7, 2), (64, 8), (257, 9), (512, 512)])
+@pytest.mark.parametrize("name", ["after", "smallest", "plain"])
+def test_selection_at_all_widths(kernels, name, experts, chosen):
+    logits = np.random.default_rng(3).standard_normal((3, experts)).astype(np.float32)
+    logits[1] = np.round(logits[1])  # ties, and zeros of both signs
+    logits[2, ::3] = np.float32(-0.0)
+    ids, weights = np.empty((3, chosen), np.int64), np.empty((3, chosen), np.float32)
+    kernels[name](logits, ids, weights, experts, chosen, 0, 3)
+    order = logits if name == "smallest" else -logits
+    np.testing.assert_array_equal(ids, np.argsort(order, axis=-1, kind="stable")[:, :chosen])
+    wide = logits.astype(np.float64)
+    e = np.exp(wide - wide.max(-1, keepdims=True))
+    scores = np.take_along_axis(e, ids, -1)
+    wanted = scores / (e if name == "plain" else scores).sum(-1, keepdims=True)
+    np.testing.assert_allclose(weights, wanted, rtol=1e-6 + chosen * 2**-25)
+
+
+def test_a_router_with_nan_still_chooses_experts_that_exist(kernels):
+    logits = np.full((2, 9), np.nan, np.float32)
+    logits[1] = -np.inf
+    logits[1, 4] = -np.float32(np.nan)
+    ids, weights = np.empty((2, 3), np.int64), np.empty((2, 3), np.float32)
+    kernels["after"](logits, ids, weights, 9, 3, 0, 2)
+    np.testing.assert_array_equal(ids, [[0, 1, 2], [4, 0, 1]])
+
+
+def best(x, k, *, largest):
+    """Stable; NaN above all numbers."""
+    x = x.astype(np.float64)
+    order = np.lexsort((-x if largest else x, np.isnan(x) != largest), axis=-1)
+    return order[:, :k]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 9, 4), (2, 64, 8), (2, 333, 333), (2, 1500, 40)])
+@pytest.mark.parametrize("name", ["largest", "least", "largest_int64", "largest_float64"])
+def test_topk(kernels, name, shape):
+    rows, width, k = shape
+    dtype = np.dtype(name.split("_")[1] if "_" in name else "float32")
+    x = (np.random.default_rng(4).standard_normal((rows, width)) * 5).astype(dtype)
+    x[0] = np.round(x[0])
+    if dtype.kind == "f":
+        x[-1, ::7] = -np.nan
+    values, indices = np.empty((rows, k), dtype), np.empty((rows, k), np.int64)
+    kernels[name](x, values, indices, width, k, 0, rows)
+    wanted = best(x, k, largest=name != "least")
+    np.testing.assert_array_equal(indices, wanted)
+    np.testing.assert_array_equal(values, np.take_along_axis(x, wanted, -1))
 
 
 def test_rows_from_a_user_never_leave_the_table(kernels):
