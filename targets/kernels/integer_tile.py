@@ -57,6 +57,7 @@ class Tile:
         self.vectors = self.width // self.lanes
 
     def emit(self) -> Expr:
+        """Emit the tile; the address of its float32 [rows, PANEL]."""
         values = T.alloc_buffer((len(self.rows) * PANEL,), "float32")
         for first in range(0, PANEL, self.width):
             if self.given.group:

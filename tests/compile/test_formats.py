@@ -8,8 +8,8 @@ import torch
 
 import edgemoe
 
-# Relative RMS error of the layer `Wide` against torch: a floor and a ceiling. Weights lose 1/(2^bits)
-# of their range; a rounding that loses less would not have taken place.
+# Relative RMS error of the layer `Wide` against torch: a floor and a ceiling. A rounding that loses
+# less than the floor would not have taken place.
 ERRORS = {
     "f16": (2e-5, 1e-3), "i8": (4e-3, 4e-2), "i8.g32.a32": (2e-3, 2e-2), "i4": (5e-2, 0.2),
     "i4.g64.zp": (4e-2, 0.2), "i4.a32": (4e-2, 0.2), "i2": (0.25, 0.9), "ternary": (0.3, 1.5),

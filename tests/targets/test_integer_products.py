@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tvm import tirx
 
 from edgemoe.quantise import quantise
 from edgemoe.targets import load_target
 from edgemoe.targets.codegen import compile_functions
+from edgemoe.targets.kernels import dots
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.linear import Linear
 from edgemoe.targets.kernels.panels import group_count, group_words, pack, pack_ports, panel_bytes
@@ -21,10 +23,25 @@ INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g64", "i4.g128", "i4.g64.zp", "i2", "
 FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i2.a32", "i8.zp.a32")
 
 
-@pytest.fixture(scope="module", params=["own", "generic, 16 lanes"])
+class VnniByHand(dots.Vnni):
+    """What `vpdpbusd` does, by other instructions: tests the templates where the CPU has none."""
+
+    def add(self, total, codes, activations, given):
+        for i in range(dots.INPUTS):
+            shifted = tirx.shift_right(codes, self.word(8 * i)) if i else codes
+            code = tirx.bitwise_and(shifted, self.word(255))
+            total = total + code * self._byte(activations[0], i)
+        return total
+
+
+@pytest.fixture(scope="module", params=["own", "vnni by hand, 16 lanes"])
 def kernels(build, isa, request):
-    """`generic` tiles are those of 512-bit registers, by what any CPU can do."""
-    wanted = isa if request.param == "own" else replace(isa, lanes=16, dot="generic")
+    """Kernels of this CPU, and the tiles of AVX-512 VNNI."""
+    wanted = isa
+    if request.param != "own":
+        dots.KINDS["by hand"] = VnniByHand
+        request.addfinalizer(lambda: dots.KINDS.pop("by hand"))
+        wanted = replace(isa, lanes=16, dot="by hand")
     specs = {f"product {name}": Linear(ex.Port(), parse(name)) for name in INT8}
     specs |= {f"rows {name}": QuantiseRows(parse(name)) for name in INT8}
     specs |= {f"product {name}": Linear(ex.Port(), parse(name)) for name in FLOAT}
