@@ -1,0 +1,67 @@
+"""Prepares contestants of one peer, in the peer's environment and in a process of its own.
+
+    python -m benchmarks.prepare PEER KIT NAME...
+
+Each ends in a file `prepared.json` of its folder: the reason why it failed, or null, and the digest
+of the peer's file, by which a later run of the benchmark knows what it need not prepare again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.contestant import Contestant, Kit, peer_of
+
+NOTE = "prepared.json"
+
+
+def digest_of(peer: str) -> str:
+    """Hash of the file of a peer."""
+    return hashlib.sha256((Path(__file__).parent / "peers" / f"{peer}.py").read_bytes()).hexdigest()
+
+
+def is_prepared(contestant: Contestant, kit: Kit) -> bool:
+    """Whether this very file of the peer has done it; ours is always compiled anew."""
+    note = kit.folder_of(contestant) / NOTE
+    if contestant.peer == "ours" or not note.is_file():
+        return False
+    return bool(json.loads(note.read_text("utf-8"))["digest"] == digest_of(contestant.peer))
+
+
+def why_not(contestant: Contestant, kit: Kit) -> str | None:
+    """The reason why a contestant could not be prepared."""
+    note = kit.folder_of(contestant) / NOTE
+    if not note.is_file():
+        return "the process that prepared it died"
+    reason = json.loads(note.read_text("utf-8"))["failed"]
+    return None if reason is None else str(reason)
+
+
+def sentence_of(error: BaseException) -> str:
+    """The first line of an error, with its type."""
+    text = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {text[0]}"[:300]
+
+
+def main() -> None:
+    """Prepare all that are named."""
+    name, folder, *wanted = sys.argv[1:]
+    peer, kit = peer_of(name), Kit.open(Path(folder))
+    for contestant in peer.contestants(kit.case):
+        if contestant.name not in wanted:
+            continue
+        note = kit.folder_of(contestant) / NOTE
+        note.unlink(missing_ok=True)
+        failed = None
+        try:
+            peer.prepare(contestant, kit)
+        except Exception as error:  # whatever a peer raises becomes a row of the table
+            failed = sentence_of(error)
+        note.write_text(json.dumps({"failed": failed, "digest": digest_of(name)}), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
