@@ -2,8 +2,8 @@
 
 One process works at a time: the others are stopped (SIGSTOP), so that a thread pool that spins for
 more work after its call takes nothing from the next contestant, and no pool has to be told not to.
-Whatever the machine does besides hits neighbours in time alike; every figure is therefore a ratio
-of two medians of one round.
+Whatever the machine does besides hits neighbours in time alike; every ratio is therefore one of two
+figures of the same round.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from benchmarks.contestant import Contestant, Kit
 from benchmarks.environments import ROOT, environment, python_of
-from benchmarks.prepare import is_prepared, why_not
+from benchmarks.prepare import clear, has_note, is_prepared, why_not
 
 
 @dataclass
@@ -33,7 +32,7 @@ class Result:
     failed: str | None = None
     error: float | None = None  # relative RMS to torch in float32
     rss_mb: float | None = None  # growth of the process by loading and running
-    rounds_us: list[float] = field(default_factory=list)  # median of each round
+    rounds_us: list[float] = field(default_factory=list)  # fastest call of each round
 
     @property
     def microseconds(self) -> float:
@@ -75,13 +74,13 @@ class Worker:
         self.process.send_signal(signal.SIGSTOP)
 
     def turn(self, milliseconds: float) -> float:
-        """Run for a while; returns the median of microseconds per call."""
+        """Run for a while; returns the microseconds of the fastest call."""
         assert self.process.stdin is not None
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write(f"{milliseconds}\n")
         self.process.stdin.flush()
         try:
-            return statistics.median(self.answer()) / 1e3
+            return float(self.answer()) / 1e3
         finally:
             self.stop()
 
@@ -95,15 +94,22 @@ class Worker:
 
 
 def prepare_all(kit: Kit, contestants: Sequence[Contestant], threads: int) -> None:
-    """Prepare what is not prepared yet, one process per peer."""
+    """Prepare what is not prepared yet, one process per peer, and one more after each crash."""
     for peer in dict.fromkeys(contestant.peer for contestant in contestants):
-        missing = [c.name for c in contestants if c.peer == peer and not is_prepared(c, kit)]
-        if missing:
+        missing = [c for c in contestants if c.peer == peer and not is_prepared(c, kit)]
+        for contestant in missing:
+            clear(contestant, kit)
+        while missing:
             subprocess.run(
-                [str(python_of(peer)), "-m", "benchmarks.prepare", peer, str(kit.folder), *missing],
+                [str(python_of(peer)), "-m", "benchmarks.prepare", peer, str(kit.folder),
+                 *(contestant.name for contestant in missing)],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
                 env=environment(threads), cwd=ROOT,
             )  # fmt: skip
+            left = [c for c in missing if not has_note(c, kit)]
+            if len(left) == len(missing):
+                break  # the process does not even start
+            missing = left
 
 
 @contextmanager
@@ -163,8 +169,3 @@ def measure(
 def log(text: str) -> None:
     """Say something about the progress."""
     print(text, file=sys.stderr, flush=True)
-
-
-def kit_folder(folder: Path, case: str, digest: str) -> Path:
-    """Where the kit of a case is kept while the workloads stay as they are."""
-    return folder / f"{case}-{digest[:12]}"

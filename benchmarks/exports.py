@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def module_of(case: Case, form: str) -> tuple[nn.Module, tuple[Any, ...], list[s
 def write_kit(case: Case, folder: Path) -> Kit:
     """Export everything once, for ours and all peers."""
     warnings.simplefilter("ignore")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     kit = Kit(case, folder)
     kit.save()
     for form in forms_of(case):

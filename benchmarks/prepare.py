@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -31,13 +32,29 @@ def is_prepared(contestant: Contestant, kit: Kit) -> bool:
     return bool(json.loads(note.read_text("utf-8"))["digest"] == digest_of(contestant.peer))
 
 
+def has_note(contestant: Contestant, kit: Kit) -> bool:
+    """Whether it was tried."""
+    return (kit.folder_of(contestant) / NOTE).is_file()
+
+
 def why_not(contestant: Contestant, kit: Kit) -> str | None:
     """The reason why a contestant could not be prepared."""
     note = kit.folder_of(contestant) / NOTE
     if not note.is_file():
-        return "the process that prepared it died"
+        return "the process that prepares it does not start"
     reason = json.loads(note.read_text("utf-8"))["failed"]
     return None if reason is None else str(reason)
+
+
+def write_note(contestant: Contestant, kit: Kit, failed: str | None) -> None:
+    """Say how it went; written before it is tried as well, because a library may crash."""
+    note = {"failed": failed, "digest": digest_of(contestant.peer)}
+    (kit.folder_of(contestant) / NOTE).write_text(json.dumps(note), "utf-8")
+
+
+def clear(contestant: Contestant, kit: Kit) -> None:
+    """Throw away what was prepared."""
+    shutil.rmtree(kit.folder_of(contestant))
 
 
 def sentence_of(error: BaseException) -> str:
@@ -53,14 +70,13 @@ def main() -> None:
     for contestant in peer.contestants(kit.case):
         if contestant.name not in wanted:
             continue
-        note = kit.folder_of(contestant) / NOTE
-        note.unlink(missing_ok=True)
-        failed = None
+        write_note(contestant, kit, "the process that prepared it died")
         try:
             peer.prepare(contestant, kit)
         except Exception as error:  # whatever a peer raises becomes a row of the table
-            failed = sentence_of(error)
-        note.write_text(json.dumps({"failed": failed, "digest": digest_of(name)}), "utf-8")
+            write_note(contestant, kit, sentence_of(error))
+        else:
+            write_note(contestant, kit, None)
 
 
 if __name__ == "__main__":

@@ -85,14 +85,20 @@ def load(contestant: Contestant, kit: Kit, threads: int) -> Call:
 
 
 def folded(source: Path, beside: Path) -> Path:
-    """The graph with its constants computed: the weights of each expert become initialisers."""
+    """The graph with its constants computed: the weights of each expert become initialisers.
+
+    Products keep their form, because MatMulNBits takes no Gemm.
+    """
     import onnxruntime as ort
 
     settings = ort.SessionOptions()
     settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     settings.optimized_model_filepath = str(beside.with_name("folded.onnx"))
     settings.log_severity_level = 3
-    ort.InferenceSession(source, settings, providers=["CPUExecutionProvider"])
+    ort.InferenceSession(
+        source, settings, providers=["CPUExecutionProvider"],
+        disabled_optimizers=["MatMulAddFusion"],
+    )  # fmt: skip
     return beside.with_name("folded.onnx")
 
 

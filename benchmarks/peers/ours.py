@@ -20,7 +20,10 @@ def prepare(contestant: Contestant, kit: Kit) -> None:
 
     form = "model" if kit.case.moe is None else "loop"
     edgemoe.compile(
-        kit.onnx(form), precision=contestant.format, cpu="native", out=kit.folder_of(contestant) / "m.em"
+        kit.onnx(form),
+        precision=contestant.format,
+        cpu="native",
+        out=kit.folder_of(contestant) / "m.em",
     )
 
 
