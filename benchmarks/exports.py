@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import warnings
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.cases import DECODER, LAYERS, VOCABULARY, Case
+from benchmarks.cases import DECODER, LAYERS, SHIPPED, VOCABULARY, Case
 from benchmarks.contestant import Kit
 from benchmarks.layers import Decoder, Experts, Forecast, MlpMixer, Prefill, caches
 
@@ -36,6 +37,10 @@ def module_of(case: Case, form: str) -> tuple[nn.Module, tuple[Any, ...], list[s
             return Prefill(DECODER, form).eval(), (ids,), ["x"]
         names = [f"{kind}_{n}" for n in range(LAYERS) for kind in ("keys", "values")]
         return Decoder(DECODER, form).eval(), (ids, caches()), ["x", *names]
+    if case.workload in SHIPPED:
+        factory = getattr(importlib.import_module(SHIPPED[case.workload]), case.workload)
+        module, arguments = factory()
+        return module.eval(), arguments, ["x"]
     if case.workload == "W4":
         return Forecast().eval(), (torch.randn(case.size, 512, 7),), ["x"]
     if case.workload == "W5":
@@ -56,7 +61,7 @@ def write_kit(case: Case, folder: Path) -> Kit:
             _write_arrays(kit, module, arguments, names)
         program = torch.onnx.export(
             module, arguments, dynamo=True, opset_version=20, input_names=names,
-            output_names=["y"], verbose=False, custom_translation_table=_translations(),
+            output_names=["y"], verbose=False, custom_translation_table=_translations() if form == "grouped" else None,
         )  # fmt: skip
         assert program is not None
         program.save(kit.onnx(form))
