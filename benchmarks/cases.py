@@ -89,3 +89,22 @@ def cases_of(workload: str, tokens: Sequence[int], batches: Sequence[int]) -> li
     if workload in WORKLOADS:
         return [Case(f"{workload}.B{count}") for count in batches]
     raise ValueError(f"no workload {workload}; there are {', '.join(WORKLOADS)}")
+
+
+MOST_LOOPS = 16
+"""Experts up to which the unrolled loop is exported: for 64, torch takes minutes."""
+
+MOST_GATHERED = 8
+"""Tokens up to which `gather` is exported: beyond, it is several times too slow for everybody."""
+
+
+def forms_of(case: Case) -> list[str]:
+    """The graphs that a kit has, by name (see `benchmarks.layers`); `model` without experts."""
+    if case.moe is None:
+        return ["model"]
+    return [
+        "grouped",
+        *(["loop"] if case.moe.experts <= MOST_LOOPS else []),
+        *(["gather"] if case.size <= MOST_GATHERED else []),
+        *(["tiled"] if case.is_layer else []),
+    ]

@@ -12,20 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.cases import DECODER, LAYERS, SHIPPED, VOCABULARY, Case
+from benchmarks.cases import DECODER, LAYERS, SHIPPED, VOCABULARY, Case, forms_of
 from benchmarks.contestant import Kit
 from benchmarks.layers import Decoder, Experts, Forecast, MlpMixer, Prefill, caches
-
-MOST_GATHERED = 8
-"""Tokens up to which `gather` and `tiled` are exported: beyond, they are several times too slow."""
-
-
-def forms_of(case: Case) -> list[str]:
-    """The graphs of a case, by name; what has no experts has one."""
-    if case.moe is None:
-        return ["model"]
-    few = case.size <= MOST_GATHERED
-    return ["loop", "grouped", *(["gather"] if few else []), *(["tiled"] if case.is_layer else [])]
 
 
 def module_of(case: Case, form: str) -> tuple[nn.Module, tuple[Any, ...], list[str]]:
@@ -55,13 +44,14 @@ def write_kit(case: Case, folder: Path) -> Kit:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     kit = Kit(case, folder)
     kit.save()
-    for form in forms_of(case):
+    for number, form in enumerate(forms_of(case)):
         module, arguments, names = module_of(case, form)
-        if form in ("loop", "model"):
+        if number == 0:
             _write_arrays(kit, module, arguments, names)
         program = torch.onnx.export(
             module, arguments, dynamo=True, opset_version=20, input_names=names,
-            output_names=["y"], verbose=False, custom_translation_table=_translations() if form == "grouped" else None,
+            output_names=["y"], verbose=False,
+            custom_translation_table=_translations() if form == "grouped" else None,
         )  # fmt: skip
         assert program is not None
         program.save(kit.onnx(form))

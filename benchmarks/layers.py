@@ -52,15 +52,19 @@ class Experts(nn.Module):
         return result
 
     def grouped(self, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+        """As `grouped_mm_experts_forward` of transformers does it."""
         product = torch.ops.transformers.grouped_mm_fallback
-        flat, order = torch.sort(ids.reshape(-1))
-        counts = F.one_hot(flat, self.shape.experts).sum(0)
-        ends = counts.cumsum(0, dtype=torch.int32)
+        experts = self.shape.experts
+        ordered, order = torch.sort(ids.reshape(-1))
         rows = x[order // self.shape.chosen]
+        shares = weights.reshape(-1)[order]
+        counts = torch.histc(ordered.float(), bins=experts, min=0, max=experts - 1)
+        ends = torch.cumsum(counts, dim=0, dtype=torch.int32)
         inner = swiglu(product(rows, self.gate_up.transpose(1, 2), ends))
-        out = product(inner, self.down.transpose(1, 2), ends)
-        out = (out * weights.reshape(-1)[order, None])[torch.argsort(order)]
-        return out.view(x.shape[0], self.shape.chosen, -1).sum(1)
+        out = product(inner, self.down.transpose(1, 2), ends) * shares[:, None]
+        back = torch.empty_like(order)
+        back[order] = torch.arange(order.numel())
+        return out[back].view(x.shape[0], self.shape.chosen, -1).sum(1)
 
     def gather(self, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
         rows = x[:, None].expand(-1, self.shape.chosen, -1).reshape(-1, x.shape[1], 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import Case, Moe
+from benchmarks.cases import Case, Moe, forms_of
 from benchmarks.contestant import Array, Call, Contestant, Kit
 from benchmarks.machine import has_vnni
 
@@ -21,16 +21,14 @@ REQUIREMENTS = ("onnxruntime==1.32.0", "onnx==1.23.2", "onnx-ir==1.1.0", "sympy"
 
 
 def contestants(case: Case) -> list[Contestant]:
-    experts = case.moe is not None
-    plain = "grouped" if experts else "model"
-    graphs = [plain, *(["loop"] if experts else [])]
-    gather = ["gather"] if experts and case.size <= 8 else []
-    dynamic = [f"{graph} dyn" for graph in graphs]
+    graphs = [form for form in forms_of(case) if form != "tiled"]  # dense: 3 to 7 times slower
+    plain = graphs[0]
+    dynamic = [f"{graph} dyn" for graph in graphs if graph != "gather"]
     dynamic += [] if has_vnni() else [f"{plain} dyn u8u8"]
     operators = {"f32": ["MoE op"], "i8": ["QMoE bs0", "QMoE bs32"],
                  "i4": ["QMoE bs32 acc4", "QMoE bs128 acc4", "QMoE bs32 acc0"]}  # fmt: skip
     names = {
-        "f32": [*graphs, *gather],
+        "f32": graphs,
         "i8": [*dynamic, f"{plain} nb bs32 acc4", f"{plain} nb bs32 acc0"],
         "i4": [f"{plain} nb bs32 acc4", f"{plain} nb bs128 acc4"],
     }

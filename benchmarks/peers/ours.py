@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, forms_of
 from benchmarks.contestant import Array, Call, Contestant, Kit
 
 NEEDS = "edgemoe"
@@ -18,7 +18,7 @@ def contestants(case: Case) -> list[Contestant]:
 def prepare(contestant: Contestant, kit: Kit) -> None:
     import edgemoe
 
-    form = "model" if kit.case.moe is None else "loop"
+    form = forms_of(kit.case)[0]
     edgemoe.compile(
         kit.onnx(form),
         precision=contestant.format,

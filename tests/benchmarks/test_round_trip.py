@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.cases import Case, cases_of
+from benchmarks.cases import cases_of
 from benchmarks.conductor import Worker, measure
 from benchmarks.contestant import Contestant, Kit, peer_of
 from benchmarks.record import measure_case
 from benchmarks.table import best_table, case_table, document_text
 
-pytestmark = pytest.mark.needs("python:torch", "python:transformers", "cc")
+pytestmark = pytest.mark.needs("cc")
 
 NAMES = ("ours f32", "ours i9", "onnxruntime MoE op f32", "onnxruntime QMoE bs32 i8")
-
-
-@pytest.fixture(scope="module")
-def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
-    from benchmarks import exports
-
-    folder = tmp_path_factory.mktemp("kit")
-    with pytest.MonkeyPatch.context() as patch:  # the operators need no graph but this one
-        patch.setattr(exports, "forms_of", lambda case: ["loop"])
-        return exports.write_kit(Case("tiny.T3"), folder)
 
 
 @pytest.fixture(scope="module")
