@@ -83,7 +83,6 @@ def _write_weights(module: Experts, folder: Path) -> None:
 def _translations() -> dict[Any, Any]:
     """What torch does not translate: transformers' grouped product, one MatMul per expert."""
     from transformers.exporters import exporter_onnx
-    from transformers.integrations import moe  # noqa: F401  (registers the operator)
 
     operator = torch.ops.transformers.grouped_mm_fallback.default
     return {operator: exporter_onnx._aten_grouped_mm}
