@@ -25,18 +25,28 @@ def contestants(case: Case) -> list[Contestant]:
 
 def prepare(contestant: Contestant, kit: Kit) -> None:
     folder = kit.folder_of(contestant)
-    programs = Path(sys.executable).parent
-    subprocess.run(
-        [programs / "iree-import-onnx", kit.onnx(contestant.variant), "--opset-version", "20",
-         "-o", folder / "model.mlir"],
-        check=True,
+    run_tool(
+        "iree-import-onnx", kit.onnx(contestant.variant), "--opset-version", "20",
+        "-o", folder / "model.mlir",
     )  # fmt: skip
-    subprocess.run(
-        [programs / "iree-compile", folder / "model.mlir", "--iree-hal-target-device=local",
-         "--iree-hal-local-target-device-backends=llvm-cpu", "--iree-llvmcpu-target-cpu=host",
-         "--iree-opt-level=O3", "-o", folder / "model.vmfb"],
-        check=True,
+    run_tool(
+        "iree-compile", folder / "model.mlir", "--iree-hal-target-device=local",
+        "--iree-hal-local-target-device-backends=llvm-cpu", "--iree-llvmcpu-target-cpu=host",
+        "--iree-opt-level=O3", "-o", folder / "model.vmfb",
     )  # fmt: skip
+
+
+def run_tool(name: str, *arguments: str | Path) -> None:
+    """Run a program of this environment.
+
+    Raises:
+        RuntimeError: it failed, with the first line of what it says.
+    """
+    program = Path(sys.executable).parent / name
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        first = (done.stderr.strip().splitlines() or [""])[0]
+        raise RuntimeError(f"{name} ended with code {done.returncode} {first}")
 
 
 def load(contestant: Contestant, kit: Kit, threads: int) -> Call:
