@@ -106,5 +106,4 @@ def forms_of(case: Case) -> list[str]:
         "grouped",
         *(["loop"] if case.moe.experts <= MOST_LOOPS else []),
         *(["gather"] if case.size <= MOST_GATHERED else []),
-        *(["tiled"] if case.is_layer else []),
     ]

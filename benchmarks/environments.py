@@ -46,7 +46,7 @@ def install(peer: str) -> None:
     """
     folder = FOLDER / peer
     venv.create(folder, with_pip=True)
-    command = [folder / "bin" / "python", "-m", "pip", "install", "numpy"]
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "numpy"]
     variables = {**os.environ, **getattr(peer_of(peer), "BUILD_VARIABLES", {})}
     subprocess.run([*command, *peer_of(peer).REQUIREMENTS], check=True, env=variables)
 

@@ -2,8 +2,7 @@
 
 - `loop`: NonZero and index_add per expert, unrolled;
 - `grouped`: rows sorted by expert, one product per expert, sorted back (transformers' default);
-- `gather`: one gathered matrix per (token, choice), transformers' `batched_mm`;
-- `tiled`: all experts for all tokens, the form that OpenVINO fuses.
+- `gather`: one gathered matrix per (token, choice), transformers' `batched_mm`.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.cases import CONTEXT, HEADS, LAYERS, VOCABULARY, Moe
-
-FORMS = ("loop", "grouped", "gather", "tiled")
 
 
 def random_weight(*shape: int) -> nn.Parameter:
@@ -40,7 +37,7 @@ class Experts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weights, ids = torch.softmax(x @ self.router.T, -1).topk(self.shape.chosen, -1)
         weights = weights / weights.sum(-1, keepdim=True)
-        y = getattr(self, self.form)(x, ids, weights)
+        y: Tensor = getattr(self, self.form)(x, ids, weights)
         if self.shape.shared:
             y = y + swiglu(x @ self.shared_gate_up.T) @ self.shared_down.T
         return y
@@ -66,7 +63,8 @@ class Experts(nn.Module):
         out = product(inner, self.down.transpose(1, 2), ends) * shares[:, None]
         back = torch.empty_like(order)
         back[order] = torch.arange(order.numel())
-        return out[back].view(x.shape[0], self.shape.chosen, -1).sum(1)
+        y: Tensor = out[back].view(x.shape[0], self.shape.chosen, -1).sum(1)
+        return y
 
     def gather(self, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
         rows = x[:, None].expand(-1, self.shape.chosen, -1).reshape(-1, x.shape[1], 1)
@@ -74,15 +72,6 @@ class Experts(nn.Module):
         inner = swiglu(torch.bmm(self.gate_up[flat], rows)[..., 0])
         out = torch.bmm(self.down[flat], inner[..., None])[..., 0]
         return (out.view(*ids.shape, -1) * weights[..., None]).sum(1)
-
-    def tiled(self, x: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
-        experts = self.shape.experts
-        full = torch.zeros(x.shape[0], experts).scatter(1, ids, weights)
-        rows = x.repeat(experts, 1).view(experts, -1, x.shape[1])
-        gate, up = (torch.bmm(rows, w.transpose(1, 2)) for w in self.gate_up.chunk(2, 1))
-        inner = F.silu(gate) * up
-        out = torch.bmm(inner, self.down.transpose(1, 2))
-        return (out * full.T[..., None]).sum(0)
 
 
 def swiglu(x: Tensor) -> Tensor:
@@ -154,7 +143,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.tokens(self.norms[0](x).transpose(1, 2)).transpose(1, 2)
-        return x + self.channels(self.norms[1](x))
+        y: Tensor = x + self.channels(self.norms[1](x))
+        return y
 
 
 class MlpMixer(nn.Module):
@@ -168,7 +158,8 @@ class MlpMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(self.patches(x).flatten(2).transpose(1, 2))
-        return self.head(self.norm(x).mean(1))
+        y: Tensor = self.head(self.norm(x).mean(1))
+        return y
 
 
 class Forecast(nn.Module):
@@ -186,7 +177,8 @@ class Forecast(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x).prediction_outputs
+        y: Tensor = self.model(x).prediction_outputs
+        return y
 
 
 def caches() -> list[Tensor]:

@@ -30,8 +30,8 @@ class Roofline:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "roofline.so"
             source = Path(__file__).with_name("roofline.c")
-            command = ["cc", "-O3", "-march=native", "-shared", "-fPIC", source, "-o", path]
-            subprocess.run(command, check=True)
+            flags = ["-O3", "-march=native", "-shared", "-fPIC"]
+            subprocess.run(["cc", *flags, str(source), "-o", str(path)], check=True)
             library = ctypes.CDLL(str(path))
         for name in ("read_gbps", "f32_gflops", "int8_gops"):
             getattr(library, name).restype = ctypes.c_double

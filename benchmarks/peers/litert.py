@@ -53,6 +53,7 @@ def load(contestant: Contestant, kit: Kit, threads: int) -> Call:
     def call() -> Array:
         interpreter.set_tensor(first, x)
         interpreter.invoke()
-        return interpreter.get_tensor(last)
+        y: Array = interpreter.get_tensor(last)
+        return y
 
     return call

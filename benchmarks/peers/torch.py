@@ -39,12 +39,13 @@ def load(contestant: Contestant, kit: Kit, threads: int) -> Call:
         )
     if way == "inductor":
         torch._inductor.config.freezing = True
-        module = torch.compile(module, fullgraph=True)
+        module.compile(fullgraph=True)
 
     @torch.inference_mode()
     def call() -> Array:
         result = module(*arguments)
-        first = result[0] if isinstance(result, tuple) else result
-        return first.float().numpy()
+        first: torch.Tensor = result[0] if isinstance(result, tuple) else result
+        y: Array = first.float().numpy()
+        return y
 
     return call
