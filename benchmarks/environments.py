@@ -45,7 +45,8 @@ def install(peer: str) -> None:
         subprocess.CalledProcessError: pip could not install it; its output says why.
     """
     folder = FOLDER / peer
-    venv.create(folder, with_pip=True)
+    if not (folder / "bin" / "python").is_file():
+        venv.create(folder, with_pip=True, symlinks=True)
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "numpy"]
     variables = {**os.environ, **getattr(peer_of(peer), "BUILD_VARIABLES", {})}
     subprocess.run([*command, *peer_of(peer).REQUIREMENTS], check=True, env=variables)
