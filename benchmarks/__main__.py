@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -99,6 +100,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
+    # Workers are stopped between turns and would outlive a plain SIGTERM: leave through `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     given = parse()
     for peer in given.install:
         install(peer)
