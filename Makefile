@@ -33,9 +33,8 @@ check: $(READY)  ## lint, types, import contracts, what is generated
 	$(BIN)/python -m edgemoe.status_table --check README.md
 
 bench: $(READY)  ## ratios to peers, measured in the same run
-	$(BIN)/python benchmarks/moe_layers.py
-	$(BIN)/python benchmarks/mixers.py
-	$(BIN)/python benchmarks/overheads.py
+	$(BIN)/python -m benchmarks --json benchmarks.json --plot benchmarks.png
+	$(BIN)/python -m benchmarks.overheads
 
 golden: $(READY)  ## write the golden files anew; look at the difference before you commit
 	$(BIN)/python -m pytest -n 2 --dist loadfile --update-golden $(PYTEST)

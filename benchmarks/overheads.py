@@ -1,6 +1,6 @@
 """What is not kernels: dispatch from Python, compile time and memory, arenas, the bandwidth bound.
 
-python benchmarks/overheads.py [--json F]
+python -m benchmarks.overheads [--json F]
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
-import harness  # first: sets the thread count
 import numpy as np
 
 import edgemoe
+from benchmarks.machine import cpu_name
 from edgemoe.runtime.profile import default_inputs
 
 MODELS = ("moe_lm:char_moe", "blockffn_lm:char_blockffn", "forecaster:etth1", "forecaster:co2",
           "digits_mixer:digits")  # fmt: skip
+
+TURNS = 2000
+"""Pairs of calls, one from Python and one of the C function inside it."""
 
 
 def compile_in_process(factory: str, out: Path) -> dict[str, float]:
@@ -50,10 +54,15 @@ def dispatch_microseconds(session: edgemoe.Session, feed: dict[str, np.ndarray])
         library.em_run(handle, frame.c_inputs, frame.input_count, frame.c_outputs,
                        frame.output_count)  # fmt: skip
 
-    times = harness.take_turns({"run": lambda: session.run(feed), "call": call}, least=2000)
+    beyond = []
+    for _ in range(TURNS):
+        start = time.perf_counter()
+        session.run(feed)
+        middle = time.perf_counter()
+        call()
+        beyond.append(middle - start - (time.perf_counter() - middle))
     del arrays, results  # the frame points into them
-    pairs = zip(times["run"], times["call"], strict=True)
-    return statistics.median(a - b for a, b in pairs) * 1e6
+    return statistics.median(beyond) * 1e6
 
 
 def main() -> None:
@@ -77,9 +86,9 @@ def main() -> None:
                 facts["dispatch_us"] = dispatch_microseconds(session, default_inputs(session))
             rows[name] = facts
             print(f"{name:16}", {key: round(value, 3) for key, value in facts.items()}, flush=True)
-    print("repeat: python benchmarks/overheads.py", *sys.argv[1:])
+    print("repeat: python -m benchmarks.overheads", *sys.argv[1:])
     if given.json is not None:
-        given.json.write_text(json.dumps({"cpu": harness.cpu_name(), "rows": rows}, indent=1))
+        given.json.write_text(json.dumps({"cpu": cpu_name(), "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measures `edgemoe` against its peers on the same layers and models: `python -m benchmarks`."""

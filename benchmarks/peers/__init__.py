@@ -1,0 +1,1 @@
+"""One file per peer; `benchmarks.contestant` says what such a file holds."""
