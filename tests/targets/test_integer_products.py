@@ -1,4 +1,7 @@
-"""Integer products against NumPy: every format, odd sizes, every instruction set that runs here."""
+"""Integer products against NumPy: every format, odd sizes, every instruction set.
+
+Those of other machines run in an emulator, see `conftest`.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,28 @@ import numpy as np
 import pytest
 from tvm import tirx
 
-from edgemoe.quantise import quantise
+from edgemoe.quantise import Codes, quantise
 from edgemoe.targets import load_target
 from edgemoe.targets.codegen import compile_functions
+from edgemoe.targets.cpu import isas_here
 from edgemoe.targets.kernels import dots
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.linear import Linear
-from edgemoe.targets.kernels.panels import group_count, group_words, pack, pack_ports, panel_bytes
+from edgemoe.targets.kernels.panels import (
+    PANEL,
+    group_count,
+    group_words,
+    pack,
+    pack_codes,
+    pack_ports,
+    panel_bytes,
+)
 from edgemoe.targets.kernels.quantise_rows import QuantiseRows
 from edgemoe.weight_format import parse
 
 INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g64", "i4.g128", "i4.g64.zp", "i2", "i2.g128",
         "ternary")  # fmt: skip
+BY_HAND = ("i8", "i8.zp", "i4", "i4.g64.zp", "ternary")
 FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i2.a32", "i8.zp.a32")
 
 
@@ -34,20 +47,37 @@ class VnniByHand(dots.Vnni):
         return total
 
 
-@pytest.fixture(scope="module", params=["own", "vnni by hand, 16 lanes"])
-def kernels(build, isa, request):
-    """Kernels of this CPU, and the tiles of AVX-512 VNNI."""
-    wanted = isa
-    if request.param != "own":
-        dots.KINDS["by hand"] = VnniByHand
-        request.addfinalizer(lambda: dots.KINDS.pop("by hand"))
-        wanted = replace(isa, lanes=16, dot="by hand")
-    specs = {f"product {name}": Linear(ex.Port(), parse(name)) for name in INT8}
-    specs |= {f"rows {name}": QuantiseRows(parse(name)) for name in INT8}
-    specs |= {f"product {name}": Linear(ex.Port(), parse(name)) for name in FLOAT}
+@pytest.fixture(scope="module")
+def kernels(build_for, dot_isa):
+    """The kernels of one instruction set: rows and products."""
+    return kernels_of(build_for, dot_isa, INT8)
+
+
+def kernels_of(build_for, where, formats):
+    specs = {f"product {name}": Linear(ex.Port(), parse(name)) for name in formats}
+    specs |= {f"rows {name}": QuantiseRows(parse(name)) for name in formats}
     named = {name.replace(" ", "_").replace(".", "_"): spec for name, spec in specs.items()}
-    built = build(named, wanted)
+    built = build_for(where, named)
     return {name: built[name.replace(" ", "_").replace(".", "_")] for name in specs}
+
+
+@pytest.fixture(scope="module")
+def float_kernels(build):
+    specs = {name.replace(".", "_"): Linear(ex.Port(), parse(name)) for name in FLOAT}
+    built = build(specs)
+    return {f"product {name}": built[name.replace(".", "_")] for name in FLOAT}
+
+
+@pytest.fixture(scope="module")
+def vnni_by_hand(build_for):
+    """The tiles of AVX-512 VNNI in AVX2: a test that needs no such CPU."""
+    target = load_target("x86-64")
+    if not isas_here(target):
+        pytest.skip("needs an x86-64 CPU with AVX2")
+    isa = isas_here(target)[0]
+    dots.KINDS["by hand"] = VnniByHand
+    yield kernels_of(build_for, (target, replace(isa, lanes=16, dot="by hand")), BY_HAND)
+    dots.KINDS.pop("by hand")
 
 
 def data(rows, depth, columns, seed=0):
@@ -80,12 +110,15 @@ def reference(a, w, given):
 
 
 def run(kernels, name, a, w):
-    given = parse(name)
-    (rows, depth), columns = a.shape, len(w)
+    return call(kernels, name, a, pack(w, parse(name)), len(w))
+
+
+def call(kernels, name, a, packed, columns):
+    given, (rows, depth) = parse(name), a.shape
     out = np.full((rows, columns), np.nan, np.float32)
     tasks = Linear(ex.Port()).tasks(rows, columns)
     if not given.int8_activations:
-        kernels[f"product {name}"](a, pack(w, given), out, rows, depth, columns, 0, tasks)
+        kernels[f"product {name}"](a, packed, out, rows, depth, columns, 0, tasks)
         return out
     groups = group_count(depth, given)
     words = group_words(depth, given) * (8 // given.bits) * (2 if given.bits == 8 else 1)
@@ -93,16 +126,17 @@ def run(kernels, name, a, w):
     scales = np.full((rows, groups), np.nan, np.float32)
     sums = np.full((rows, groups), -1, np.int32)
     kernels[f"rows {name}"](a, codes, scales, sums, depth, 0, rows)
-    kernels[f"product {name}"](
-        codes, scales, sums, pack(w, given), out, rows, depth, columns, 0, tasks
-    )
+    kernels[f"product {name}"](codes, scales, sums, packed, out, rows, depth, columns, 0, tasks)
     return out
 
 
-@pytest.mark.parametrize("name", INT8)
-@pytest.mark.parametrize(("rows", "depth", "columns"), [
+SIZES = pytest.mark.parametrize(("rows", "depth", "columns"), [
     (1, 512, 64), (2, 33, 31), (3, 1, 1), (5, 64, 33), (7, 100, 70), (13, 130, 32), (49, 256, 40),
 ])  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INT8)
+@SIZES
 def test_int8_activations(kernels, rms, name, rows, depth, columns):
     a, w = data(rows, depth, columns)
     got = run(kernels, name, a, w)
@@ -111,13 +145,41 @@ def test_int8_activations(kernels, rms, name, rows, depth, columns):
     assert rms(got, reference(a, w, parse(name))) < 2e-4
 
 
+@pytest.mark.parametrize("name", BY_HAND)
+@SIZES
+def test_vnni_by_hand(vnni_by_hand, rms, name, rows, depth, columns):
+    a, w = data(rows, depth, columns)
+    assert rms(run(vnni_by_hand, name, a, w), reference(a, w, parse(name))) < 2e-4
+
+
+@pytest.mark.parametrize("name", INT8)
+@SIZES
+def test_sums_are_exact(kernels, name, rows, depth, columns):
+    """All scales are 1, and zero points lie anywhere: the results are the integers themselves."""
+    given, chance = parse(name), np.random.default_rng(0)
+    a = chance.integers(-127, 128, (rows, depth))
+    a[:, :: given.group or depth] = 127  # so that its scale is 1
+    panels, groups = -(-columns // PANEL), group_count(depth, given)
+    lowest = 1 if given.bits == 8 else 0
+    shape = (panels * PANEL, groups, given.group or depth)
+    codes = chance.integers(lowest, given.largest_code + 1, shape).astype(np.uint8)
+    zeros = np.full(shape[:2], given.zero, np.uint8)
+    if given.zero_points:
+        zeros = chance.integers(lowest, given.largest_code + 1, shape[:2]).astype(np.uint8)
+    codes = codes.reshape(len(codes), -1)
+    codes[:, depth:] = np.repeat(zeros, shape[2], 1)[:, depth:]
+    coded = Codes(codes, np.ones(shape[:2], np.float32), zeros)
+    out = call(kernels, name, a.astype(np.float32), pack_codes(coded, depth, given), columns)
+    np.testing.assert_array_equal(out, a @ coded.dequantise(depth)[:columns].astype(int).T)
+
+
 @pytest.mark.parametrize("name", FLOAT)
 @pytest.mark.parametrize(("rows", "depth", "columns"), [
     (1, 512, 64), (2, 33, 31), (3, 1, 1), (7, 100, 70), (13, 130, 32),
 ])  # fmt: skip
-def test_float_activations(kernels, rms, name, rows, depth, columns):
+def test_float_activations(float_kernels, rms, name, rows, depth, columns):
     a, w = data(rows, depth, columns)
-    assert rms(run(kernels, name, a, w), reference(a, w, parse(name))) < 1e-6
+    assert rms(run(float_kernels, name, a, w), reference(a, w, parse(name))) < 1e-6
 
 
 @pytest.mark.parametrize("name", INT8)
