@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 24, MARGIN = 64 };
+enum { MOST = 40, MARGIN = 64 };
 
 static void get(void *to, size_t bytes)
 {
@@ -29,10 +29,10 @@ static int32_t integer(void)
     return value;
 }
 
-typedef int function(intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t,
-                     intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t,
-                     intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t,
-                     intptr_t);
+/* Arguments that a function does not have do no harm: they lie behind those that it reads. */
+#define EIGHT(x) x(0), x(1), x(2), x(3), x(4), x(5), x(6), x(7)
+#define TYPE(i) intptr_t
+typedef int function(EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE));
 
 static void serve(void *library)
 {
@@ -42,6 +42,10 @@ static void serve(void *library)
     memset(margin, 0x5a, MARGIN);
     get(name, (size_t)integer());
     const int32_t count = integer();
+    if (count > MOST) {
+        fprintf(stderr, "%s: %d arguments, the server passes at most %d\n", name, (int)count, MOST);
+        exit(2);
+    }
     for (int32_t i = 0; i < count; i++) {
         sizes[i] = integer();
         if (sizes[i] == -1) {
@@ -61,8 +65,12 @@ static void serve(void *library)
         fprintf(stderr, "%s\n", dlerror());
         exit(2);
     }
-    f(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
-      a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23]);
+#define A0(i) a[i]
+#define A1(i) a[8 + i]
+#define A2(i) a[16 + i]
+#define A3(i) a[24 + i]
+#define A4(i) a[32 + i]
+    f(EIGHT(A0), EIGHT(A1), EIGHT(A2), EIGHT(A3), EIGHT(A4));
     for (int32_t i = 0; i < count; i++) {
         if (sizes[i] < 0)
             continue;
