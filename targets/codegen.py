@@ -68,7 +68,7 @@ def compile_kernels(kernels: Mapping[str, Built], isa: Isa, folder: Path) -> lis
 def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Path) -> None:
     """Write the object file `out` with one C function `name__isa` per entry of `functions`.
 
-    Buffer parameters become pointers.
+    Buffer parameters become pointers. A file that ends in `.s` gets assembly.
     """
     target = target_of(isa)
     module = tvm.IRModule(
@@ -89,7 +89,7 @@ def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Pat
     )
     module = tvm.ir.transform.Sequential(_FINISH)(module)
     check_stack(module)
-    codegen_build(module, target).write_to_file(str(out), "o")
+    codegen_build(module, target).write_to_file(str(out), out.suffix.removeprefix("."))
 
 
 def _with_pointers(function: tirx.PrimFunc) -> tirx.PrimFunc:

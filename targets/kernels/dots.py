@@ -56,6 +56,10 @@ class Dot:
         """Most rows of a tile whose sums stay in registers, of `limit` for float products."""
         return limit // self.vectors_per_sum(given)
 
+    def widest(self, given: WeightFormat, limit: int) -> int:
+        """Most rows of a tile that takes all columns of a panel, of `limit` for float products."""
+        return limit // self.vectors_per_sum(given)
+
     def sums(self, given: WeightFormat) -> tuple[str, int]:
         """Dtype of the running sums, and how many there are per vector of columns."""
         del given
@@ -245,6 +249,14 @@ class Neon(Dot):
 @dataclass(frozen=True)
 class Sdot(Dot):
     """`sdot` of Armv8.2 (FEAT_DotProd): signed codes, signed inputs."""
+
+    def tallest(self, given: WeightFormat, limit: int) -> int:
+        """One row less below 8 bits: words and the codes taken from them are in registers."""
+        return limit if given.bits == 8 else limit - 1
+
+    def widest(self, given: WeightFormat, limit: int) -> int:
+        """Likewise."""
+        return limit if given.bits == 8 else limit - 1
 
     def add(
         self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat

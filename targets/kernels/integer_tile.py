@@ -53,7 +53,8 @@ class Tile:
         row_words = tiles.local(self.groups * self.words * (self.parts * self.copies))
         self.row_starts = [tiles.local(row * row_words) for row in rows]
         self.facts = [tiles.local(row * self.groups) for row in rows]
-        self.width = tiles.tile_width(isa, len(rows) * dot.vectors_per_sum(given))
+        widest = dot.widest(given, tiles.WIDE_SUMS[self.lanes] * self.lanes // PANEL)
+        self.width = PANEL if len(rows) <= widest else tiles.part_width(isa)
         self.vectors = self.width // self.lanes
 
     def emit(self) -> Expr:

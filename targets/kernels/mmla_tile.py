@@ -88,20 +88,17 @@ class MmlaTile(Tile):
         self, totals: tirx.Var, pairs: Sequence[tuple[Expr, Expr]], place: Expr,
         low: Sequence[Expr], high: Sequence[Expr], whole: bool,
     ) -> None:  # fmt: skip
-        columns = [
-            register(tirx.Shuffle([one, other], order))
-            for one, other in zip(low, high, strict=True)
-            for order in ([0, 4, 1, 5], [2, 6, 3, 7])
-        ]
-        for p, pair in enumerate(pairs):
-            both = register(self._two_rows(pair, place, whole))
-            for c, column in enumerate(columns):
-                cell = T.ramp((p * len(columns) + c) * 4, 1, 4)
-                total = T.call_llvm_pure_intrin(
-                    "int32x4", "llvm.aarch64.neon.smmla.v4i32.v16i8", totals[cell],
-                    as_bytes(both, 4), as_bytes(column, 4),
-                )  # fmt: skip
-                T.buffer_store(totals, total, [cell])
+        rows = [register(self._two_rows(pair, place, whole)) for pair in pairs]
+        for j, both in enumerate(zip(low, high, strict=True)):
+            for half, order in enumerate(([0, 4, 1, 5], [2, 6, 3, 7])):
+                column = register(tirx.Shuffle(list(both), order))
+                for p, row in enumerate(rows):
+                    cell = T.ramp(((p * self.vectors + j) * 2 + half) * 4, 1, 4)
+                    total = T.call_llvm_pure_intrin(
+                        "int32x4", "llvm.aarch64.neon.smmla.v4i32.v16i8", totals[cell],
+                        as_bytes(row, 4), as_bytes(column, 4),
+                    )  # fmt: skip
+                    T.buffer_store(totals, total, [cell])
 
     def _two_rows(self, pair: tuple[Expr, Expr], place: Expr, whole: bool) -> Expr:
         """Eight inputs of either row."""

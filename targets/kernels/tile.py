@@ -25,7 +25,10 @@ STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes of one packed weight."""
 
 SUMS = {16: 24, 8: 12, 4: 24}
-"""Registers that hold sums, by lanes; a tile that needs more takes its panel in two parts."""
+"""Registers that hold sums, by lanes, of a tile that takes its panel in two parts."""
+
+WIDE_SUMS = {16: 24, 8: 12, 4: 16}
+"""And of one that takes it whole: more columns of the panel are in registers then."""
 
 PREFETCH = 4096
 """Bytes that packed weights are fetched ahead of their use."""
@@ -79,8 +82,13 @@ def tallest_tile(isa: Isa) -> int:
 
 def tile_width(isa: Isa, rows: int) -> int:
     """Columns of a panel that a tile of `rows` rows takes at once: its sums stay in registers."""
-    if rows * PANEL // isa.lanes <= SUMS[isa.lanes]:
+    if rows * PANEL // isa.lanes <= WIDE_SUMS[isa.lanes]:
         return PANEL
+    return part_width(isa)
+
+
+def part_width(isa: Isa) -> int:
+    """Columns of a panel that a tile takes which cannot take all."""
     return SUMS[isa.lanes] // tallest_tile(isa) * isa.lanes
 
 
