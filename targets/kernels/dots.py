@@ -14,6 +14,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels import opaque
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -40,7 +41,7 @@ class Dot:
     """Whether two rows are multiplied at a time, see `mmla_tile`."""
 
     opaque_in = ""
-    """The constraint letter of registers that running sums are kept in, see `opaque`."""
+    """The constraint letter of vector registers, where `add` needs `opaque.keep`."""
 
     def word(self, value: int) -> Expr:
         """A constant in every lane."""
@@ -165,12 +166,12 @@ class Avx2(Dot):
     ) -> Expr:
         """`total` plus the products."""
         if given.bits != 8:
-            return total + self._pairs(codes, activations[0])
+            return opaque.keep(total + self._pairs(codes, activations[0]))
         signed, magnitude = activations
         moved = T.call_llvm_pure_intrin(
             "int8x32", "llvm.x86.avx2.psign.b", as_bytes(codes, 8), as_bytes(signed, 8)
         )
-        return total + self._halves(self._pairs(magnitude, moved))
+        return opaque.keep(total + self._halves(self._pairs(magnitude, moved)))
 
     def widened(self, total: Expr, given: WeightFormat) -> Expr:
         """Pairs of 16-bit sums, added up."""
@@ -188,12 +189,35 @@ class Avx2(Dot):
 
 
 @dataclass(frozen=True)
-class Neon(Dot):
+class Arm(Dot):
+    """What the dot products of AArch64 share."""
+
+    def tallest(self, given: WeightFormat, limit: int) -> int:
+        """One row less below 8 bits: words and the codes taken from them are in registers."""
+        return super().tallest(given, limit) - (given.bits < 8)
+
+    def widest(self, given: WeightFormat, limit: int) -> int:
+        """Likewise."""
+        return max(1, super().widest(given, limit) - (given.bits < 8))
+
+    def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
+        """Four codes per word; bytes are shifted, which leaves nothing to mask off the last."""
+        if given.bits == 8 or part * given.bits + given.bits < 8:
+            return super().take(raw, part, given)
+        codes = tirx.reinterpret(typed("uint8", 4 * self.lanes), raw)
+        by = tirx.Broadcast(tirx.const(part * given.bits, "uint8"), 4 * self.lanes)
+        return tirx.reinterpret(typed("int32", self.lanes), tirx.shift_right(codes, by))
+
+
+@dataclass(frozen=True)
+class Neon(Arm):
     """NEON without dot products: bytes are multiplied to 16 bits (`smull`, `smlal`).
 
     Below 8 bits, 16-bit sums hold several products of every input (15 * 127 * 16 = 30480). Products
     of 8 bits are added up in pairs to 32 bits (`sadalp`), two sums per column.
     """
+
+    opaque_in = "w"
 
     def sums(self, given: WeightFormat) -> tuple[str, int]:
         """Four sums of 16 bits per column, or two of 32."""
@@ -215,7 +239,7 @@ class Neon(Dot):
         each = 4 * self.lanes
         wide = [
             tirx.Cast(typed("int16", each), as_bytes(words, self.lanes))
-            for words in (codes, activations[0])
+            for words in (codes, opaque.keep(activations[0]))  # or LLVM moves halves: no `smull2`
         ]
         products = wide[0] * wide[1]
         if given.bits != 8:
@@ -247,16 +271,8 @@ class Neon(Dot):
 
 
 @dataclass(frozen=True)
-class Sdot(Dot):
+class Sdot(Arm):
     """`sdot` of Armv8.2 (FEAT_DotProd): signed codes, signed inputs."""
-
-    def tallest(self, given: WeightFormat, limit: int) -> int:
-        """One row less below 8 bits: words and the codes taken from them are in registers."""
-        return limit if given.bits == 8 else limit - 1
-
-    def widest(self, given: WeightFormat, limit: int) -> int:
-        """Likewise."""
-        return limit if given.bits == 8 else limit - 1
 
     def add(
         self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat
@@ -274,6 +290,10 @@ class Smmla(Sdot):
     """`smmla` of Armv8.6 (FEAT_I8MM) for two rows and more, see `mmla_tile`; one row by `sdot`."""
 
     pairs_rows = True
+
+    def tallest(self, given: WeightFormat, limit: int) -> int:
+        """An even number of rows."""
+        return super().tallest(given, limit) // 2 * 2
 
 
 KINDS: dict[str, type[Dot]] = {

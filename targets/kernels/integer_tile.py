@@ -14,7 +14,6 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.targets.kernels import opaque
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import Dot
 from edgemoe.targets.kernels.panel_scales import load_scale
@@ -173,6 +172,4 @@ class Tile:
                 for j, code in enumerate(codes):
                     cell = T.ramp((i * self.vectors + j) * each, 1, each)
                     total = self.dot.add(totals[cell], code, activations, self.given)
-                    if self.dot.opaque_in:
-                        total = opaque.keep(total)
                     T.buffer_store(totals, total, [cell])
