@@ -17,6 +17,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import columns
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels import vector_math as vm
 from edgemoe.targets.kernels.softmax import softmax_row
@@ -89,7 +90,7 @@ def _over_tokens(isa, z, out, start, tokens, channels, width, write) -> None:  #
     def per_token(body) -> None:  # type: ignore[no-untyped-def]
         with T.serial(0, tokens) as token:
             row = tiles.local(start + token * channels)
-            tiles.for_columns(width, isa.lanes, lambda j, n: body(row, j, n))
+            columns.for_columns(width, isa.lanes, lambda j, n: body(row, j, n))
 
     def begin(j: Expr, lanes: int) -> None:
         tiles.store(peaks, j, tiles.load(z, start + j, lanes), lanes)

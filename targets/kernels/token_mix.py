@@ -18,6 +18,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import columns
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import mix_tile
 from edgemoe.targets.kernels import tile as tiles
@@ -160,7 +161,7 @@ class TokenMix:
                     value = ex.evaluate(rest, leaf, lanes)
                     tiles.store(buffers["out"], index["full"], value, lanes)
 
-                tiles.for_columns(tiles.local(right - left), isa.lanes, vector)
+                columns.for_columns(tiles.local(right - left), isa.lanes, vector)
         return builder.get()
 
 
