@@ -7,10 +7,11 @@ function. With the short depths of mixers the epilogue would take a third of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from tvm import tirx
 from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import expression as ex
@@ -28,40 +29,78 @@ def height_of(isa: Isa) -> int:
     return tiles.tallest_tile(isa)
 
 
-def product(
-    isa: Isa,
-    a: tirx.Var,
-    row_starts: Sequence[Expr],
-    depth: Expr,
-    b: tirx.Var,
-    b_start: Expr,
-    b_stride: Expr | int,
-    begin: Callable[[int, Expr, int], Expr],
-    out: tirx.Var,
-    out_starts: Sequence[Expr],
-) -> None:
-    """Emit out[i, :] = begin(i, :) + sum over k of a[row_starts[i] + k] * b[k, :], k ascending.
+def function(isa: Isa, addends: Sequence[ex.Operand]) -> tirx.PrimFunc:
+    """The tile as a C function (a, b, out, addends..., depth, b stride, out stride, 0, rows).
 
-    Row k of `b` begins at b_start + k * b_stride. `begin(row, column, lanes)` gives what the sums
-    begin with.
+    out[i, :] = sum of the addends at (i, :) + sum over k of a[i, k] * b[k, :], k ascending, for
+    `width_of(isa)` columns; rows of `a` follow each other. All pointers are those of the tile's
+    first element. It is a function because LLVM would otherwise keep what the loops around it need
+    in the registers that the addresses of the rows should have.
     """
-    rows, lanes, width = len(row_starts), isa.lanes, width_of(isa)
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        names = ["a", "b", "out", *(f"addend{i}" for i in range(len(addends)))]
+        buffers, (depth, b_stride, out_stride, begin, end) = tiles.parameters(
+            dict.fromkeys(names, "float32"), ("depth", "b_stride", "out_stride")
+        )
+        height = tiles.local(end - begin)
+        for candidate in range(height_of(isa), 0, -1):
+            with T.If(tirx.EQ(height, candidate)), T.Then():
+                _tile(isa, candidate, buffers, addends, depth, b_stride, out_stride)
+    return builder.get()
+
+
+def _tile(
+    isa: Isa,
+    rows: int,
+    buffers: Mapping[str, tirx.Var],
+    addends: Sequence[ex.Operand],
+    depth: Expr,
+    b_stride: Expr,
+    out_stride: Expr,
+) -> None:
+    a, b, out = buffers["a"], buffers["b"], buffers["out"]
+    lanes, width = isa.lanes, width_of(isa)
     vectors = width // lanes
     acc = T.alloc_buffer((rows * width,), "float32")
-    places = [[T.ramp(i * width + j * lanes, 1, lanes) for j in range(vectors)] for i in range(rows)]
+    starts = [tiles.local(i * depth) for i in range(rows)]
     for i in range(rows):
         for j in range(vectors):
-            T.buffer_store(acc, begin(i, tirx.const(j * lanes, "int32"), lanes), [places[i][j]])
+            index: dict[str, Expr] = {
+                "full": i * out_stride + j * lanes, "column": tirx.const(j * lanes, "int32"),
+                "row": tirx.const(i, "int32"), "scalar": tirx.const(0, "int32"),
+            }  # fmt: skip
+            total = tiles.splat(tirx.const(0.0, "float32"), lanes)
+            for n, o in enumerate(addends):
+                value = tiles.operand(buffers[f"addend{n}"], o.indexing, index, lanes)
+                total = value if n == 0 else total + value
+            T.buffer_store(acc, total, [T.ramp(i * width + j * lanes, 1, lanes)])
     with T.serial(0, depth) as k:
-        start = b_start + k * b_stride
+        start = k * b_stride
         row = [T.bind(b[T.ramp(start + j * lanes, 1, lanes)]) for j in range(vectors)]
         for i in range(rows):
-            value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
+            value = T.bind(tirx.Broadcast(a[starts[i] + k], lanes))
             for j in range(vectors):
-                T.buffer_store(acc, acc[places[i][j]] + value * row[j], [places[i][j]])
+                at = T.ramp(i * width + j * lanes, 1, lanes)
+                T.buffer_store(acc, acc[at] + value * row[j], [at])
     for i in range(rows):
         for j in range(vectors):
-            tiles.store(out, out_starts[i] + j * lanes, acc[places[i][j]], lanes)
+            at = T.ramp(i * width + j * lanes, 1, lanes)
+            tiles.store(out, i * out_stride + j * lanes, acc[at], lanes)
+
+
+def call(
+    symbol: str,
+    buffers: Mapping[str, tirx.Var],
+    places: Mapping[str, Expr],
+    addends: Sequence[ex.Operand],
+    index: Mapping[str, Expr],
+    integers: Sequence[Expr | int],
+    height: int,
+) -> None:
+    """Emit a call of the tile function; `index` says where the tile's first element is."""
+    pointers = [T.address_of(buffers[name][place]) for name, place in places.items()]
+    pointers += [T.address_of(buffers[f"operand{o.index}"][index[o.indexing]]) for o in addends]
+    tiles.call(symbol, *pointers, *integers, 0, height)
 
 
 def split_addends(node: ex.Node) -> tuple[list[ex.Operand], ex.Node]:

@@ -67,14 +67,17 @@ class TokenMix:
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
-        store = f"{name}_store"
+        tile, store = f"{name}_tile", f"{name}_store"
         addends, rest = mix_tile.split_addends(self.epilogue)
-        if isinstance(rest, ex.Port):
-            return tiles.Built(self._main(isa, addends, None))
-        stores = {store: self._store(isa, rest)}
-        return tiles.Built(self._main(isa, addends, isa.symbol(store)), stores)
+        others = {tile: mix_tile.function(isa, addends)}
+        if not isinstance(rest, ex.Port):
+            others[store] = self._store(isa, rest)
+        after = isa.symbol(store) if store in others else None
+        return tiles.Built(self._main(isa, addends, isa.symbol(tile), after), others)
 
-    def _main(self, isa: Isa, addends: list[ex.Operand], store: str | None) -> tirx.PrimFunc:
+    def _main(
+        self, isa: Isa, addends: list[ex.Operand], tile: str, store: str | None
+    ) -> tirx.PrimFunc:
         width = mix_tile.width_of(isa)
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = ["weights", "x", "out", *(f"operand{o.index}" for o in self.operands)]
@@ -100,28 +103,15 @@ class TokenMix:
                     column = tiles.local(tirx.min(left + number * width, right - width))
 
                     def block(row: Expr, height: int) -> None:
-                        starts = [tiles.local((row + i) * depth) for i in range(height)]
-                        outs = [
-                            tiles.local((batch * rows + row + i) * channels + column)
-                            for i in range(height)
-                        ]
-
-                        def addend(i: int, j: Expr, lanes: int) -> Expr:
-                            index = {
-                                "full": outs[i] + j, "column": column + j, "row": row + i,
-                                "scalar": tirx.const(0, "int32"),
-                            }  # fmt: skip
-                            total = tiles.splat(tirx.const(0.0, "float32"), lanes)
-                            for n, o in enumerate(addends):
-                                value = tiles.operand(
-                                    buffers[f"operand{o.index}"], o.indexing, index, lanes
-                                )
-                                total = value if n == 0 else total + value
-                            return total
-
-                        mix_tile.product(
-                            isa, buffers["weights"], starts, depth, buffers["x"],
-                            x_start + column, channels, addend, buffers["out"], outs,
+                        full = tiles.local((batch * rows + row) * channels + column)
+                        index = {
+                            "full": full, "column": column, "row": row,
+                            "scalar": tirx.const(0, "int32"),
+                        }  # fmt: skip
+                        places = {"weights": row * depth, "x": x_start + column, "out": full}
+                        mix_tile.call(
+                            tile, buffers, places, addends, index, [depth, channels, channels],
+                            height,
                         )  # fmt: skip
 
                     tiles.for_row_blocks(mix_tile.height_of(isa), first, last, block)
