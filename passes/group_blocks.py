@@ -21,7 +21,7 @@ WEIGHT_BYTES = 1 << 20
 """Weights of one region: they are read again for every block, so they must stay in a cache."""
 
 
-@graph_pass(phase="fuse", after=("fuse_linear", "fuse_token_mix"))
+@graph_pass(phase="fuse", after=("fuse_linear", "fuse_softmax_gate"))
 def group_blocks(model: ir.Model, context: PassContext) -> int:
     """Outline runs of operators that treat every matrix of a batch alike, as `Blocks_N`.
 
@@ -101,7 +101,7 @@ def _lead(node: ir.Node) -> tuple[int, ...] | None:
 
 
 def _is_alike(node: ir.Node, rank: int) -> bool:
-    if graph_facts.kind_of(node) in ("Linear", "TokenMix"):
+    if graph_facts.kind_of(node) in ("ChannelMix", "Linear", "SoftmaxGate", "TokenMix"):
         # A router is kept in float32, which is decided where it is seen beside its product.
         return not any(graph_facts.kind_of(u.node) == "Route" for u in node.outputs[0].uses())
     if node.domain not in ("", "ai.onnx"):

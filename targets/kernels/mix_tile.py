@@ -29,23 +29,30 @@ def height_of(isa: Isa) -> int:
     return tiles.tallest_tile(isa)
 
 
-def function(isa: Isa, addends: Sequence[ex.Operand]) -> tirx.PrimFunc:
+def function(
+    isa: Isa, addends: Sequence[ex.Operand], dtype: str = "float32", *, ahead: bool = False
+) -> tirx.PrimFunc:
     """The tile as a C function (a, b, out, addends..., depth, b stride, out stride, 0, rows).
 
     out[i, :] = sum of the addends at (i, :) + sum over k of a[i, k] * b[k, :], k ascending, for
     `width_of(isa)` columns; rows of `a` follow each other. All pointers are those of the tile's
     first element. It is a function because LLVM would otherwise keep what the loops around it need
-    in the registers that the addresses of the rows should have.
+    in the registers that the addresses of the rows should have. With `ahead` come another pointer
+    behind the addends and an integer behind the strides: step k fetches the byte at
+    ahead + k * step into the cache.
     """
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         names = ["a", "b", "out", *(f"addend{i}" for i in range(len(addends)))]
-        buffers, (depth, b_stride, out_stride, begin, end) = tiles.parameters(
-            dict.fromkeys(names, "float32"), ("depth", "b_stride", "out_stride")
+        types = dict.fromkeys(names, "float32") | {"b": tiles_dtype(dtype)}
+        types |= {"ahead": "int8"} if ahead else {}
+        integers = ("depth", "b_stride", "out_stride", *(["step"] if ahead else []))
+        buffers, (depth, b_stride, out_stride, *more, begin, end) = tiles.parameters(
+            types, integers
         )
         height = tiles.local(end - begin)
         for candidate in range(height_of(isa), 0, -1):
             with T.If(tirx.EQ(height, candidate)), T.Then():
-                _tile(isa, candidate, buffers, addends, depth, b_stride, out_stride)
+                _tile(isa, candidate, buffers, addends, depth, b_stride, out_stride, dtype, more)
     return builder.get()
 
 
@@ -57,6 +64,8 @@ def _tile(
     depth: Expr,
     b_stride: Expr,
     out_stride: Expr,
+    dtype: str,
+    step: Sequence[Expr],
 ) -> None:
     a, b, out = buffers["a"], buffers["b"], buffers["out"]
     lanes, width = isa.lanes, width_of(isa)
@@ -76,7 +85,11 @@ def _tile(
             T.buffer_store(acc, total, [T.ramp(i * width + j * lanes, 1, lanes)])
     with T.serial(0, depth) as k:
         start = k * b_stride
-        row = [T.bind(b[T.ramp(start + j * lanes, 1, lanes)]) for j in range(vectors)]
+        row = [
+            T.bind(tiles.load_weights(b, start + j * lanes, lanes, dtype)) for j in range(vectors)
+        ]
+        if step:
+            fetch(buffers["ahead"], k * step[0])
         for i in range(rows):
             value = T.bind(tirx.Broadcast(a[starts[i] + k], lanes))
             for j in range(vectors):
@@ -88,6 +101,18 @@ def _tile(
             tiles.store(out, i * out_stride + j * lanes, acc[at], lanes)
 
 
+def tiles_dtype(dtype: str) -> str:
+    """How packed weights of `dtype` lie in memory."""
+    return {"float32": "float32", "bfloat16": "uint16"}[dtype]
+
+
+def fetch(buffer: tirx.Var, place: Expr) -> None:
+    """Emit a prefetch of a cache line for reading, into all caches."""
+    read, all_caches, data = 0, 3, 1
+    address = T.address_of(buffer[place])
+    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data))
+
+
 def call(
     symbol: str,
     buffers: Mapping[str, tirx.Var],
@@ -96,10 +121,13 @@ def call(
     index: Mapping[str, Expr],
     integers: Sequence[Expr | int],
     height: int,
+    ahead: Expr | None = None,
 ) -> None:
     """Emit a call of the tile function; `index` says where the tile's first element is."""
     pointers = [T.address_of(buffers[name][place]) for name, place in places.items()]
     pointers += [T.address_of(buffers[f"operand{o.index}"][index[o.indexing]]) for o in addends]
+    if ahead is not None:
+        pointers.append(ahead)
     tiles.call(symbol, *pointers, *integers, 0, height)
 
 
