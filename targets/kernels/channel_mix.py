@@ -3,7 +3,7 @@
 out[m, n] = epilogue(sum_k a[m, k] * w[n, k], operands at (m, n))
 
 The right multiplication that belongs to `token_mix`, with the same register tile: sums begin at
-what is added to them. Weights are packed as for `linear`. While a panel of weights is used, the
+what is added to them. While a panel of weights is used, the
 next one is fetched, a line now and then: fetched at once it would hold up the first rows.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
@@ -23,7 +24,7 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import mix_tile
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
-from edgemoe.targets.kernels.linear import C_POINTER, pack
+from edgemoe.targets.kernels.linear import C_POINTER, to_bfloat16
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -64,7 +65,7 @@ class ChannelMix:
         """The kernel for one instruction set."""
         tile, store = f"{name}_tile", f"{name}_store"
         addends, rest = mix_tile.split_addends(self.epilogue)
-        others = {tile: mix_tile.function(isa, addends, self.weight_dtype, ahead=True)}
+        others = {tile: mix_tile.function(isa, addends, self.weight_dtype, packed=True)}
         if not isinstance(rest, ex.Port):
             others[store] = self._store(isa, rest)
         after = isa.symbol(store) if store in others else None
@@ -101,12 +102,12 @@ class ChannelMix:
                             "full": full, "column": column, "row": row,
                             "scalar": tirx.const(0, "int32"),
                         }  # fmt: skip
-                        start = panel * size + part * width
+                        start = panel * size + part * (depth * width)
                         places = {"a": row * depth, "weights": start, "out": full}
                         done = tirx.truncdiv((row - first) * (depth * width), last - first)
                         mix_tile.call(
                             tile, buffers, places, addends, index,
-                            [depth, tirx.const(tiles.PANEL, "int32"), columns, step], rows_of_tile,
+                            [depth, tirx.const(mix_tile.LINE, "int32"), columns, step], rows_of_tile,
                             T.address_of(buffers["weights"][begun + done]),
                         )  # fmt: skip
 
@@ -185,8 +186,8 @@ def lower(site: Site) -> None:
     read = reader(weight)
     nbytes = depth * columns * DTYPE_BYTES[dtype]
     section = WeightSection(str(weight.name), 0, nbytes, "linear", None, dtype)
-    key = ("linear", True, dtype, site.program.weights.digest(weight.const_value, read))
-    weights = site.program.packed(str(weight.name), key, [(section, lambda: pack(read().T, dtype))])
+    key = ("channel_mix", dtype, site.program.weights.digest(weight.const_value, read))
+    weights = site.program.packed(str(weight.name), key, [(section, lambda: pack(read(), dtype))])
     operands = site.operands(body)
     (out,) = site.outputs
     site.program.step(
@@ -199,3 +200,11 @@ def lower(site: Site) -> None:
         nbytes=4 * rows * (depth + columns) + nbytes,
         reason=f"constant weight from the right, {dtype}",
     )  # fmt: skip
+
+
+def pack(weights: np.ndarray, dtype: str = "float32") -> np.ndarray:
+    """[K, N] -> [N / LINE, K, LINE] in `dtype`; N is a multiple of LINE."""
+    depth, columns = weights.shape
+    panels = weights.reshape(depth, columns // mix_tile.LINE, mix_tile.LINE).transpose(1, 0, 2)
+    packed = np.ascontiguousarray(panels, np.float32)
+    return packed if dtype == "float32" else to_bfloat16(packed)

@@ -18,6 +18,9 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.spec import Isa
 
+LINE = 16
+"""Columns of a panel of packed weights: a cache line of float32, and a panel is one stream."""
+
 
 def width_of(isa: Isa) -> int:
     """Columns of one register tile: as many vectors as leave its sums in registers."""
@@ -30,22 +33,22 @@ def height_of(isa: Isa) -> int:
 
 
 def function(
-    isa: Isa, addends: Sequence[ex.Operand], dtype: str = "float32", *, ahead: bool = False
+    isa: Isa, addends: Sequence[ex.Operand], dtype: str = "float32", *, packed: bool = False
 ) -> tirx.PrimFunc:
     """The tile as a C function (a, b, out, addends..., depth, b stride, out stride, 0, rows).
 
     out[i, :] = sum of the addends at (i, :) + sum over k of a[i, k] * b[k, :], k ascending, for
     `width_of(isa)` columns; rows of `a` follow each other. All pointers are those of the tile's
     first element. It is a function because LLVM would otherwise keep what the loops around it need
-    in the registers that the addresses of the rows should have. With `ahead` come another pointer
-    behind the addends and an integer behind the strides: step k fetches the byte at
-    ahead + k * step into the cache.
+    in the registers that the addresses of the rows should have. With `packed`, b is in panels of
+    `LINE` columns, [panel][k][LINE], and there are another pointer behind the addends and another
+    integer behind the strides: step k fetches the byte at pointer + k * integer into the cache.
     """
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         names = ["a", "b", "out", *(f"addend{i}" for i in range(len(addends)))]
         types = dict.fromkeys(names, "float32") | {"b": tiles_dtype(dtype)}
-        types |= {"ahead": "int8"} if ahead else {}
-        integers = ("depth", "b_stride", "out_stride", *(["step"] if ahead else []))
+        types |= {"ahead": "int8"} if packed else {}
+        integers = ("depth", "b_stride", "out_stride", *(["step"] if packed else []))
         buffers, (depth, b_stride, out_stride, *more, begin, end) = tiles.parameters(
             types, integers
         )
@@ -72,6 +75,9 @@ def _tile(
     vectors = width // lanes
     acc = T.alloc_buffer((rows * width,), "float32")
     starts = [tiles.local(i * depth) for i in range(rows)]
+    places: list[Expr | int] = [j * lanes for j in range(vectors)]
+    if step:
+        places = [place // LINE * (depth * LINE) + place % LINE for place in places]
     for i in range(rows):
         for j in range(vectors):
             index: dict[str, Expr] = {
@@ -85,9 +91,7 @@ def _tile(
             T.buffer_store(acc, total, [T.ramp(i * width + j * lanes, 1, lanes)])
     with T.serial(0, depth) as k:
         start = k * b_stride
-        row = [
-            T.bind(tiles.load_weights(b, start + j * lanes, lanes, dtype)) for j in range(vectors)
-        ]
+        row = [T.bind(tiles.load_weights(b, start + place, lanes, dtype)) for place in places]
         if step:
             fetch(buffers["ahead"], k * step[0])
         for i in range(rows):

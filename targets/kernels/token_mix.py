@@ -18,9 +18,8 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import columns
+from edgemoe.targets.kernels import columns, mix_tile
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels import mix_tile
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.body import shape_of as shape_of_inner
@@ -31,7 +30,7 @@ ROW_BLOCK = 48
 """Rows m of one task."""
 
 COLUMNS = 64
-"""Channels of one task, at least the columns of a register tile; the last one takes the rest too."""
+"""Channels of one task, at least those of a register tile; the last one takes the rest too."""
 
 
 @dataclass(frozen=True)
