@@ -144,7 +144,7 @@ def lower(site: Site) -> None:
     inputs = [v for v in site.node.inputs if v is not None]
     z, *others = site.pointers(inputs)
     (out,) = site.outputs
-    # The residual is read after the exponentials were written to the result: `z` alone may give way.
+    # Exponentials are kept in the result until the residual is read: `z` alone may give way.
     site.program.step(
         spec, "softmax_gate", [z, Pointer(out), *others, tokens, channels],
         in_place=[(out, z.buffer)], tasks=spec.tasks(matrices, tokens, channels),
