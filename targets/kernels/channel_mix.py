@@ -107,7 +107,7 @@ class ChannelMix:
                         done = tirx.truncdiv((row - first) * (depth * width), last - first)
                         mix_tile.call(
                             tile, buffers, places, addends, index,
-                            [depth, tirx.const(mix_tile.LINE, "int32"), columns, step],
+                            [depth, depth, tirx.const(mix_tile.LINE, "int32"), columns, step],
                             rows_of_tile,
                             T.address_of(buffers["weights"][begun + done]),
                         )  # fmt: skip

@@ -47,9 +47,9 @@ class DepthwiseConv:
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
         plane = f"{name}_plane"
-        return tiles.Built(self._main(isa.symbol(plane)), {plane: self._plane(isa)})
+        return tiles.Built(self._main(isa, isa.symbol(plane)), {plane: self._plane(isa)})
 
-    def _main(self, plane: str) -> tirx.PrimFunc:
+    def _main(self, isa: Isa, plane: str) -> tirx.PrimFunc:
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = ["x", "weights", "out", "scratch", *(["bias"] if self.bias else [])]
             buffers, numbers = tiles.parameters(dict.fromkeys(names, "float32"), _SIZES)
@@ -67,9 +67,12 @@ class DepthwiseConv:
                 with T.serial(0, size["height"]) as y:
                     from_row = tiles.local((number * size["height"] + y) * size["width"])
                     to_row = tiles.local(inside + y * size["padded"])
-                    tiles.call(
-                        "memcpy", T.address_of(buffers["scratch"][to_row]),
-                        T.address_of(buffers["x"][from_row]), tirx.Cast("int64", size["width"] * 4),
+                    # Planes are small: a loop takes less time than a call of memcpy per row.
+                    tiles.for_columns(
+                        size["width"], isa.lanes,
+                        lambda j, n, a=to_row, b=from_row: tiles.store(
+                            buffers["scratch"], a + j, tiles.load(buffers["x"], b + j, n), n
+                        ),
                     )  # fmt: skip
                 taps = size["taps_y"] * size["taps_x"]
                 first_value = [buffers["bias"][channel]] if self.bias else []

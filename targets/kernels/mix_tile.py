@@ -35,10 +35,10 @@ def height_of(isa: Isa) -> int:
 def function(
     isa: Isa, addends: Sequence[ex.Operand], dtype: str = "float32", *, packed: bool = False
 ) -> tirx.PrimFunc:
-    """The tile as a C function (a, b, out, addends..., depth, b stride, out stride, 0, rows).
+    """The tile as a C function (a, b, out, addends..., depth, strides of a, b, out, 0, rows).
 
     out[i, :] = sum of the addends at (i, :) + sum over k of a[i, k] * b[k, :], k ascending, for
-    `width_of(isa)` columns; rows of `a` follow each other. All pointers are those of the tile's
+    `width_of(isa)` columns. All pointers are those of the tile's
     first element. It is a function because LLVM would otherwise keep what the loops around it need
     in the registers that the addresses of the rows should have. With `packed`, b is in panels of
     `LINE` columns, [panel][k][LINE], and there are another pointer behind the addends and another
@@ -48,14 +48,15 @@ def function(
         names = ["a", "b", "out", *(f"addend{i}" for i in range(len(addends)))]
         types = dict.fromkeys(names, "float32") | {"b": tiles_dtype(dtype)}
         types |= {"ahead": "int8"} if packed else {}
-        integers = ("depth", "b_stride", "out_stride", *(["step"] if packed else []))
-        buffers, (depth, b_stride, out_stride, *more, begin, end) = tiles.parameters(
+        integers = ("depth", "a_stride", "b_stride", "out_stride", *(["step"] if packed else []))
+        buffers, (depth, a_stride, b_stride, out_stride, *more, begin, end) = tiles.parameters(
             types, integers
         )
         height = tiles.local(end - begin)
         for candidate in range(height_of(isa), 0, -1):
             with T.If(tirx.EQ(height, candidate)), T.Then():
-                _tile(isa, candidate, buffers, addends, depth, b_stride, out_stride, dtype, more)
+                strides = (a_stride, b_stride, out_stride)
+                _tile(isa, candidate, buffers, addends, depth, strides, dtype, more)
     return builder.get()
 
 
@@ -65,16 +66,16 @@ def _tile(
     buffers: Mapping[str, tirx.Var],
     addends: Sequence[ex.Operand],
     depth: Expr,
-    b_stride: Expr,
-    out_stride: Expr,
+    strides: tuple[Expr, Expr, Expr],
     dtype: str,
     step: Sequence[Expr],
 ) -> None:
     a, b, out = buffers["a"], buffers["b"], buffers["out"]
+    a_stride, b_stride, out_stride = strides
     lanes, width = isa.lanes, width_of(isa)
     vectors = width // lanes
     acc = T.alloc_buffer((rows * width,), "float32")
-    starts = [tiles.local(i * depth) for i in range(rows)]
+    starts = [tiles.local(i * a_stride) for i in range(rows)]
     places: list[Expr | int] = [j * lanes for j in range(vectors)]
     if step:
         places = [place // LINE * (depth * LINE) + place % LINE for place in places]

@@ -109,7 +109,7 @@ class TokenMix:
                         }  # fmt: skip
                         places = {"weights": row * depth, "x": x_start + column, "out": full}
                         mix_tile.call(
-                            tile, buffers, places, addends, index, [depth, channels, channels],
+                            tile, buffers, places, addends, index, [depth, depth, channels, channels],
                             height,
                         )  # fmt: skip
 

@@ -50,7 +50,7 @@ def convolution(batch, channels, extent, taps, strides, dilations, pads, bias):
 def test_agrees_with_onnxruntime(tmp_path, rms, case, batch, channels, bias):
     model = convolution(batch, channels, *case, bias)
     onnx.save(model, tmp_path / "m.onnx")
-    artifact = edgemoe.compile(tmp_path / "m.onnx", out=tmp_path / "m.em")
+    artifact = edgemoe.compile(tmp_path / "m.onnx", out=tmp_path / "m.em", cpu="native")
     steps = json.loads((tmp_path / "m.em/plan.json").read_text())["variants"][0]["steps"]
     assert [s["kernel"] for s in steps] == ["depthwise_conv_0"]
     x = np.random.default_rng(1).standard_normal((batch, channels, *case[0])).astype(np.float32)
