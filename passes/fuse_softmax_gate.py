@@ -27,23 +27,20 @@ def fuse_softmax_gate(model: ir.Model, context: PassContext) -> int:
         axis = graph_facts.axis_of(node, -1, len(shape))
         if axis < len(shape) - 2:
             continue
-        end, inputs, names = node.outputs[0], [z], ["z"]
-        for op, name in (("Mul", "x"), ("Add", "r")):
+        end, inputs = node.outputs[0], [z]
+        for op in ("Mul", "Add"):
             other = _joined(end, op, shape)
-            if other is None or (op == "Add" and len(inputs) == 1):
+            if other is None or other is z:  # the kernel overwrites z
                 break
             user = graph_facts.only_user(end)
             assert user is not None
             inputs.append(other)
-            names.append(name)
             end = user.outputs[0]
         if len(inputs) == 1 and axis == len(shape) - 1:
             continue  # a plain softmax of rows has a kernel
         name = free_name(model, "SoftmaxGate")
         unique = list(dict.fromkeys(inputs))
-        if len(unique) != len(inputs):
-            continue  # softmax(z) * z: the kernel overwrites z
-        outline(model, name, "SoftmaxGate", inputs, names, [end], {})
+        outline(model, name, "SoftmaxGate", unique, ["z"], [end], {})
         changes += 1
     return changes
 

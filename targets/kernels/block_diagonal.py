@@ -22,7 +22,7 @@ from edgemoe.plan import Pointer, WeightSection
 from edgemoe.targets.kernels import mix_tile
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.channel_mix import pack
-from edgemoe.targets.site import Site, reader, shape_of, size_of
+from edgemoe.targets.site import Site, reader, size_of
 from edgemoe.targets.spec import Isa
 
 ROW_BLOCK = 96

@@ -2,13 +2,14 @@
 
 out[b, c, y, x] = bias[c] + sum over (i, j) of w[c, i, j] * x[b, c, y*s + i*d - p, x*s + j*d - p]
 
-A plane (one channel of one sample) is copied between zeros first; then every tap is one scalar times
-vectors along x, for several rows or vectors at once. Long convolutions (Monarch mixers, Hyena) are
-the case of one row and a filter as long as the sequence.
+A plane (one channel of one sample) is copied between zeros first; then every tap is one scalar
+times vectors along x, for several rows or vectors at once. Long convolutions (Monarch mixers,
+Hyena) are the case of one row and a filter as long as the sequence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -26,8 +27,10 @@ from edgemoe.targets.spec import Isa
 MAX_TASKS = 64
 """Most tasks, each of which has room for a padded plane."""
 
-_SIZES = ("channels", "height", "width", "out_height", "out_width", "taps_y", "taps_x", "step_y",
-          "step_x", "apart_y", "apart_x", "top", "left", "padded", "plane", "planes", "tasks")  # fmt: skip
+_SIZES = (
+    "channels", "height", "width", "out_height", "out_width", "taps_y", "taps_x", "step_y", "step_x",
+    "apart_y", "apart_x", "top", "left", "padded", "plane", "planes", "tasks",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,9 @@ class DepthwiseConv:
                 with T.serial(0, size["height"]) as y:
                     from_row = tiles.local((number * size["height"] + y) * size["width"])
                     to_row = tiles.local(inside + y * size["padded"])
+                    copy = _copier(buffers["x"], from_row, buffers["scratch"], to_row)
                     # Planes are small: a loop takes less time than a call of memcpy per row.
-                    tiles.for_columns(
-                        size["width"], isa.lanes,
-                        lambda j, n, a=to_row, b=from_row: tiles.store(
-                            buffers["scratch"], a + j, tiles.load(buffers["x"], b + j, n), n
-                        ),
-                    )  # fmt: skip
+                    tiles.for_columns(size["width"], isa.lanes, copy)
                 taps = size["taps_y"] * size["taps_x"]
                 first_value = [buffers["bias"][channel]] if self.bias else []
                 tiles.call(
@@ -108,9 +107,8 @@ class DepthwiseConv:
                     with T.serial(0, tiles.row_blocks(rest, isa.lanes)) as j:
                         at = tirx.min(done + j * isa.lanes, width - isa.lanes)
                         strip(tiles.local(at), 1, isa.lanes)
-                with T.If(width < isa.lanes), T.Then():
-                    with T.serial(0, width) as j:
-                        strip(tiles.local(j), 1, 1)
+                with T.If(width < isa.lanes), T.Then(), T.serial(0, width) as j:
+                    strip(tiles.local(j), 1, 1)
 
             tiles.for_row_blocks(self.rows, numbers[-2], numbers[-1], rows)
         return builder.get()
@@ -151,6 +149,12 @@ class DepthwiseConv:
             for j in range(vectors):
                 to = (row + i) * size["out_width"] + column + j * lanes
                 tiles.store(out, to, acc[places[i][j]], lanes)
+
+
+def _copier(
+    source: tirx.Var, start: Expr, target: tirx.Var, to: Expr
+) -> Callable[[Expr, int], None]:
+    return lambda j, lanes: tiles.store(target, to + j, tiles.load(source, start + j, lanes), lanes)
 
 
 def _zero(buffer: tirx.Var, start: Expr, count: Expr) -> None:

@@ -139,10 +139,14 @@ def lower(site: Site) -> None:
     rank = len(shape)
     over_tokens = graph_facts.axis_of(softmax, -1, rank) == rank - 2
     matrices, (tokens, channels) = size_of(shape[:-2]), shape[-2:]
-    operators = [n.op_type for n in site.function]
-    spec = SoftmaxGate(over_tokens, "Mul" in operators, "Add" in operators)
-    inputs = [v for v in site.node.inputs if v is not None]
-    z, *others = site.pointers(inputs)
+    value, joined = softmax.outputs[0], {}
+    for node in site.function:
+        if node.op_type in ("Mul", "Add"):
+            joined[node.op_type] = graph_facts.other_input(node, value)
+            value = node.outputs[0]
+    spec = SoftmaxGate(over_tokens, "Mul" in joined, "Add" in joined)
+    inputs = [softmax.inputs[0], *joined.values()]
+    z, *others = site.pointers([v for v in inputs if v is not None])
     (out,) = site.outputs
     # Exponentials are kept in the result until the residual is read: `z` alone may give way.
     site.program.step(

@@ -109,8 +109,8 @@ class TokenMix:
                         }  # fmt: skip
                         places = {"weights": row * depth, "x": x_start + column, "out": full}
                         mix_tile.call(
-                            tile, buffers, places, addends, index, [depth, depth, channels, channels],
-                            height,
+                            tile, buffers, places, addends, index,
+                            [depth, depth, channels, channels], height,
                         )  # fmt: skip
 
                     tiles.for_row_blocks(mix_tile.height_of(isa), first, last, block)
