@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
-import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts
@@ -19,6 +19,13 @@ LEAST_ROWS = 16
 
 WEIGHT_BYTES = 1 << 20
 """Weights of one region: they are read again for every block, so they must stay in a cache."""
+
+
+MOST_BYTES = 1 << 28
+"""Places in a batch are 32-bit numbers of bytes."""
+
+BLOCK_BYTES = 1 << 18
+"""Larger matrices would not stay in a cache from one step to the next."""
 
 
 @graph_pass(phase="fuse", after=("fuse_linear", "fuse_softmax_gate"))
@@ -83,7 +90,9 @@ def _lead(node: ir.Node) -> tuple[int, ...] | None:
     if shape is None or len(shape) < 3 or node.outputs[0].dtype != ir.DataType.FLOAT:
         return None
     lead = shape[:-2]
-    if int(np.prod(lead)) < LEAST_BLOCKS or shape[-2] < LEAST_ROWS:
+    if math.prod(lead) < LEAST_BLOCKS or shape[-2] < LEAST_ROWS:
+        return None
+    if 4 * shape[-2] * shape[-1] > BLOCK_BYTES or 4 * math.prod(shape) > MOST_BYTES:
         return None
     rank = len(shape)
     for value in node.inputs:

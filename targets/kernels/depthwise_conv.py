@@ -28,8 +28,8 @@ MAX_TASKS = 64
 """Most tasks, each of which has room for a padded plane."""
 
 _SIZES = (
-    "channels", "height", "width", "out_height", "out_width", "taps_y", "taps_x", "step_y", "step_x",
-    "apart_y", "apart_x", "top", "left", "padded", "plane", "planes", "tasks",
+    "channels", "height", "width", "out_height", "out_width", "taps_y", "taps_x",
+    "step_y", "step_x", "apart_y", "apart_x", "top", "left", "padded", "plane", "planes", "tasks",
 )  # fmt: skip
 
 
@@ -102,12 +102,12 @@ class DepthwiseConv:
                     strip(tiles.local(j * wide), self.vectors, isa.lanes)
                 done = tiles.local(tirx.truncdiv(width, wide) * wide)
                 rest = tiles.local(width - done)
-                with T.If(width >= isa.lanes), T.Then():
-                    # The last vector reaches back over columns that are stored already.
-                    with T.serial(0, tiles.row_blocks(rest, isa.lanes)) as j:
-                        at = tirx.min(done + j * isa.lanes, width - isa.lanes)
-                        strip(tiles.local(at), 1, isa.lanes)
-                with T.If(width < isa.lanes), T.Then(), T.serial(0, width) as j:
+                whole = tiles.local(tirx.Select(width >= isa.lanes, rest, tirx.const(0, "int32")))
+                # The last vector reaches back over columns that are stored already.
+                with T.serial(0, tiles.row_blocks(whole, isa.lanes)) as j:
+                    at = tirx.min(done + j * isa.lanes, width - isa.lanes)
+                    strip(tiles.local(at), 1, isa.lanes)
+                with T.serial(0, rest - whole) as j:
                     strip(tiles.local(j), 1, 1)
 
             tiles.for_row_blocks(self.rows, numbers[-2], numbers[-1], rows)
