@@ -2,9 +2,9 @@
 
 out[m, n] = epilogue(sum_k a[m, k] * w[n, k], operands at (m, n))
 
-The right multiplication that belongs to `token_mix`, with the same register tile: sums begin at
-what is added to them. While a panel of weights is used, the
-next one is fetched, a line now and then: fetched at once it would hold up the first rows.
+The right multiplication that belongs to `token_mix`, with the same register tile. While a panel of
+weights is used, the next one is fetched, a line now and then: fetched at once it would hold up the
+first rows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The register tile of the mixing products: sums begin at their addends and are stored as they are.
+"""The register tile of the mixing products: addends are joined to the sums in registers.
 
 Unlike `tile.accumulate` there is no array of sums between the loop and the epilogue: what is added
-to a product (a bias, a residual) is where its sums begin, so that a plain product needs no second
-function. With the short depths of mixers the epilogue would take a third of the time.
+to a product (a bias, a residual) is added when the sums are stored, so that a plain product needs
+no second function. With the short depths of mixers the epilogue would take a third of the time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def function(
 ) -> tirx.PrimFunc:
     """The tile as a C function (a, b, out, addends..., depth, strides of a, b, out, 0, rows).
 
-    out[i, :] = sum of the addends at (i, :) + sum over k of a[i, k] * b[k, :], k ascending, for
+    out[i, :] = sum over k of a[i, k] * b[k, :], k ascending, + the addends at (i, :), for
     `width_of(isa)` columns. All pointers are those of the tile's
     first element. It is a function because LLVM would otherwise keep what the loops around it need
     in the registers that the addresses of the rows should have. With `packed`, b is in panels of
@@ -79,17 +79,9 @@ def _tile(
     places: list[Expr | int] = [j * lanes for j in range(vectors)]
     if step:
         places = [place // LINE * (depth * LINE) + place % LINE for place in places]
-    for i in range(rows):
-        for j in range(vectors):
-            index: dict[str, Expr] = {
-                "full": i * out_stride + j * lanes, "column": tirx.const(j * lanes, "int32"),
-                "row": tirx.const(i, "int32"), "scalar": tirx.const(0, "int32"),
-            }  # fmt: skip
-            total = tiles.splat(tirx.const(0.0, "float32"), lanes)
-            for n, o in enumerate(addends):
-                value = tiles.operand(buffers[f"addend{n}"], o.indexing, index, lanes)
-                total = value if n == 0 else total + value
-            T.buffer_store(acc, total, [T.ramp(i * width + j * lanes, 1, lanes)])
+    zero = tiles.splat(tirx.const(0.0, "float32"), lanes)
+    for place in range(0, rows * width, lanes):
+        T.buffer_store(acc, zero, [T.ramp(place, 1, lanes)])
     with T.serial(0, depth) as k:
         start = k * b_stride
         row = [T.bind(tiles.load_weights(b, start + place, lanes, dtype)) for place in places]
@@ -102,8 +94,14 @@ def _tile(
                 T.buffer_store(acc, acc[at] + value * row[j], [at])
     for i in range(rows):
         for j in range(vectors):
-            at = T.ramp(i * width + j * lanes, 1, lanes)
-            tiles.store(out, i * out_stride + j * lanes, acc[at], lanes)
+            index: dict[str, Expr] = {
+                "full": i * out_stride + j * lanes, "column": tirx.const(j * lanes, "int32"),
+                "row": tirx.const(i, "int32"), "scalar": tirx.const(0, "int32"),
+            }  # fmt: skip
+            total: Expr = acc[T.ramp(i * width + j * lanes, 1, lanes)]
+            for n, o in enumerate(addends):
+                total = total + tiles.operand(buffers[f"addend{n}"], o.indexing, index, lanes)
+            tiles.store(out, i * out_stride + j * lanes, total, lanes)
 
 
 def tiles_dtype(dtype: str) -> str:
