@@ -21,9 +21,10 @@ from edgemoe import graph_facts
 from edgemoe.plan import Pointer, WeightSection
 from edgemoe.targets.kernels import mix_tile
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.channel_mix import pack
+from edgemoe.targets.kernels.panels import pack_lines
 from edgemoe.targets.site import Site, reader, size_of
 from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import F32
 
 ROW_BLOCK = 96
 """Rows of one task."""
@@ -173,7 +174,9 @@ def lower(site: Site) -> None:
     read = reader(weight)
 
     def packed() -> np.ndarray:
-        return np.concatenate([pack(matrix) for matrix in read().transpose(form.order)])
+        return np.concatenate(
+            [pack_lines(matrix.T, F32) for matrix in read().transpose(form.order)]
+        )
 
     nbytes = 4 * form.parts * form.depth * form.columns
     section = WeightSection(str(weight.name), 0, nbytes, "linear", None, "float32")

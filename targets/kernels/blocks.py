@@ -22,7 +22,7 @@ from edgemoe import graph_facts
 from edgemoe.plan import Pointer, Variant
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.one_block import one_block
-from edgemoe.targets.program import Program
+from edgemoe.targets.program import Program, uses_dot
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -46,6 +46,7 @@ class Call:
     kernel: str
     arguments: tuple[Place | int, ...]
     tasks: int
+    uses_dot: bool
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Blocks:
     calls: tuple[Call, ...]
     pointers: int
     scratch_bytes: int
+
+    @property
+    def uses_dot(self) -> bool:
+        """Tell whether one of the steps multiplies int8."""
+        return any(call.uses_dot for call in self.calls)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -89,7 +95,7 @@ class Blocks:
                         arguments.append(T.address_of(buffers[names[argument.pointer]][at]))
                     T.evaluate(
                         T.call_extern(
-                            "void", isa.symbol(call.kernel), *arguments,
+                            "void", isa.symbol_of(call.kernel, call.uses_dot), *arguments,
                             tirx.const(0, "int32"), tirx.const(call.tasks, "int32"),
                         )
                     )  # fmt: skip
@@ -115,17 +121,21 @@ def lower(site: Site) -> None:
     lead = len(shape) - 2
     blocks = size_of(shape[:lead])
     single = one_block(site.node, site.function, site.functions, lead)
-    inner = Program(program.kernels, program.weights, program.weight_dtype)
+    inner = Program(program.kernels, program.weights, program.format)
     lower_program(single, inner)
     variant = inner.finish(None)
     tasks = min(blocks, MAX_TASKS)
     scratch_bytes = max(64, -(-variant.arena_bytes // 64) * 64)
     scratch = program.buffer(f"{site.node.name}.scratch", "int8", (tasks * scratch_bytes,))
     found = _Arguments(variant, [scratch], site)
+    dots = {name for spec, name in program.kernels.names.items() if uses_dot(spec)}
     calls = tuple(
-        Call(step.kernel, tuple(found.place(a) for a in step.arguments), step.tasks)
+        Call(
+            step.kernel, tuple(found.place(a) for a in step.arguments), step.tasks,
+            step.kernel in dots,
+        )
         for step in variant.steps
-    )
+    )  # fmt: skip
     spec = Blocks(calls, len(found.pointers), scratch_bytes)
     names = list(dict.fromkeys(step.label.split(" ")[0] for step in variant.steps))
     program.step(

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.plan import DTYPE_BYTES, Pointer, WeightSection
+from edgemoe.plan import Pointer, WeightSection
 from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels import mix_tile
+from edgemoe.targets.kernels import linear, mix_tile
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
-from edgemoe.targets.kernels.linear import C_POINTER, to_bfloat16
+from edgemoe.targets.kernels.panels import pack_lines
+from edgemoe.targets.kernels.product import C_TYPES, STORED
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -37,7 +37,7 @@ class ChannelMix:
     """What distinguishes one kernel from another."""
 
     epilogue: ex.Node
-    weight_dtype: str = "float32"
+    kind: str = "float32"
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -47,7 +47,7 @@ class ChannelMix:
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (a, weights, out, operands..., rows, depth, columns)."""
-        weights = C_POINTER[self.weight_dtype]
+        weights = C_TYPES[STORED[self.kind]]
         return ("float*", weights, "float*", *["float*"] * len(self.operands), *["int32_t"] * 3)
 
     def tasks(self, rows: int, columns: int) -> int:
@@ -65,7 +65,7 @@ class ChannelMix:
         """The kernel for one instruction set."""
         tile, store = f"{name}_tile", f"{name}_store"
         addends, rest = mix_tile.split_addends(self.epilogue)
-        others = {tile: mix_tile.function(isa, addends, self.weight_dtype, packed=True)}
+        others = {tile: mix_tile.function(isa, addends, self.kind, packed=True)}
         if not isinstance(rest, ex.Port):
             others[store] = self._store(isa, rest)
         after = isa.symbol(store) if store in others else None
@@ -75,7 +75,7 @@ class ChannelMix:
         self, isa: Isa, addends: list[ex.Operand], tile: str, store: str | None
     ) -> tirx.PrimFunc:
         width, parts = mix_tile.width_of(isa), tiles.PANEL // mix_tile.width_of(isa)
-        stored = mix_tile.tiles_dtype(self.weight_dtype)
+        stored = STORED[self.kind]
         height = mix_tile.height_of(isa)
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = ["a", "weights", "out", *(f"operand{o.index}" for o in self.operands)]
@@ -90,7 +90,7 @@ class ChannelMix:
                 last = tiles.local(tirx.min(rows, first + each))
                 size = tiles.local(depth * tiles.PANEL)  # of a panel
                 # Bytes of the next panel per step, so that it is there when this one is done.
-                line = tiles.STORED_BYTES[self.weight_dtype] * width
+                line = tiles.STORED_BYTES[self.kind] * width
                 step = tiles.local(tirx.truncdiv(line * height, tirx.max(1, last - first)) + 1)
                 with T.serial(0, parts) as part:
                     column = tiles.local(panel * tiles.PANEL + part * width)
@@ -176,19 +176,24 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
 
 def lower(site: Site) -> None:
     """Append the product to the program."""
+    given = site.program.format
+    if given.is_integer:
+        linear.lower(site)
+        return
     assert site.function is not None
     body, epilogue = _parse(site.function)
     x, weight = site.node.inputs[:2]
     assert x is not None and weight is not None
     depth, columns = shape_of(weight)
     rows = size_of(shape_of(x)) // depth
-    dtype = site.program.weight_dtype
-    spec = ChannelMix(epilogue, dtype)
+    spec = ChannelMix(epilogue, given.kind)
     read = reader(weight)
-    nbytes = depth * columns * DTYPE_BYTES[dtype]
-    section = WeightSection(str(weight.name), 0, nbytes, "linear", None, dtype)
-    key = ("channel_mix", dtype, site.program.weights.digest(weight.const_value, read))
-    weights = site.program.packed(str(weight.name), key, [(section, lambda: pack(read(), dtype))])
+    nbytes = depth * columns * given.bits // 8
+    section = WeightSection(str(weight.name), 0, nbytes, "linear", None, given.stored)
+    key = ("channel_mix", given, site.program.weights.digest(weight.const_value, read))
+    weights = site.program.packed(
+        str(weight.name), key, [(section, lambda: pack_lines(read().T, given))]
+    )
     operands = site.operands(body)
     (out,) = site.outputs
     site.program.step(
@@ -199,13 +204,5 @@ def lower(site: Site) -> None:
         label=f"mix {rows}x{depth} channels -> {columns}{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes,
         nbytes=4 * rows * (depth + columns) + nbytes,
-        reason=f"constant weight from the right, {dtype}",
+        reason=f"constant weight from the right, {given}",
     )  # fmt: skip
-
-
-def pack(weights: np.ndarray, dtype: str = "float32") -> np.ndarray:
-    """[K, N] -> [N / LINE, K, LINE] in `dtype`; N is a multiple of LINE."""
-    depth, columns = weights.shape
-    panels = weights.reshape(depth, columns // mix_tile.LINE, mix_tile.LINE).transpose(1, 0, 2)
-    packed = np.ascontiguousarray(panels, np.float32)
-    return packed if dtype == "float32" else to_bfloat16(packed)

@@ -16,10 +16,9 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.panels import LINE as LINE
+from edgemoe.targets.kernels.tile import STORED
 from edgemoe.targets.spec import Isa
-
-LINE = 16
-"""Columns of a panel of packed weights: a cache line of float32, and a panel is one stream."""
 
 
 def width_of(isa: Isa) -> int:
@@ -46,7 +45,7 @@ def function(
     """
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         names = ["a", "b", "out", *(f"addend{i}" for i in range(len(addends)))]
-        types = dict.fromkeys(names, "float32") | {"b": tiles_dtype(dtype)}
+        types = dict.fromkeys(names, "float32") | {"b": STORED[dtype]}
         types |= {"ahead": "int8"} if packed else {}
         integers = ("depth", "a_stride", "b_stride", "out_stride", *(["step"] if packed else []))
         buffers, (depth, a_stride, b_stride, out_stride, *more, begin, end) = tiles.parameters(
@@ -102,11 +101,6 @@ def _tile(
             for n, o in enumerate(addends):
                 total = total + tiles.operand(buffers[f"addend{n}"], o.indexing, index, lanes)
             tiles.store(out, i * out_stride + j * lanes, total, lanes)
-
-
-def tiles_dtype(dtype: str) -> str:
-    """How packed weights of `dtype` lie in memory."""
-    return {"float32": "float32", "bfloat16": "uint16"}[dtype]
 
 
 def fetch(buffer: tirx.Var, place: Expr) -> None:

@@ -7,9 +7,11 @@ from math import erf
 import numpy as np
 import pytest
 
+from edgemoe.quantise import to_bfloat16
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.channel_mix import ChannelMix, pack
-from edgemoe.targets.kernels.linear import to_bfloat16
+from edgemoe.targets.kernels.channel_mix import ChannelMix
+from edgemoe.targets.kernels.panels import pack_lines
+from edgemoe.weight_format import BF16, F32
 
 BIAS = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
 RESIDUAL = ex.Apply("Add", (ex.Operand(1, "full"), BIAS))
@@ -32,6 +34,10 @@ def data(rows, depth, columns):
     a = chance.standard_normal((rows, depth)).astype(np.float32)
     w = (chance.standard_normal((depth, columns)) / np.sqrt(depth)).astype(np.float32)
     return a, w
+
+
+def pack(weights, given=F32):
+    return pack_lines(weights.T, given)
 
 
 def run(kernels, name, a, packed, out, *operands):
@@ -81,5 +87,5 @@ def test_bits_of_a_row_do_not_depend_on_the_others(kernels):
 def test_bfloat16_weights_multiply_exactly_what_was_stored(kernels, rms):
     a, w = data(9, 64, 64)
     stored = (to_bfloat16(w).astype(np.uint32) << 16).view(np.float32)
-    out = run(kernels, "half", a, pack(w, "bfloat16"), np.empty((9, 64), np.float32))
+    out = run(kernels, "half", a, pack(w, BF16), np.empty((9, 64), np.float32))
     assert rms(out, a.astype(np.float64) @ stored) < 1e-6

@@ -9,7 +9,9 @@ import pytest
 from scipy.special import erf
 
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.linear import Linear, pack
+from edgemoe.targets.kernels.linear import Linear
+from edgemoe.targets.kernels.panels import pack
+from edgemoe.weight_format import F32
 
 FUNCTIONS = {
     "Exp": (np.exp, -87.33, 88.37, 1),
@@ -37,7 +39,7 @@ def apply(kernels, name, x):
     """f(x) through a product with the 1x1 identity: one row per value."""
     out = np.empty_like(x)
     spec = Linear(ex.Port())
-    one = pack(np.ones((1, 1), np.float32))
+    one = pack(np.ones((1, 1), np.float32), F32)
     kernels[name.lower()](x, one, out, len(x), 1, 1, 0, spec.tasks(len(x), 1))
     return out
 
