@@ -80,7 +80,7 @@ def test_vectors_and_scalars_give_the_same_bits(build):
     call = build({"row": spec})["row"]
     out = np.empty((1, 33), np.float32)
     for value in (-3.7, 0.1, 12.25):
-        weights = pack(np.full((33, 1), value, np.float32))
+        weights = pack(np.full((33, 1), value, np.float32), F32)
         call(np.ones((1, 1), np.float32), weights, out, 1, 1, 33, 0, spec.tasks(1, 33))
         assert len(set(out[0])) == 1
 
