@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.conductor import Result
 
-WORST_ERROR = 1.5
+WORST_ERROR = 1.1
 """A peer whose error is more than this many times ours is shown, and does not count."""
 
 ROUNDING = 1e-5

@@ -10,7 +10,7 @@ from edgemoe.graph_pass import PassContext, graph_pass
 from edgemoe.outline import free_name, outline
 
 
-@graph_pass(phase="fuse", after=("fuse_token_mix",))
+@graph_pass(phase="fuse", after=("fuse_channel_mix",))
 def fuse_linear(model: ir.Model, context: PassContext) -> int:
     """Outline MatMul or Gemm with a constant weight, and its epilogue, as `Linear_N`.
 

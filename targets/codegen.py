@@ -57,8 +57,9 @@ def compile_kernels(kernels: Mapping[str, Built], isa: Isa, folder: Path) -> lis
     """Write object files with one C function `name__isa` per kernel; returns their paths."""
     main = {name: built.main for name, built in kernels.items()}
     stores = {name: f for built in kernels.values() for name, f in built.stores.items()}
+    tiles = {name: f for built in kernels.values() for name, f in built.tiles.items()}
     paths = []
-    for part, functions in (("kernels", main), ("stores", stores)):
+    for part, functions in (("kernels", main), ("tiles", tiles), ("stores", stores)):
         if functions:
             paths.append(folder / f"{part}_{isa.name}.o")
             compile_functions(functions, isa, paths[-1])

@@ -102,6 +102,7 @@ def _lower(model: ir.Model, program: Program) -> None:
                     operation.node, function_of(model, operation.node), program,
                     dict(zip(values, inputs, strict=True)),
                     tuple(buffers.of(number) for number in operation.outputs),
+                    model.functions,
                 )
             )  # fmt: skip
         else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ class Site:
     """A node that a kernel computes.
 
     `function` is the region function that the node calls, None for a standard operator. `buffers`
-    are the program's buffers of the inputs that are no constants.
+    are the program's buffers of the inputs that are no constants, `functions` those of the model.
     """
 
     node: ir.Node
@@ -32,6 +32,7 @@ class Site:
     program: Program
     buffers: dict[ir.Value, int]
     outputs: tuple[int, ...]
+    functions: Mapping[tuple[str, str, str], ir.Function] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:

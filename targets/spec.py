@@ -35,6 +35,10 @@ class Isa:
         """Name of `kernel` in the object file of this instruction set."""
         return kernel_symbol(kernel, self.name)
 
+    def symbol_of(self, kernel: str, uses_dot: bool) -> str:
+        """Name of `kernel` in the objects where this instruction set finds it."""
+        return kernel_symbol(kernel, self.name if uses_dot or not self.base else self.base)
+
 
 def isa_identifier(isa: str) -> str:
     """Return the C identifier of an instruction set: `x86-64-v3` -> `x86_64_v3`."""

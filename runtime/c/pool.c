@@ -1,10 +1,12 @@
 /* pool.c - a small fork-join thread pool.
  *
- * One atomic `ticket` holds (job number << 32 | next task). A worker claims a range by a
- * compare-and-swap of the whole ticket, so a worker that wakes up late finds another job number or
- * no tasks left and goes back to waiting: the caller never waits for a thread that did not claim
- * anything. Workers spin for some microseconds, then sleep; on fewer CPUs than threads they do
- * not spin at all.
+ * Threads take ever smaller ranges of the tasks that are left (guided self-scheduling,
+ * Polychronopoulos and Kuck, 1987): few claims at first, and a thread that is held up near the end
+ * keeps no more than a task back. One atomic `ticket` holds (job number << 32 | next task). A worker
+ * claims a range by a compare-and-swap of the whole ticket, so a worker that wakes up late finds
+ * another job number or no tasks left and goes back to waiting: the caller never waits for a thread
+ * that did not claim anything. Workers spin for some microseconds, then sleep; on fewer CPUs than
+ * threads they do not spin at all.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -15,7 +17,7 @@
 #include <time.h>
 
 #define SPIN_NANOSECONDS 50000
-#define CHUNKS_PER_THREAD 4
+#define SHARES 3 /* a claim is one of so many shares per thread of what is left */
 #define CLOSED 0x7fffffffu /* a ticket without tasks */
 
 struct em_pool {
@@ -23,7 +25,6 @@ struct em_pool {
     em_task_fn fn;
     const void *context;
     int32_t tasks;
-    int32_t chunk;
     int32_t completed;
     int32_t sleepers;
     int32_t caller_waits;
@@ -65,13 +66,14 @@ static void work(em_pool *pool, uint64_t ticket)
     const em_task_fn fn = __atomic_load_n(&pool->fn, __ATOMIC_ACQUIRE);
     const void *context = __atomic_load_n(&pool->context, __ATOMIC_ACQUIRE);
     const int32_t tasks = __atomic_load_n(&pool->tasks, __ATOMIC_ACQUIRE);
-    const int32_t chunk = __atomic_load_n(&pool->chunk, __ATOMIC_ACQUIRE);
+    const int32_t shares = (pool->workers + 1) * SHARES;
     for (;;) {
         const uint32_t next = (uint32_t)ticket;
         if (job_of(ticket) != job || next == CLOSED || (int32_t)next >= tasks)
             return;
         const int32_t begin = (int32_t)next;
-        const int32_t end = tasks - begin < chunk ? tasks : begin + chunk;
+        const int32_t share = (tasks - begin) / shares;
+        const int32_t end = begin + (share > 0 ? share : 1);
         const uint64_t after = ((uint64_t)job << 32) | (uint32_t)end;
         if (!__atomic_compare_exchange_n(&pool->ticket, &ticket, after, 0, __ATOMIC_SEQ_CST,
                                          __ATOMIC_SEQ_CST))
@@ -158,7 +160,6 @@ void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t task
         fn(context, 0, tasks);
         return;
     }
-    const int32_t chunk = tasks / ((pool->workers + 1) * CHUNKS_PER_THREAD);
     const uint64_t old = __atomic_load_n(&pool->ticket, __ATOMIC_RELAXED);
     /* Never 0: that is what a new worker has seen. */
     const uint32_t job = job_of(old) == UINT32_MAX ? 1 : job_of(old) + 1;
@@ -166,7 +167,6 @@ void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t task
     __atomic_store_n(&pool->fn, fn, __ATOMIC_RELEASE);
     __atomic_store_n(&pool->context, context, __ATOMIC_RELEASE);
     __atomic_store_n(&pool->tasks, tasks, __ATOMIC_RELEASE);
-    __atomic_store_n(&pool->chunk, chunk > 0 ? chunk : 1, __ATOMIC_RELEASE);
     __atomic_store_n(&pool->completed, 0, __ATOMIC_RELEASE);
     const uint64_t open = (uint64_t)job << 32;
     __atomic_store_n(&pool->ticket, open, __ATOMIC_SEQ_CST);

@@ -15,7 +15,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer_tile import groups_of, words_of
+from edgemoe.targets.kernels.integer_tile import Fetching, groups_of, words_of
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
 from edgemoe.targets.kernels.vector_math import register, typed
@@ -34,13 +34,18 @@ class DequantisedProduct:
         """The rows and the weights."""
         return {"a": "float32", "weights": "int32"}
 
+    def panel_elements(self, depth: Expr) -> Expr:
+        """See `Product`."""
+        words = words_of(depth, self.given) * PANEL + scale_words(self.given)
+        return groups_of(depth, self.given) * words
+
     def tallest(self, isa: Isa) -> int:
         """See `Product`."""
         return tiles.tallest_tile(isa)
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
-        panel: Expr,
+        panel: Expr, fetching: Fetching,
     ) -> Expr:  # fmt: skip
         """See `Product`."""
         given, lanes = self.given, isa.lanes
@@ -48,6 +53,7 @@ class DequantisedProduct:
         words = tiles.local(words_of(depth, given))
         block = tiles.local(words * PANEL + scale_words(given))
         panel_start = tiles.local(panel * groups * block)
+        fetch = fetching(panel_start, tiles.local(groups * block))
         starts = [tiles.local(row * depth) for row in rows]
         values = T.alloc_buffer((len(rows) * PANEL,), "float32")
         width = tiles.tile_width(isa, len(rows))
@@ -72,7 +78,7 @@ class DequantisedProduct:
                 self._group(
                     lanes, buffers, [tiles.local(s + g * inputs) for s in starts], start + first,
                     tiles.local(tirx.min(depth - g * inputs, inputs)), sums, width,
-                    [zero for _, zero in scales], first == 0,
+                    [zero for _, zero in scales], fetch if first == 0 else None,
                 )  # fmt: skip
                 for _, at, cell, j in places:
                     part = sums[T.ramp(cell, 1, lanes)] * scales[j // lanes][0]
@@ -81,15 +87,18 @@ class DequantisedProduct:
 
     def _group(
         self, lanes: int, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], start: Expr,
-        inputs: Expr, sums: tirx.Var, width: int, zeros: Sequence[Expr | None], prefetch: bool,
+        inputs: Expr, sums: tirx.Var, width: int, zeros: Sequence[Expr | None],
+        fetch: tiles.Fetch | None,
     ) -> None:  # fmt: skip
         """Add the products of one group; the inputs beyond its end have no row to read."""
         each = inputs_per_word(self.given)
 
         def word(number: Expr, count: int | None) -> None:
             at = tiles.local(start + number * PANEL)
-            if prefetch:
-                tiles.fetch_ahead(buffers["weights"], at, tiles.PREFETCH, 4)
+            if fetch is not None:
+                near = at + tiles.PREFETCH // 4
+                fetch.line(near)
+                fetch.line(near + tiles.CACHE_LINE // 4)
             raw = [
                 register(tiles.load(buffers["weights"], at + j, lanes))
                 for j in range(0, width, lanes)

@@ -75,12 +75,23 @@ class Experts:
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
-        store = f"{name}_store"
-        return tiles.Built(self._main(isa, isa.symbol(store)), {store: self._store(isa)})
+        tile, store = f"{name}_tile", f"{name}_store"
+        return tiles.Built(
+            self._main(isa, isa.symbol(tile)), {store: self._store(isa)},
+            {tile: self._tile(isa, isa.symbol(store))},
+        )  # fmt: skip
 
-    def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
+    @property
+    def _stored_to(self) -> dict[str, str]:
+        """Pointers that the epilogue needs."""
+        operands = {f"operand{o.index}": "float32" for o in self.operands}
+        return {"out": "float32", "order": "int32", **operands}
+
+    def _main(self, isa: Isa, tile: str) -> tirx.PrimFunc:
+        """The loops over tasks, experts and tiles."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             product = product_of(self.given)
+            of_tile = {**product.pointers, **self._stored_to}
             names = {
                 **product.pointers, "out": "float32",
                 "order": "int32", "offsets": "int32", "active": "int32",
@@ -90,31 +101,19 @@ class Experts:
                 names, ("depth", "columns", "panels", "chosen", "tokens")
             )
             depth, columns, panels, chosen, tokens, begin, end = numbers
-            order, offsets, active = buffers["order"], buffers["offsets"], buffers["active"]
+            offsets, active = buffers["offsets"], buffers["active"]
 
-            def source_of(row: Expr) -> Expr:
-                if self.source == "sorted":
-                    return row
-                slot = order[row]
-                return tirx.truncdiv(slot, chosen) if self.source == "token" else slot
-
-            def one_expert(expert: Expr, panel: Expr) -> None:
+            def one_expert(expert: Expr, panel: Expr, following: Expr) -> None:
                 first = tiles.local(offsets[expert])
                 last = tiles.local(offsets[expert + 1])
-                number = tiles.local(expert * panels + panel)
-
-                def block(row: Expr, height: int) -> None:
-                    rows = [tiles.local(source_of(row + i)) for i in range(height)]
-                    values = product.emit(isa, buffers, rows, depth, number)
-                    addresses = [
-                        T.address_of(buffers[n][0])
-                        for n in ("out", "order", *(f"operand{o.index}" for o in self.operands))
-                    ]
-                    tiles.call(
-                        store, values, *addresses, row, panel, columns, expert, chosen, 0, height
-                    )
-
-                tiles.for_row_blocks(product.tallest(isa), first, last, block)
+                addresses = [T.address_of(buffers[n][0]) for n in of_tile]
+                tiles.for_tiles(
+                    product.tallest(isa), first, last,
+                    lambda row, height: tiles.call(
+                        tile, *addresses, row, first, last, expert, panel, panels, following,
+                        depth, columns, chosen, 0, height,
+                    ),
+                )  # fmt: skip
 
             with T.serial(begin, end) as task:
                 if self.result == "accumulate":
@@ -133,12 +132,58 @@ class Experts:
                             ),
                         )  # fmt: skip
                     with T.serial(0, active[0]) as i:
-                        one_expert(tiles.local(active[i + 1]), task)
+                        # Behind the last expert comes the first one with the next panel.
+                        more = i + 1 < active[0]
+                        after = tiles.local(active[tirx.Select(more, i + 2, tirx.const(1))])
+                        panel = tirx.Select(more, task, tirx.min(task + 1, panels - 1))
+                        following = tiles.local(after * panels + panel)
+                        one_expert(tiles.local(active[i + 1]), task, following)
                 else:
+                    after = tiles.local(tirx.min(task + 1, active[0] * panels - 1))
+                    following = active[tirx.truncdiv(after, panels) + 1] * panels
                     one_expert(
                         tiles.local(active[tirx.truncdiv(task, panels) + 1]),
                         tiles.local(tirx.truncmod(task, panels)),
+                        tiles.local(following + tirx.truncmod(after, panels)),
                     )
+        return builder.get()
+
+    def _tile(self, isa: Isa, store: str) -> tirx.PrimFunc:
+        """Sorted rows row..row+end of one panel of one expert; `following` is read after it."""
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            product = product_of(self.given)
+            buffers, numbers = tiles.parameters(
+                {**product.pointers, **self._stored_to},
+                ("row", "first", "last", "expert", "panel", "panels", "following", "depth",
+                 "columns", "chosen"),
+            )  # fmt: skip
+            row, first, last, expert, panel, panels, following = numbers[:7]
+            depth, columns, chosen, _, height = numbers[7:]
+            tallest = product.tallest(isa)
+            itemsize = tiles.ITEMSIZE[product.pointers["weights"]]
+
+            def source_of(row: Expr) -> Expr:
+                if self.source == "sorted":
+                    return row
+                slot = buffers["order"][row]
+                return tirx.truncdiv(slot, chosen) if self.source == "token" else slot
+
+            def fetching(start: Expr, size: Expr) -> tiles.Fetch:
+                return tiles.fetch_for(
+                    buffers["weights"], itemsize, tallest, (row, first, last), start,
+                    following * size, size,
+                )  # fmt: skip
+
+            def tile(height: int) -> None:
+                rows = [tiles.local(source_of(row + i)) for i in range(height)]
+                number = tiles.local(expert * panels + panel)
+                values = product.emit(isa, buffers, rows, depth, number, fetching)
+                addresses = [T.address_of(buffers[n][0]) for n in self._stored_to]
+                tiles.call(
+                    store, values, *addresses, row, panel, columns, expert, chosen, 0, height
+                )
+
+            tiles.by_height(tallest, height, tile)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:

@@ -8,7 +8,7 @@ The inner sum is exact. `quantise_rows` makes a, row_scale and row_sum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tvm import tirx
 from tvm.ir import Expr
@@ -21,6 +21,9 @@ from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
+
+Fetching = Callable[[Expr, Expr], tiles.Fetch]
+"""Makes the `Fetch` of a tile from the start and the size of its panel."""
 
 
 def groups_of(depth: Expr, given: WeightFormat) -> Expr:
@@ -39,7 +42,7 @@ class Tile:
 
     def __init__(
         self, given: WeightFormat, dot: Dot, isa: Isa, buffers: Mapping[str, tirx.Var],
-        rows: Sequence[Expr], depth: Expr, panel: Expr,
+        rows: Sequence[Expr], depth: Expr, panel: Expr, following: Fetching,
     ) -> None:  # fmt: skip
         self.given, self.dot, self.isa, self.buffers = given, dot, isa, buffers
         self.lanes, self.rows = isa.lanes, rows
@@ -49,6 +52,7 @@ class Tile:
         self.words = tiles.local(words_of(depth, given))
         self.block = tiles.local(self.words * PANEL + scale_words(given))
         self.start = tiles.local(panel * self.groups * self.block)
+        self.fetch = following(self.start, tiles.local(self.groups * self.block))
         row_words = tiles.local(self.groups * self.words * (self.parts * self.copies))
         self.row_starts = [tiles.local(row * row_words) for row in rows]
         self.facts = [tiles.local(row * self.groups) for row in rows]
@@ -81,7 +85,14 @@ class Tile:
         start = tiles.local(self.start + g * self.block)
         rows = [tiles.local(at + g * self.words * (self.parts * self.copies))
                 for at in self.row_starts]  # fmt: skip
-        sums = self._sums(start + first, rows, prefetch=first == 0)
+        # Both passes of a tile that takes half panels read the same lines: one fetch is enough.
+        ahead = None
+        if first == 0:
+            far = tirx.Select(
+                tirx.EQ(self.fetch.alone, 1), g * self.block, g * self.words * self.fetch.step * 2
+            )
+            ahead = tiles.local(self.fetch.start + far)
+        sums = self._sums(start + first, rows, ahead)
         scales_at = tiles.local(start + self.words * PANEL)
         scales = [
             load_scale(
@@ -114,7 +125,15 @@ class Tile:
     def _splat(self, value: Expr) -> Expr:
         return tirx.Broadcast(value, self.lanes)
 
-    def _sums(self, start: Expr, rows: Sequence[Expr], prefetch: bool) -> list[Expr]:
+    def _fetch(self, ahead: Expr | None, word: Expr) -> None:
+        """Emit the prefetches of the two cache lines of a row of words."""
+        if ahead is None:
+            return
+        at = tiles.local(ahead + word * (self.fetch.step * 2))
+        self.fetch.line(at)
+        self.fetch.line(at + tiles.CACHE_LINE // 4)
+
+    def _sums(self, start: Expr, rows: Sequence[Expr], ahead: Expr | None) -> list[Expr]:
         """int32 sums of one group, a vector per cell."""
         dtype, each = self.dot.sums(self.given)
         limit = self.dot.steps(self.given)
@@ -123,7 +142,7 @@ class Tile:
         def sums_over(first: Expr, count: Expr) -> list[Expr]:
             totals = self._zeros(dtype, each)
             with T.serial(0, count) as word:
-                self._word(totals, each, start, rows, first + word, prefetch)
+                self._word(totals, each, start, rows, first + word, ahead)
             return [self.dot.widened(totals[T.ramp(n * each, 1, each)], self.given) for n in cells]
 
         if limit is None:
@@ -150,13 +169,12 @@ class Tile:
 
     def _word(
         self, totals: tirx.Var, each: int, start: Expr, rows: Sequence[Expr], word: Expr,
-        prefetch: bool,
+        ahead: Expr | None,
     ) -> None:  # fmt: skip
         """Add the products of one row of words."""
         at = tiles.local(start + word * PANEL)
         weights = self.buffers["weights"]
-        if prefetch:
-            tiles.fetch_ahead(weights, at, tiles.PREFETCH, 4)
+        self._fetch(ahead, word)
         raw = [
             register(tiles.load(weights, at + j * self.lanes, self.lanes))
             for j in range(self.vectors)

@@ -57,14 +57,21 @@ class Linear:
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
-        store = f"{name}_store"
-        return tiles.Built(self._main(isa, isa.symbol(store)), {store: self._store(isa)})
+        tile, store = f"{name}_tile", f"{name}_store"
+        return tiles.Built(
+            self._main(isa, isa.symbol(tile)), {store: self._store(isa)},
+            {tile: self._tile(isa, isa.symbol(store))},
+        )  # fmt: skip
 
-    def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
+    @property
+    def _pointers(self) -> dict[str, str]:
+        operands = {f"operand{o.index}": "float32" for o in self.operands}
+        return {**product_of(self.given).pointers, "out": "float32", **operands}
+
+    def _main(self, isa: Isa, tile: str) -> tirx.PrimFunc:
+        """The loops over tasks and tiles."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            product = product_of(self.given)
-            names = {**product.pointers, "out": "float32"}
-            names.update({f"operand{o.index}": "float32" for o in self.operands})
+            names = self._pointers
             buffers, (rows, depth, columns, begin, end) = tiles.parameters(
                 names, ("rows", "depth", "columns")
             )
@@ -74,17 +81,41 @@ class Linear:
                 panel = tiles.local(tirx.truncdiv(task, blocks))
                 first = tiles.local(tirx.min(rows, tirx.truncmod(task, blocks) * each))
                 last = tiles.local(tirx.min(rows, first + each))
+                addresses = [T.address_of(buffers[n][0]) for n in names]
+                tiles.for_tiles(
+                    product_of(self.given).tallest(isa), first, last,
+                    lambda row, height: tiles.call(
+                        tile, *addresses, row, first, last, panel, depth, columns, 0, height
+                    ),
+                )  # fmt: skip
+        return builder.get()
 
-                def block(row: Expr, height: int) -> None:
-                    rows_of_tile = [tiles.local(row + i) for i in range(height)]
-                    values = product.emit(isa, buffers, rows_of_tile, depth, panel)
-                    operands = [
-                        T.address_of(buffers[f"operand{o.index}"][0]) for o in self.operands
-                    ]
-                    out = T.address_of(buffers["out"][0])
-                    tiles.call(store, values, out, *operands, row, panel, columns, 0, height)
+    def _tile(self, isa: Isa, store: str) -> tirx.PrimFunc:
+        """Rows row..row+end of panel number `panel`."""
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            product = product_of(self.given)
+            names = self._pointers
+            buffers, (row, first, last, panel, depth, columns, _, height) = tiles.parameters(
+                names, ("row", "first", "last", "panel", "depth", "columns")
+            )
+            tallest = product.tallest(isa)
+            itemsize = tiles.ITEMSIZE[product.pointers["weights"]]
 
-                tiles.for_row_blocks(product.tallest(isa), first, last, block)
+            def fetching(start: Expr, size: Expr) -> tiles.Fetch:
+                return tiles.fetch_for(
+                    buffers["weights"], itemsize, tallest, (row, first, last), start, start + size,
+                    size,
+                )  # fmt: skip
+
+            def tile(height: int) -> None:
+                rows = [tiles.local(row + i) for i in range(height)]
+                values = product.emit(isa, buffers, rows, depth, panel, fetching)
+                addresses = [
+                    T.address_of(buffers[n][0]) for n in names if n not in product.pointers
+                ]
+                tiles.call(store, values, *addresses, row, panel, columns, 0, height)
+
+            tiles.by_height(tallest, height, tile)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:

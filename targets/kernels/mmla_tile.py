@@ -23,7 +23,7 @@ from edgemoe.targets.kernels.vector_math import register
 class MmlaTile(Tile):
     """As `Tile`, with another inner loop."""
 
-    def _sums(self, start: Expr, rows: Sequence[Expr], prefetch: bool) -> list[Expr]:
+    def _sums(self, start: Expr, rows: Sequence[Expr], ahead: Expr | None) -> list[Expr]:
         pairs = [(row, rows[min(n + 1, len(rows) - 1)]) for n, row in enumerate(rows)][::2]
         cells = len(pairs) * self.vectors * 2
         totals = T.alloc_buffer((cells * 4,), "int32")
@@ -31,12 +31,12 @@ class MmlaTile(Tile):
             T.buffer_store(totals, self.dot.word(0), [T.ramp(n * 4, 1, 4)])
         if self.parts > 1:
             with T.serial(0, self.words) as word:
-                self._one_word(totals, start, pairs, word, prefetch)
+                self._one_word(totals, start, pairs, word, ahead)
         else:
             with T.serial(0, tirx.truncdiv(self.words, 2)) as number:
-                self._two_words(totals, start, pairs, tiles.local(number * 2), True, prefetch)
+                self._two_words(totals, start, pairs, tiles.local(number * 2), True, ahead)
             with T.If(tirx.EQ(tirx.truncmod(self.words, 2), 1)), T.Then():
-                self._two_words(totals, start, pairs, self.words - 1, False, False)
+                self._two_words(totals, start, pairs, self.words - 1, False, None)
         return self._by_rows(totals, len(rows))
 
     def _by_rows(self, totals: tirx.Var, count: int) -> list[Expr]:
@@ -50,9 +50,8 @@ class MmlaTile(Tile):
                 found.append(register(tirx.Shuffle(halves, places)))
         return found
 
-    def _load(self, at: Expr, prefetch: bool) -> list[Expr]:
-        if prefetch:
-            tiles.fetch_ahead(self.buffers["weights"], at, tiles.PREFETCH, 4)
+    def _load(self, at: Expr, ahead: Expr | None, word: Expr) -> list[Expr]:
+        self._fetch(ahead, word)
         return [
             register(tiles.load(self.buffers["weights"], at + j * 4, 4))
             for j in range(self.vectors)
@@ -60,10 +59,10 @@ class MmlaTile(Tile):
 
     def _one_word(
         self, totals: tirx.Var, start: Expr, pairs: Sequence[tuple[Expr, Expr]], word: Expr,
-        prefetch: bool,
+        ahead: Expr | None,
     ) -> None:  # fmt: skip
         """Codes below 8 bits: a word holds two, or four, blocks of four inputs."""
-        raw = self._load(tiles.local(start + word * PANEL), prefetch)
+        raw = self._load(tiles.local(start + word * PANEL), ahead, word)
         for part in range(0, self.parts, 2):
             low, high = (
                 [register(self.dot.take(vector, part + n, self.given)) for vector in raw]
@@ -73,13 +72,13 @@ class MmlaTile(Tile):
 
     def _two_words(
         self, totals: tirx.Var, start: Expr, pairs: Sequence[tuple[Expr, Expr]], word: Expr,
-        whole: bool, prefetch: bool,
+        whole: bool, ahead: Expr | None,
     ) -> None:  # fmt: skip
         """Codes of 8 bits; without `whole` only the first word of the two exists."""
         at = tiles.local(start + word * PANEL)
-        low = self._load(at, prefetch)
+        low = self._load(at, ahead, word)
         if whole:
-            high = self._load(tiles.local(at + PANEL), prefetch)
+            high = self._load(tiles.local(at + PANEL), ahead, word + 1)
         else:
             high = [register(self.dot.word(0)) for _ in low]
         self._multiply(totals, pairs, word, low, high, whole)

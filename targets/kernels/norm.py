@@ -45,16 +45,16 @@ class Norm:
                 dict.fromkeys(names, "float32"), ("width",)
             )
             x, out = buffers["x"], buffers["out"]
+            share = tiles.local(tirx.const(1.0, "float32") / reduce.as_float(width))
             with T.serial(begin, end) as row:
                 start = tiles.local(row * width)
-                count = reduce.as_float(width)
                 mean = tirx.const(0.0, "float32")
                 if self.kind == "layer":
                     total = reduce.reduce_row(
                         width, isa.lanes, 0.0, reduce.add,
                         lambda j, n: tiles.load(x, start + j, n),
                     )  # fmt: skip
-                    mean = tiles.local(total / count)
+                    mean = tiles.local(total * share)
 
                 def centred(j: Expr, lanes: int) -> Expr:
                     value = tiles.load(x, start + j, lanes)
@@ -67,7 +67,7 @@ class Norm:
                 squares = reduce.reduce_row(width, isa.lanes, 0.0, reduce.add, square)
                 epsilon = tirx.const(self.epsilon, "float32")
                 factor = tiles.local(
-                    tirx.const(1.0, "float32") / tirx.sqrt(squares / count + epsilon)
+                    tirx.const(1.0, "float32") / tirx.sqrt(squares * share + epsilon)
                 )
 
                 def write(j: Expr, lanes: int) -> None:

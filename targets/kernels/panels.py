@@ -1,7 +1,8 @@
 """Packing: weights as the products read them, one contiguous stream per panel of columns.
 
-Floats lie as [panel][k][PANEL]. Integer codes lie as 32-bit words of one column, one word per
-column and block of inputs, so that a vector of words is a vector of columns:
+Floats lie as [panel][half][k][LINE]: a tile that takes half a panel reads one stream. Integer codes
+lie as 32-bit words of one column, one word per column and block of inputs, so that a vector of
+words is a vector of columns:
 
     8 bits: word = codes of k, k+1, k+2, k+3, lowest byte first, each minus 128 (signed)
     4 bits: word = 8 inputs; the low nibbles of its bytes are k..k+3, the high ones k+4..k+7
@@ -29,6 +30,9 @@ Array = NDArray[Any]
 
 PANEL = 32
 """Output columns per weight panel, over all ports."""
+
+LINE = 16
+"""Columns of float weights that lie together: a cache line of float32."""
 
 
 def inputs_per_word(given: WeightFormat) -> int:
@@ -79,12 +83,19 @@ def pack_ports(ports: Sequence[Array], given: WeightFormat) -> Array:
         stacked[:, number * each : (number + 1) * each] = padded.reshape(panels, each, depth)
     if given.is_integer:
         return pack_codes(quantise(stacked.reshape(panels * PANEL, depth), given), depth, given)
-    floats = np.ascontiguousarray(stacked.transpose(0, 2, 1))
+    return pack_lines(stacked.reshape(panels * PANEL, depth), given).reshape(panels, -1)
+
+
+def pack_lines(weights: Array, given: WeightFormat) -> Array:
+    """Float weights of a multiple of LINE columns, [columns, depth] -> uint8 [.., k, LINE]."""
+    columns, depth = weights.shape
+    lines = weights.reshape(columns // LINE, LINE, depth).transpose(0, 2, 1)
+    floats = np.ascontiguousarray(lines, np.float32)
     if given.kind == "bfloat16":
         floats = to_bfloat16(floats)
     elif given.kind == "float16":
         floats = floats.astype(np.float16)
-    return floats.reshape(panels, -1).view(np.uint8)
+    return floats.reshape(columns // LINE, -1).view(np.uint8)
 
 
 def pack_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:

@@ -14,16 +14,15 @@ from edgemoe.targets.kernels import quantise_rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dequantised_product import DequantisedProduct
 from edgemoe.targets.kernels.integer_product import IntegerProduct
+from edgemoe.targets.kernels.integer_tile import Fetching
 from edgemoe.targets.kernels.panels import PANEL
+from edgemoe.targets.kernels.tile import STORED as STORED
 from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
 
 C_TYPES = {"float32": "float*", "int32": "int32_t*", "uint16": "uint16_t*"}
 """C types of pointers by element dtype."""
-
-STORED = {"float32": "float32", "bfloat16": "uint16", "float16": "uint16"}
-"""dtype of packed floats in memory."""
 
 
 class Product(Protocol):
@@ -38,12 +37,15 @@ class Product(Protocol):
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
-        panel: Expr,
+        panel: Expr, fetching: Fetching,
     ) -> Expr:  # fmt: skip
         """Emit the products of `rows` (numbers) with panel number `panel`.
 
         Returns the address of float32 [rows, PANEL].
         """
+
+    def panel_elements(self, depth: Expr) -> Expr:
+        """Elements of `weights` that a panel takes."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,20 @@ class FloatProduct:
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
-        panel: Expr,
+        panel: Expr, fetching: Fetching,
     ) -> Expr:  # fmt: skip
         """See `Product`."""
         starts = [tiles.local(row * depth) for row in rows]
+        size = tiles.local(self.panel_elements(depth))
+        start = tiles.local(panel * size)
         return tiles.accumulate(
-            isa, buffers["a"], starts, depth, buffers["weights"],
-            tiles.local(panel * depth * PANEL), self.kind, prefetch=tiles.PREFETCH,
+            isa, buffers["a"], starts, depth, buffers["weights"], start, self.kind,
+            fetching(start, size),
         )  # fmt: skip
+
+    def panel_elements(self, depth: Expr) -> Expr:
+        """See `Product`."""
+        return depth * PANEL
 
 
 def product_of(given: WeightFormat) -> Product:

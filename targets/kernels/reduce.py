@@ -9,7 +9,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.vector_math import typed
+from edgemoe.targets.kernels.vector_math import register, typed
 
 Combine = Callable[[Expr, Expr], Expr]
 
@@ -36,14 +36,23 @@ def reduce_row(
     with T.serial(0, tirx.truncdiv(width, lanes)) as j:
         value = element(tiles.local(j * lanes), lanes)
         T.buffer_store(partial, combine(partial[at], value), [at])
-    T.buffer_store(result, partial[0], [0])
-    for lane in range(1, lanes):
-        T.buffer_store(result, combine(result[0], partial[lane]), [0])
+    T.buffer_store(result, across(partial[at], lanes, combine), [0])
     tail = tiles.local(tirx.truncmod(width, lanes))
     with T.serial(0, tail) as j:
         value = element(tiles.local(width - tail + j), 1)
         T.buffer_store(result, combine(result[0], value), [0])
     return result[0]
+
+
+def across(vector: Expr, lanes: int, combine: Combine) -> Expr:
+    """Emit the reduction of the lanes of `vector`, halves first: log2(lanes) steps."""
+    value = register(vector)
+    while lanes > 1:
+        lanes //= 2
+        cell = T.alloc_buffer((2 * lanes,), "float32")
+        T.buffer_store(cell, value, [T.ramp(0, 1, 2 * lanes)])
+        value = register(combine(tiles.load(cell, 0, lanes), tiles.load(cell, lanes, lanes)))
+    return value
 
 
 def as_float(value: Expr) -> Expr:

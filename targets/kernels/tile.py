@@ -14,6 +14,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels.panels import LINE
 from edgemoe.targets.kernels.panels import PANEL as PANEL
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
@@ -23,6 +24,12 @@ CACHE_LINE = 64
 
 STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes of one packed weight."""
+
+ITEMSIZE = {"float32": 4, "int32": 4, "uint16": 2}
+"""Bytes of an element of packed weights, by its dtype in memory."""
+
+STORED = {"float32": "float32", "bfloat16": "uint16", "float16": "uint16"}
+"""dtype of packed floats in memory."""
 
 SUMS = {16: 24, 8: 12, 4: 24}
 """Registers that hold sums, by lanes, of a tile that takes its panel in two parts."""
@@ -58,11 +65,13 @@ def parameters(
 class Built:
     """The functions of one kernel for one instruction set, by symbol-less name.
 
-    `stores` go into an object file of their own, see `accumulate`.
+    `tiles` and `stores` go into object files of their own: LLVM would inline them, and keep in
+    registers what the loops around a tile need, or the constants of what follows it.
     """
 
     main: tirx.PrimFunc
     stores: dict[str, tirx.PrimFunc] = field(default_factory=dict)
+    tiles: dict[str, tirx.PrimFunc] = field(default_factory=dict)
 
 
 def call(symbol: str, *arguments: Expr | int) -> None:
@@ -126,6 +135,55 @@ def load_weights(buffer: tirx.Var, start: Expr, lanes: int, dtype: str) -> Expr:
     return tirx.reinterpret(typed("float32", lanes), shifted)
 
 
+@dataclass(frozen=True)
+class Fetch:
+    """What a tile fetches into the cache while it works, see `fetch_for`.
+
+    `start` and `step` (per step of the loop over k) count elements of half a panel's stream.
+    """
+
+    weights: tirx.Var
+    itemsize: int
+    alone: Expr
+    start: Expr
+    step: Expr
+
+    def line(self, at: Expr) -> None:
+        """Emit the prefetch of the cache line of an element."""
+        address, read, all_caches, data = T.address_of(self.weights[at]), 0, 3, 1
+        T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data))
+
+
+def fetch_for(
+    weights: tirx.Var, itemsize: int, tallest: int, block: tuple[Expr, Expr, Expr],
+    this: Expr, following: Expr, size: Expr,
+) -> Fetch:  # fmt: skip
+    """What a tile fetches.
+
+    A tile that has its panel alone fetches what it will read itself soon. Where several tiles use a
+    panel, each fetches its share of the next one: memory is read all the time, and no tile waits.
+
+    Args:
+        weights: the packed weights.
+        itemsize: bytes of an element.
+        tallest: most rows of a tile.
+        block: (first row of the tile, first and last row of those that use the panel).
+        this: the first element of this panel.
+        following: the first element of the panel that is read after it.
+        size: elements of a panel.
+    """
+    row, first, last = block
+    rows = local(tirx.max(last - first, 1))
+    alone = rows <= tallest
+    share = tirx.truncdiv(size, rows) * (row - first)
+    start = tirx.Select(alone, this + PREFETCH // itemsize, following + share)
+    step = tirx.truncdiv(rows + (LINE * tallest - 1), rows)
+    return Fetch(
+        weights, itemsize, local(tirx.Cast("int32", alone)), local(start),
+        local(tirx.Select(alone, tirx.const(LINE), step)),
+    )  # fmt: skip
+
+
 def accumulate(
     isa: Isa,
     a: tirx.Var,
@@ -134,16 +192,11 @@ def accumulate(
     weights: tirx.Var,
     panel_start: Expr,
     weight_dtype: str,
-    stride: Expr | int = PANEL,
-    prefetch: int = 0,
+    fetch: Fetch,
 ) -> Expr:
-    """Emit sum over k of a[row_starts[i] + k] * panel[k, :]; returns the address of [rows, PANEL].
+    """Emit sum over k of a[row_starts[i] + k] * panel[k, :].
 
-    Row k of the panel begins at panel_start + k * stride; what lies `prefetch` bytes further is
-    fetched ahead.
-
-    What is done with the sums must happen in a function of another object file: were it inlined,
-    LLVM would keep its constants in registers during the loop over k and spill the sums.
+    Returns the address of float32 [rows, PANEL].
     """
     rows, lanes = len(row_starts), isa.lanes
     values = T.alloc_buffer((rows * PANEL,), "float32")
@@ -154,14 +207,21 @@ def accumulate(
         acc = T.alloc_buffer((rows * width,), "float32")
         for i in range(rows * vectors):
             T.buffer_store(acc, zero, [T.ramp(i * lanes, 1, lanes)])
+        halves = range(first // LINE, (first + width) // LINE)
+        streams = [local(panel_start + half * depth * LINE) for half in halves]
+        ahead = [local(fetch.start + half * depth * fetch.step) for half in halves]
         with T.serial(0, depth) as k:
-            start = panel_start + k * stride + first
             panel = [
-                T.bind(load_weights(weights, start + j * lanes, lanes, weight_dtype))
+                T.bind(
+                    load_weights(
+                        weights, streams[j * lanes // LINE] + k * LINE + j * lanes % LINE, lanes,
+                        weight_dtype,
+                    )
+                )
                 for j in range(vectors)
-            ]
-            if prefetch and first == 0:
-                fetch_ahead(weights, start, prefetch, STORED_BYTES[weight_dtype])
+            ]  # fmt: skip
+            for begun in ahead:
+                fetch.line(begun + k * fetch.step)
             for i in range(rows):
                 value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
                 for j in range(vectors):
@@ -177,25 +237,12 @@ def accumulate(
     return T.address_of(values[0])
 
 
-def fetch_ahead(weights: tirx.Var, start: Expr, ahead: int, itemsize: int) -> None:
-    """Emit prefetches of one panel row that lies `ahead` bytes behind `start`.
-
-    Hardware prefetchers run too short a way ahead of a loop that does this much work per line.
-    """
-    for line in range(0, PANEL * itemsize, CACHE_LINE):
-        address = T.address_of(weights[start + (ahead + line) // itemsize])
-        read, all_caches, data = 0, 3, 1
-        T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data))
-
-
 def row_blocks(rows: Expr | int, limit: int) -> Expr:
     """Number of blocks of at most `limit` rows."""
     return tirx.truncdiv(rows + (limit - 1), limit)
 
 
-def for_row_blocks(
-    tallest: int, first: Expr, last: Expr, body: Callable[[Expr, int], None]
-) -> None:
+def for_tiles(tallest: int, first: Expr, last: Expr, body: Callable[[Expr, Expr], None]) -> None:
     """Emit `body(row, height)` so that tiles cover rows first..last.
 
     As few tiles as possible, of heights that differ by at most one: a low tile waits for its sums
@@ -206,10 +253,24 @@ def for_row_blocks(
     extra = local((last - first) - each * count)
     with T.serial(0, count) as number:
         row = local(first + number * each + tirx.min(number, extra))
-        height = local(each + tirx.Select(number < extra, tirx.const(1), tirx.const(0)))
-        for candidate in range(1, tallest + 1):
-            with T.If(tirx.EQ(height, candidate)), T.Then():
-                body(row, candidate)
+        body(row, local(each + tirx.Select(number < extra, tirx.const(1), tirx.const(0))))
+
+
+def by_height(tallest: int, height: Expr, body: Callable[[int], None]) -> None:
+    """Emit `body` for every height of a tile, and the choice between them."""
+    for candidate in range(tallest, 0, -1):
+        with T.If(tirx.EQ(height, candidate)), T.Then():
+            body(candidate)
+
+
+def for_row_blocks(
+    tallest: int, first: Expr, last: Expr, body: Callable[[Expr, int], None]
+) -> None:
+    """Emit `body(row, height)` for the tiles of `for_tiles`, with heights that are known."""
+    for_tiles(
+        tallest, first, last,
+        lambda row, height: by_height(tallest, height, lambda known: body(row, known)),
+    )  # fmt: skip
 
 
 def for_columns(width: Expr, lanes: int, body: Callable[[Expr, int], None]) -> None:

@@ -18,6 +18,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import columns, mix_tile
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
@@ -28,10 +29,13 @@ from edgemoe.targets.spec import Isa
 ROW_BLOCK = 48
 """Rows m of one task."""
 
+COLUMNS = 64
+"""Channels of one task, at least those of a register tile; the last one takes the rest too."""
+
 
 @dataclass(frozen=True)
 class TokenMix:
-    """What distinguishes one kernel from another; needs at least PANEL channels."""
+    """What distinguishes one kernel from another; needs the channels of a register tile."""
 
     epilogue: ex.Node
 
@@ -47,14 +51,33 @@ class TokenMix:
 
     def tasks(self, batch: int, rows: int, channels: int) -> int:
         """Number of independent tasks."""
-        return batch * -(-rows // ROW_BLOCK) * -(-channels // tiles.PANEL)
+        return batch * -(-rows // ROW_BLOCK) * max(1, channels // COLUMNS)
+
+    def in_place(self, channels: int) -> list[int]:
+        """Numbers of the operands whose memory the result may take.
+
+        They are read before the sums are stored and never again, also not where the last register
+        tile covers columns a second time.
+        """
+        addends, rest = mix_tile.split_addends(self.epilogue)
+        later = ex.operands_of(rest)
+        first = [o.index for o in addends if o.indexing == "full" and o.index not in later]
+        return first if channels % tiles.PANEL == 0 else []
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
-        store = f"{name}_store"
-        return tiles.Built(self._main(isa, isa.symbol(store)), {store: self._store(isa)})
+        tile, store = f"{name}_tile", f"{name}_store"
+        addends, rest = mix_tile.split_addends(self.epilogue)
+        others = {tile: mix_tile.function(isa, addends)}
+        if not isinstance(rest, ex.Port):
+            others[store] = self._store(isa, rest)
+        after = isa.symbol(store) if store in others else None
+        return tiles.Built(self._main(isa, addends, isa.symbol(tile), after), others)
 
-    def _main(self, isa: Isa, store: str) -> tirx.PrimFunc:
+    def _main(
+        self, isa: Isa, addends: list[ex.Operand], tile: str, store: str | None
+    ) -> tirx.PrimFunc:
+        width = mix_tile.width_of(isa)
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = ["weights", "x", "out", *(f"operand{o.index}" for o in self.operands)]
             buffers, (rows, depth, channels, begin, end) = tiles.parameters(
@@ -62,60 +85,72 @@ class TokenMix:
             )
             blocks = tiles.local(tiles.row_blocks(rows, ROW_BLOCK))
             each = tiles.local(tirx.truncdiv(rows + blocks - 1, blocks))
-            panels = tiles.local(tirx.truncdiv(channels + (tiles.PANEL - 1), tiles.PANEL))
+            panels = tiles.local(tirx.max(1, tirx.truncdiv(channels, COLUMNS)))
             with T.serial(begin, end) as task:
                 batch = tiles.local(tirx.truncdiv(task, blocks * panels))
                 rest = tiles.local(tirx.truncmod(task, blocks * panels))
                 panel = tiles.local(tirx.truncdiv(rest, blocks))
                 first = tiles.local(tirx.min(rows, tirx.truncmod(rest, blocks) * each))
                 last = tiles.local(tirx.min(rows, first + each))
-                # The last panel reaches back over columns that the one before has stored.
-                column = tiles.local(tirx.min(panel * tiles.PANEL, channels - tiles.PANEL))
-                skip = tiles.local(panel * tiles.PANEL - column)
+                x_start = tiles.local(batch * depth * channels)
+                left = tiles.local(panel * COLUMNS)
+                right = tiles.local(
+                    tirx.Select(tirx.EQ(panel, panels - 1), channels, left + COLUMNS)
+                )
+                with T.serial(0, tirx.truncdiv(right - left + (width - 1), width)) as number:
+                    # The last one ends where the columns end, over columns of the one before.
+                    column = tiles.local(tirx.min(left + number * width, right - width))
 
-                def block(row: Expr, height: int) -> None:
-                    starts = [tiles.local((row + i) * depth) for i in range(height)]
-                    values = tiles.accumulate(
-                        isa, buffers["weights"], starts, depth, buffers["x"],
-                        batch * depth * channels + column, "float32", channels,
-                    )  # fmt: skip
+                    def block(row: Expr, height: int) -> None:
+                        full = tiles.local((batch * rows + row) * channels + column)
+                        index = {
+                            "full": full, "column": column, "row": row,
+                            "scalar": tirx.const(0, "int32"),
+                        }  # fmt: skip
+                        places = {"weights": row * depth, "x": x_start + column, "out": full}
+                        mix_tile.call(
+                            tile, buffers, places, addends, index,
+                            [depth, depth, channels, channels], height,
+                        )  # fmt: skip
+
+                    tiles.for_row_blocks(mix_tile.height_of(isa), first, last, block)
+                if store is not None:
                     addresses = [T.address_of(buffers[n][0]) for n in names[2:]]
                     tiles.call(
-                        store, values, *addresses, row, column, skip, channels, batch * rows, 0,
-                        height,
+                        store, *addresses, left, right, channels, batch * rows,
+                        first, last,
                     )  # fmt: skip
-
-                tiles.for_row_blocks(tiles.tallest_tile(isa), first, last, block)
         return builder.get()
 
-    def _store(self, isa: Isa) -> tirx.PrimFunc:
+    def _store(self, isa: Isa, rest: ex.Node) -> tirx.PrimFunc:
+        """What follows the sums, in place, for rows begin..end and columns left..right."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            names = ["values", "out", *(f"operand{o.index}" for o in self.operands)]
-            buffers, (row, first, skip, channels, before, begin, end) = tiles.parameters(
-                dict.fromkeys(names, "float32"), ("row", "first", "skip", "channels", "before")
+            names = ["out", *(f"operand{o.index}" for o in self.operands)]
+            buffers, (left, right, channels, before, begin, end) = tiles.parameters(
+                dict.fromkeys(names, "float32"), ("left", "right", "channels", "before")
             )
-            with T.serial(begin, end) as i:
+            with T.serial(begin, end) as row:
 
                 def vector(j: Expr, lanes: int) -> None:
-                    column = tiles.local(first + skip + j)
+                    column = tiles.local(left + j)
                     index = {
-                        "full": tiles.local((before + row + i) * channels + column),
+                        "full": tiles.local((before + row) * channels + column),
                         "column": column,
-                        "row": row + i,
+                        "row": row,
                         "scalar": tirx.const(0, "int32"),
                     }
 
                     def leaf(node: ex.Port | ex.Operand) -> Expr:
                         if isinstance(node, ex.Port):
-                            return tiles.load(buffers["values"], i * tiles.PANEL + skip + j, lanes)
+                            return tiles.load(buffers["out"], index["full"], lanes)
                         return tiles.operand(
                             buffers[f"operand{node.index}"], node.indexing, index, lanes
                         )
 
-                    value = ex.evaluate(self.epilogue, leaf, lanes)
+                    value = ex.evaluate(rest, leaf, lanes)
                     tiles.store(buffers["out"], index["full"], value, lanes)
 
-                tiles.for_columns(tiles.local(tiles.PANEL - skip), isa.lanes, vector)
+                columns.for_columns(tiles.local(right - left), isa.lanes, vector)
         return builder.get()
 
 
@@ -173,7 +208,7 @@ def lower(site: Site) -> None:
     site.program.step(
         spec, "token_mix",
         [*site.pointers([weight, x]), Pointer(out), *operands, rows, depth, channels],
-        in_place=[(out, b) for b in site.full_operands(body, operands)],
+        in_place=[(out, operands[i].buffer) for i in spec.in_place(channels)],
         tasks=spec.tasks(batch, rows, channels), macs=batch * rows * depth * channels,
         label=f"mix {batch}x{depth} tokens -> {rows}, {channels} channels{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes,

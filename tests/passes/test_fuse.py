@@ -244,3 +244,56 @@ def test_the_only_place_of_an_axis_is_a_reshape():
         zero=np.array(0, np.int64),
     )  # fmt: skip
     assert counts == {"Reshape": 1, "Abs": 1, "Gather": 1}
+
+
+GATE = """m = MatMul(W, x)
+    s = Softmax<axis = {axis}>(m)
+    g = Mul(s, x)
+    y = Add(x, g)"""
+CHANNELS = """m = MatMul(W, x)
+    h = MatMul(m, V)
+    y = Gelu<approximate = "none">(h)"""
+
+
+def mixed(batch, body, result=32, **constants):
+    signature = f"g (float[{batch},20,32] x) => (float[{batch},20,{result}] y)"
+    return fused(signature, body, W=normal(20, 20, scale=0.2), **constants)
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_a_softmax_gate_takes_its_residual(axis):
+    assert mixed(2, GATE.format(axis=axis)) == {"TokenMix": 1, "SoftmaxGate": 1}
+
+
+def test_a_softmax_over_the_batch_is_no_gate():
+    counts = mixed(2, GATE.format(axis=0))
+    assert counts == {"TokenMix": 1, "Softmax": 1, "Mul": 1, "Add": 1}
+
+
+def test_channel_products_beside_token_products():
+    assert mixed(2, CHANNELS, result=64, V=normal(32, 64)) == {"TokenMix": 1, "ChannelMix": 1}
+    # 48 columns are no whole panels, and without token mixing there is no mixer.
+    assert mixed(2, CHANNELS, result=48, V=normal(32, 48)) == {"TokenMix": 1, "Linear": 1}
+    alone = fused("g (float[2,20,32] x) => (float[2,20,64] y)", "y = MatMul(x, V)",
+                  V=normal(32, 64))  # fmt: skip
+    assert alone == {"Linear": 1}
+
+
+def test_a_batch_runs_block_by_block():
+    assert mixed(4, GATE.format(axis=1)) == {"Blocks": 1}
+    assert mixed(4, CHANNELS, result=64, V=normal(32, 64)) == {"Blocks": 1}
+
+
+def test_what_differs_between_blocks_stays_outside():
+    body = GATE.format(axis=1).replace("y = Add(x, g)", "a = Add(x, g)\n    y = Add(a, c)")
+    counts = mixed(4, body, c=normal(4, 20, 32))
+    assert counts == {"Blocks": 1, "Add": 1}
+
+
+def test_a_block_may_have_several_results():
+    counts = fused(
+        "g (float[4,20,32] x) => (float[4,20,32] y, float[4,20,32] z)",
+        "m = MatMul(W, x)\n    y = Tanh(m)\n    r = Add(m, x)\n    z = Relu(r)",
+        W=normal(20, 20, scale=0.2),
+    )
+    assert counts == {"Blocks": 1}
