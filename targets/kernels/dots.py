@@ -41,7 +41,7 @@ class Dot:
     """Whether two rows are multiplied at a time, see `mmla_tile`."""
 
     opaque_in = ""
-    """The constraint letter of vector registers, where `add` needs `opaque.keep`."""
+    """The constraint letter of vector registers, where `opaque.keep` is needed."""
 
     def word(self, value: int) -> Expr:
         """A constant in every lane."""
@@ -80,6 +80,10 @@ class Dot:
         """Registers that the sums of one vector of columns take."""
         del given
         return 1
+
+    def spread(self, activations: Expr) -> Expr:
+        """A word of activations, in every lane."""
+        return tirx.Broadcast(activations, self.lanes) if self.lanes > 1 else activations
 
     def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
         """Four codes per word: bytes `part` * bits and up; those of 8 bits are signed."""
@@ -219,6 +223,10 @@ class Neon(Arm):
 
     opaque_in = "w"
 
+    def spread(self, activations: Expr) -> Expr:
+        """Opaque: LLVM would see equal halves, and move the upper codes down for want of others."""
+        return opaque.keep(super().spread(activations))
+
     def sums(self, given: WeightFormat) -> tuple[str, int]:
         """Four sums of 16 bits per column, or two of 32."""
         return ("int32", 2 * self.lanes) if given.bits == 8 else ("int16", 4 * self.lanes)
@@ -239,7 +247,7 @@ class Neon(Arm):
         each = 4 * self.lanes
         wide = [
             tirx.Cast(typed("int16", each), as_bytes(words, self.lanes))
-            for words in (codes, opaque.keep(activations[0]))  # or LLVM moves halves: no `smull2`
+            for words in (codes, activations[0])
         ]
         products = wide[0] * wide[1]
         if given.bits != 8:
@@ -292,8 +300,9 @@ class Smmla(Sdot):
     pairs_rows = True
 
     def tallest(self, given: WeightFormat, limit: int) -> int:
-        """An even number of rows."""
-        return super().tallest(given, limit) // 2 * 2
+        """Two pairs: with three, the interleaved weights leave no register free."""
+        del given, limit
+        return 4
 
 
 KINDS: dict[str, type[Dot]] = {

@@ -184,7 +184,7 @@ class Tile:
             for i, row in enumerate(rows):
                 place = row + (word * self.parts + part) * self.copies
                 activations = [
-                    register(self._splat(self.buffers["a"][place + copy]))
+                    register(self.dot.spread(self.buffers["a"][place + copy]))
                     for copy in range(self.copies)
                 ]
                 for j, code in enumerate(codes):

@@ -50,54 +50,57 @@ class MmlaTile(Tile):
                 found.append(register(tirx.Shuffle(halves, places)))
         return found
 
-    def _load(self, at: Expr, ahead: Expr | None, word: Expr) -> list[Expr]:
-        self._fetch(ahead, word)
-        return [
-            register(tiles.load(self.buffers["weights"], at + j * 4, 4))
-            for j in range(self.vectors)
-        ]
+    def _load(self, at: Expr, j: int) -> Expr:
+        return register(tiles.load(self.buffers["weights"], at + j * 4, 4))
 
     def _one_word(
         self, totals: tirx.Var, start: Expr, pairs: Sequence[tuple[Expr, Expr]], word: Expr,
         ahead: Expr | None,
     ) -> None:  # fmt: skip
         """Codes below 8 bits: a word holds two, or four, blocks of four inputs."""
-        raw = self._load(tiles.local(start + word * PANEL), ahead, word)
-        for part in range(0, self.parts, 2):
-            low, high = (
-                [register(self.dot.take(vector, part + n, self.given)) for vector in raw]
-                for n in range(2)
-            )
-            self._multiply(totals, pairs, word * self.parts + part, low, high, whole=True)
+        self._fetch(ahead, word)
+        at = tiles.local(start + word * PANEL)
+        places = [tiles.local(word * self.parts + part) for part in range(0, self.parts, 2)]
+        rows = [self._rows(pairs, place, whole=True) for place in places]
+        for j in range(self.vectors):
+            raw = self._load(at, j)
+            for part in range(0, self.parts, 2):
+                low, high = (
+                    register(self.dot.take(raw, part + n, self.given)) for n in range(2)
+                )  # fmt: skip
+                self._multiply(totals, rows[part // 2], j, low, high)
 
     def _two_words(
         self, totals: tirx.Var, start: Expr, pairs: Sequence[tuple[Expr, Expr]], word: Expr,
         whole: bool, ahead: Expr | None,
     ) -> None:  # fmt: skip
         """Codes of 8 bits; without `whole` only the first word of the two exists."""
-        at = tiles.local(start + word * PANEL)
-        low = self._load(at, ahead, word)
+        self._fetch(ahead, word)
         if whole:
-            high = self._load(tiles.local(at + PANEL), ahead, word + 1)
-        else:
-            high = [register(self.dot.word(0)) for _ in low]
-        self._multiply(totals, pairs, word, low, high, whole)
+            self._fetch(ahead, word + 1)
+        at = tiles.local(start + word * PANEL)
+        rows = self._rows(pairs, word, whole)
+        for j in range(self.vectors):
+            low = self._load(at, j)
+            high = self._load(tiles.local(at + PANEL), j) if whole else self.dot.word(0)
+            self._multiply(totals, rows, j, low, high)
 
     def _multiply(
-        self, totals: tirx.Var, pairs: Sequence[tuple[Expr, Expr]], place: Expr,
-        low: Sequence[Expr], high: Sequence[Expr], whole: bool,
-    ) -> None:  # fmt: skip
-        rows = [register(self._two_rows(pair, place, whole)) for pair in pairs]
-        for j, both in enumerate(zip(low, high, strict=True)):
-            for half, order in enumerate(([0, 4, 1, 5], [2, 6, 3, 7])):
-                column = register(tirx.Shuffle(list(both), order))
-                for p, row in enumerate(rows):
-                    cell = T.ramp(((p * self.vectors + j) * 2 + half) * 4, 1, 4)
-                    total = T.call_llvm_pure_intrin(
-                        "int32x4", "llvm.aarch64.neon.smmla.v4i32.v16i8", totals[cell],
-                        as_bytes(row, 4), as_bytes(column, 4),
-                    )  # fmt: skip
-                    T.buffer_store(totals, total, [cell])
+        self, totals: tirx.Var, rows: Sequence[Expr], j: int, low: Expr, high: Expr
+    ) -> None:
+        """Add the products of all pairs of rows with four columns."""
+        for half, order in enumerate(([0, 4, 1, 5], [2, 6, 3, 7])):
+            column = register(tirx.Shuffle([low, high], order))
+            for p, row in enumerate(rows):
+                cell = T.ramp(((p * self.vectors + j) * 2 + half) * 4, 1, 4)
+                total = T.call_llvm_pure_intrin(
+                    "int32x4", "llvm.aarch64.neon.smmla.v4i32.v16i8", totals[cell],
+                    as_bytes(row, 4), as_bytes(column, 4),
+                )  # fmt: skip
+                T.buffer_store(totals, total, [cell])
+
+    def _rows(self, pairs: Sequence[tuple[Expr, Expr]], place: Expr, whole: bool) -> list[Expr]:
+        return [register(self._two_rows(pair, place, whole)) for pair in pairs]
 
     def _two_rows(self, pair: tuple[Expr, Expr], place: Expr, whole: bool) -> Expr:
         """Eight inputs of either row."""

@@ -13,7 +13,6 @@ from tvm import tirx
 
 from edgemoe.quantise import Codes, quantise
 from edgemoe.targets import load_target
-from edgemoe.targets.codegen import compile_functions
 from edgemoe.targets.cpu import isas_here
 from edgemoe.targets.kernels import dots
 from edgemoe.targets.kernels import expression as ex
@@ -227,21 +226,3 @@ def test_ports_share_panels_evenly():
         np.testing.assert_array_equal(
             packed[0], pack(np.concatenate([gate[:16], up[:16]]), given)[0]
         )
-
-
-@pytest.mark.parametrize(("isa_name", "instruction"), [
-    ("x86-64-v3", "vpmaddubsw"), ("x86-64-v3+avxvnni", "{vex} vpdpbusd"),
-    ("x86-64-v4+avx512vnni", "vpdpbusd"),
-])  # fmt: skip
-def test_the_instruction_is_there(tmp_path, isa_name, instruction):
-    """Also for instruction sets that this machine does not have."""
-    import subprocess
-
-    isa = next(isa for isa in load_target("x86-64").isas if isa.name == isa_name)
-    path = tmp_path / "k.o"
-    compile_functions({"k": Linear(ex.Port(), parse("i4")).build("k", isa).main}, isa, path)
-    text = subprocess.run(
-        ["objdump", "-d", "--no-show-raw-insn", str(path)], capture_output=True, text=True,
-        check=True,
-    ).stdout  # fmt: skip
-    assert instruction in text

@@ -1,0 +1,156 @@
+1 row, 128 MACs:
+
+    movslq %r10d, %r10
+    prefetcht0 (%rcx,%r10,4)
+    prefetcht0 64(%rcx,%r10,4)
+    vmovdqu -96(%r11,%r12,2), %ymm5
+    vmovdqu -64(%r11,%r12,2), %ymm6
+    vmovdqu -32(%r11,%r12,2), %ymm7
+    vmovdqu (%r11,%r12,2), %ymm8
+    movslq %r15d, %r15
+    vpbroadcastd (%rdi,%r15,4), %ymm9
+    vpbroadcastd 4(%rdi,%r15,4), %ymm10
+    vpsignb %ymm9, %ymm5, %ymm5
+    vpmaddubsw %ymm5, %ymm10, %ymm5
+    vpmaddwd %ymm1, %ymm5, %ymm5
+    vpaddd %ymm0, %ymm5, %ymm0
+    vpsignb %ymm9, %ymm6, %ymm5
+    vpmaddubsw %ymm5, %ymm10, %ymm5
+    vpmaddwd %ymm1, %ymm5, %ymm5
+    vpaddd %ymm2, %ymm5, %ymm2
+    vpsignb %ymm9, %ymm7, %ymm5
+    vpmaddubsw %ymm5, %ymm10, %ymm5
+    vpmaddwd %ymm1, %ymm5, %ymm5
+    vpaddd %ymm3, %ymm5, %ymm3
+    vpsignb %ymm9, %ymm8, %ymm5
+    vpmaddubsw %ymm5, %ymm10, %ymm5
+    vpmaddwd %ymm1, %ymm5, %ymm5
+    vpaddd %ymm4, %ymm5, %ymm4
+    addq $64, %r12
+    addl $2, %r15d
+    addl %eax, %r10d
+    cmpq %r12, %rdx
+    jne .LBB0_6
+
+5 rows, 320 MACs:
+
+    movslq %r10d, %r10
+    prefetcht0 (%rcx,%r10,4)
+    prefetcht0 64(%rcx,%r10,4)
+    vmovdqu -32(%r15), %ymm13
+    vmovdqu (%r15), %ymm12
+    vpbroadcastd -4(%rbp,%rsi), %ymm0
+    vpbroadcastd (%rbp,%rsi), %ymm15
+    vpsignb %ymm0, %ymm13, %ymm14
+    vpmaddubsw %ymm14, %ymm15, %ymm14
+    vpmaddwd %ymm2, %ymm14, %ymm14
+    vpaddd %ymm1, %ymm14, %ymm1
+    vpsignb %ymm0, %ymm12, %ymm0
+    vpmaddubsw %ymm0, %ymm15, %ymm0
+    vpmaddwd %ymm2, %ymm0, %ymm0
+    vpaddd %ymm3, %ymm0, %ymm3
+    vpbroadcastd -4(%rbx,%rsi), %ymm0
+    vpbroadcastd (%rbx,%rsi), %ymm14
+    vpsignb %ymm0, %ymm13, %ymm15
+    vpmaddubsw %ymm15, %ymm14, %ymm15
+    vpmaddwd %ymm2, %ymm15, %ymm15
+    vpaddd %ymm4, %ymm15, %ymm4
+    vpsignb %ymm0, %ymm12, %ymm0
+    vpmaddubsw %ymm0, %ymm14, %ymm0
+    vpmaddwd %ymm2, %ymm0, %ymm0
+    vpaddd %ymm5, %ymm0, %ymm5
+    vpbroadcastd -4(%r11,%rsi), %ymm0
+    vpbroadcastd (%r11,%rsi), %ymm14
+    vpsignb %ymm0, %ymm13, %ymm15
+    vpmaddubsw %ymm15, %ymm14, %ymm15
+    vpmaddwd %ymm2, %ymm15, %ymm15
+    vpaddd %ymm6, %ymm15, %ymm6
+    vpsignb %ymm0, %ymm12, %ymm0
+    vpmaddubsw %ymm0, %ymm14, %ymm0
+    vpmaddwd %ymm2, %ymm0, %ymm0
+    vpaddd %ymm7, %ymm0, %ymm7
+    vpbroadcastd -4(%r8,%rsi), %ymm0
+    vpbroadcastd (%r8,%rsi), %ymm14
+    vpsignb %ymm0, %ymm13, %ymm15
+    vpmaddubsw %ymm15, %ymm14, %ymm15
+    vpmaddwd %ymm2, %ymm15, %ymm15
+    vpaddd %ymm8, %ymm15, %ymm8
+    vpsignb %ymm0, %ymm12, %ymm0
+    vpmaddubsw %ymm0, %ymm14, %ymm0
+    vpmaddwd %ymm2, %ymm0, %ymm0
+    vpaddd %ymm0, %ymm9, %ymm9
+    vpbroadcastd -4(%rdx,%rsi), %ymm0
+    vpbroadcastd (%rdx,%rsi), %ymm14
+    vpsignb %ymm0, %ymm13, %ymm13
+    vpmaddubsw %ymm13, %ymm14, %ymm13
+    vpmaddwd %ymm2, %ymm13, %ymm13
+    vpaddd %ymm10, %ymm13, %ymm10
+    vpsignb %ymm0, %ymm12, %ymm0
+    vpmaddubsw %ymm0, %ymm14, %ymm0
+    vpmaddwd %ymm2, %ymm0, %ymm0
+    vpaddd %ymm0, %ymm11, %ymm11
+    addq $8, %rsi
+    subq $-128, %r15
+    addl %r13d, %r10d
+    cmpq %rsi, %rax
+    jne .LBB0_5
+
+5 rows, 320 MACs:
+
+    vmovdqu -32(%r11), %ymm2
+    vmovdqu (%r11), %ymm1
+    vpbroadcastd -4(%rdi,%rbx), %ymm3
+    vpbroadcastd (%rdi,%rbx), %ymm4
+    vpsignb %ymm3, %ymm2, %ymm5
+    vpmaddubsw %ymm5, %ymm4, %ymm5
+    vpmaddwd %ymm6, %ymm5, %ymm5
+    vpaddd %ymm0, %ymm5, %ymm0
+    vpsignb %ymm3, %ymm1, %ymm3
+    vpmaddubsw %ymm3, %ymm4, %ymm3
+    vpmaddwd %ymm6, %ymm3, %ymm3
+    vpaddd %ymm7, %ymm3, %ymm7
+    vpbroadcastd -4(%r9,%rbx), %ymm3
+    vpbroadcastd (%r9,%rbx), %ymm4
+    vpsignb %ymm3, %ymm2, %ymm5
+    vpmaddubsw %ymm5, %ymm4, %ymm5
+    vpmaddwd %ymm6, %ymm5, %ymm5
+    vpaddd %ymm5, %ymm8, %ymm8
+    vpsignb %ymm3, %ymm1, %ymm3
+    vpmaddubsw %ymm3, %ymm4, %ymm3
+    vpmaddwd %ymm6, %ymm3, %ymm3
+    vpaddd %ymm3, %ymm9, %ymm9
+    vpbroadcastd -4(%r8,%rbx), %ymm3
+    vpbroadcastd (%r8,%rbx), %ymm4
+    vpsignb %ymm3, %ymm2, %ymm5
+    vpmaddubsw %ymm5, %ymm4, %ymm5
+    vpmaddwd %ymm6, %ymm5, %ymm5
+    vpaddd %ymm5, %ymm10, %ymm10
+    vpsignb %ymm3, %ymm1, %ymm3
+    vpmaddubsw %ymm3, %ymm4, %ymm3
+    vpmaddwd %ymm6, %ymm3, %ymm3
+    vpaddd %ymm3, %ymm11, %ymm11
+    vpbroadcastd -4(%rsi,%rbx), %ymm3
+    vpbroadcastd (%rsi,%rbx), %ymm4
+    vpsignb %ymm3, %ymm2, %ymm5
+    vpmaddubsw %ymm5, %ymm4, %ymm5
+    vpmaddwd %ymm6, %ymm5, %ymm5
+    vpaddd %ymm5, %ymm12, %ymm12
+    vpsignb %ymm3, %ymm1, %ymm3
+    vpmaddubsw %ymm3, %ymm4, %ymm3
+    vpmaddwd %ymm6, %ymm3, %ymm3
+    vpaddd %ymm3, %ymm13, %ymm13
+    vpbroadcastd -4(%rdx,%rbx), %ymm3
+    vpbroadcastd (%rdx,%rbx), %ymm4
+    vpsignb %ymm3, %ymm2, %ymm2
+    vpmaddubsw %ymm2, %ymm4, %ymm2
+    vpmaddwd %ymm6, %ymm2, %ymm2
+    vpaddd %ymm2, %ymm14, %ymm14
+    vpsignb %ymm3, %ymm1, %ymm1
+    vpmaddubsw %ymm1, %ymm4, %ymm1
+    vpmaddwd %ymm6, %ymm1, %ymm1
+    vpaddd %ymm1, %ymm15, %ymm15
+    addq $8, %rbx
+    subq $-128, %r11
+    cmpq %rbx, %rax
+    jne .LBB0_9
+

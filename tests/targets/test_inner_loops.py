@@ -1,0 +1,82 @@
+"""The assembly of the inner loops, for every instruction set: nothing runs here.
+
+A lost `smmla`, a sum in memory or a load that is done twice shows as a difference in `golden/`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from benchmarks.inner_loops import assembly_of, inner_loops
+from edgemoe.targets import load_target
+from edgemoe.targets.kernels.product import product_of
+from edgemoe.weight_format import parse
+
+ISAS = {isa.name: isa for name in ("x86-64", "aarch64") for isa in load_target(name).isas}
+
+KERNELS = [
+    (name, isa)
+    for isa in ISAS
+    for name in (("i8", "i4") if ISAS[isa].base else ("f32", "f16", "i8", "i4"))
+]
+
+INSTRUCTIONS = {
+    "x86-64-v3": "vpmaddubsw", "x86-64-v3+avxvnni": "{vex} vpdpbusd",
+    "x86-64-v4+avx512vnni": "vpdpbusd", "aarch64": "smull2", "aarch64+dotprod": "sdot",
+    "aarch64+dotprod+i8mm": "smmla",
+}  # fmt: skip
+
+PEERS = {
+    "aarch64": "x86-64-v3", "aarch64+dotprod": "x86-64-v4+avx512vnni",
+    "aarch64+dotprod+i8mm": "x86-64-v4+avx512vnni",
+}  # fmt: skip
+"""x86-64 with instructions of the same kind."""
+
+
+def heights(name, isa):
+    """One row, as for one token, and as many as a tile has."""
+    return 1, product_of(parse(name)).tallest(ISAS[isa])
+
+
+@cache
+def loops(name, isa, height):
+    return inner_loops(assembly_of(parse(name), ISAS[isa], height))
+
+
+def longest(name, isa, height):
+    return max(loops(name, isa, height), key=lambda loop: loop.macs)
+
+
+@pytest.mark.parametrize(("name", "isa"), KERNELS)
+def test_assembly(golden, name, isa):
+    text = "".join(
+        f"{height} row{'s' * (height > 1)}, {loop.macs} MACs:\n\n{loop}\n"
+        for height in heights(name, isa)
+        for loop in loops(name, isa, height)
+    )
+    golden(f"{name}_{isa}.s", text)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_the_instruction_for_int8_is_there(isa):
+    assert INSTRUCTIONS[isa] in str(longest("i8", isa, heights("i8", isa)[1]))
+
+
+@pytest.mark.parametrize("name", ["f32", "f16", "i8"])
+@pytest.mark.parametrize("isa", ISAS)
+def test_sums_stay_in_registers(name, isa):
+    for height in heights(name, isa):
+        assert [loop.spills for loop in loops(name, isa, height)] == [0] * len(
+            loops(name, isa, height)
+        )
+
+
+@pytest.mark.parametrize("name", ["f32", "f16", "i8", "i4"])
+@pytest.mark.parametrize("isa", PEERS)
+def test_instructions_per_mac_are_those_of_x86(name, isa):
+    """Within 1.3 times, each weighed with the lanes of its vectors."""
+    for here, there in zip(heights(name, isa), heights(name, PEERS[isa]), strict=True):
+        own, peer = longest(name, isa, here), longest(name, PEERS[isa], there)
+        assert own.per_mac * ISAS[isa].lanes <= 1.3 * peer.per_mac * ISAS[PEERS[isa]].lanes
