@@ -41,7 +41,10 @@ class Dot:
     """Whether two rows are multiplied at a time, see `mmla_tile`."""
 
     opaque_in = ""
-    """The constraint letter of vector registers, where `opaque.keep` is needed."""
+    """The constraint letter of vector registers, where values must be hidden, see `opaque`."""
+
+    rolls_groups = False
+    """Whether the words of a group stay a loop; LLVM would unroll it, and load far ahead."""
 
     def word(self, value: int) -> Expr:
         """A constant in every lane."""
@@ -196,6 +199,9 @@ class Avx2(Dot):
 class Arm(Dot):
     """What the dot products of AArch64 share."""
 
+    opaque_in = "w"
+    rolls_groups = True
+
     def tallest(self, given: WeightFormat, limit: int) -> int:
         """One row less below 8 bits: words and the codes taken from them are in registers."""
         return super().tallest(given, limit) - (given.bits < 8)
@@ -220,8 +226,6 @@ class Neon(Arm):
     Below 8 bits, 16-bit sums hold several products of every input (15 * 127 * 16 = 30480). Products
     of 8 bits are added up in pairs to 32 bits (`sadalp`), two sums per column.
     """
-
-    opaque_in = "w"
 
     def spread(self, activations: Expr) -> Expr:
         """Opaque: LLVM would see equal halves, and move the upper codes down for want of others."""

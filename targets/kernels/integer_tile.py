@@ -14,6 +14,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels import opaque
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import Dot
 from edgemoe.targets.kernels.panel_scales import load_scale
@@ -146,18 +147,26 @@ class Tile:
             return [self.dot.widened(totals[T.ramp(n * each, 1, each)], self.given) for n in cells]
 
         if limit is None:
-            return sums_over(tirx.const(0), self.words)
+            return sums_over(tirx.const(0), self._word_count())
         group = self.given.group // inputs_per_word(self.given)
         fold = max(n for n in range(1, group + 1) if group % n == 0 and n * self.parts <= limit)
         if fold == group:
-            return sums_over(tirx.const(0), tirx.const(fold))
+            return sums_over(tirx.const(0), self._count(fold))
         wide = self._zeros("int32", self.lanes)
         places = [T.ramp(n * self.lanes, 1, self.lanes) for n in cells]
         with T.serial(0, group // fold) as number:
-            parts = sums_over(tiles.local(number * fold), tirx.const(fold))
+            parts = sums_over(tiles.local(number * fold), self._count(fold))
             for at, part in zip(places, parts, strict=True):
                 T.buffer_store(wide, wide[at] + part, [at])
         return [wide[at] for at in places]
+
+    def _count(self, number: int) -> Expr:
+        """The number of turns of a loop over words."""
+        return tiles.local(opaque.count(number) if self.dot.rolls_groups else number)
+
+    def _word_count(self) -> Expr:
+        group = self.given.group
+        return self._count(group // inputs_per_word(self.given)) if group else self.words
 
     def _zeros(self, dtype: str, each: int) -> tirx.Var:
         cells = len(self.rows) * self.vectors

@@ -29,14 +29,16 @@ class MmlaTile(Tile):
         totals = T.alloc_buffer((cells * 4,), "int32")
         for n in range(cells):
             T.buffer_store(totals, self.dot.word(0), [T.ramp(n * 4, 1, 4)])
+        count = self._word_count()
         if self.parts > 1:
-            with T.serial(0, self.words) as word:
+            with T.serial(0, count) as word:
                 self._one_word(totals, start, pairs, word, ahead)
         else:
-            with T.serial(0, tirx.truncdiv(self.words, 2)) as number:
+            with T.serial(0, tirx.truncdiv(count, 2)) as number:
                 self._two_words(totals, start, pairs, tiles.local(number * 2), True, ahead)
-            with T.If(tirx.EQ(tirx.truncmod(self.words, 2), 1)), T.Then():
-                self._two_words(totals, start, pairs, self.words - 1, False, None)
+            if not self.given.group:  # a group has an even number of words
+                with T.If(tirx.EQ(tirx.truncmod(count, 2), 1)), T.Then():
+                    self._two_words(totals, start, pairs, count - 1, False, None)
         return self._by_rows(totals, len(rows))
 
     def _by_rows(self, totals: tirx.Var, count: int) -> list[Expr]:

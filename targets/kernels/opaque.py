@@ -19,6 +19,13 @@ define linkonce_odr <{count} x {element}> @{name}(<{count} x {element}> %value) 
 }}
 """
 
+_COUNT = """
+define linkonce_odr i32 @edgemoe_opaque_count(i32 %value) alwaysinline {
+  %same = call i32 asm "", "=r,0"(i32 %value)
+  ret i32 %same
+}
+"""
+
 _SHAPES = (("i32", 4), ("i32", 8), ("i32", 16), ("i16", 16), ("i16", 32))
 
 
@@ -28,14 +35,19 @@ def _name(element: str, count: int) -> str:
 
 @contextmanager
 def scope(register: str) -> Iterator[None]:
-    """Inside, `keep` may be used; `register` is the constraint letter of vector registers."""
+    """Inside, `keep` and `count` may be used; `register` is the constraint letter of vector registers."""
     texts = [
         _FUNCTION.format(name=_name(element, count), element=element, count=count,
                          register=register)
         for element, count in _SHAPES
     ]  # fmt: skip
-    with T.attr("default", "pragma_import_llvm", "".join(texts)):
+    with T.attr("default", "pragma_import_llvm", "".join([*texts, _COUNT])):
         yield
+
+
+def count(value: int) -> Expr:
+    """`value`, which LLVM does not know: loops to it are not unrolled."""
+    return T.call_extern("int32", "edgemoe_opaque_count", value)
 
 
 def keep(value: Expr) -> Expr:
