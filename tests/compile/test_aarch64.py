@@ -1,4 +1,4 @@
-"""A whole model cross-compiled: its C example gives the numbers of the host, under QEMU."""
+"""Whole models cross-compiled: their C examples give the numbers of the host, under QEMU."""
 
 from __future__ import annotations
 
@@ -16,18 +16,43 @@ MODELS = {
 }
 
 
+ISAS = ("aarch64", "aarch64+dotprod", "aarch64+dotprod+i8mm")
+
+EMULATOR = ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu")
+
+CHOICE = """
+#include "edgemoe.h"
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    em_model *model;
+    if (em_open(argv[argc - 1], NULL, &model) != EM_OK) {
+        puts(em_last_error());
+        return 1;
+    }
+    puts(em_isa_name(model));
+    em_close(model);
+    return 0;
+}
+"""
+
+
 def example(folder, compiler, *runner):
     """Link the artifact's own example against its library, run it, return what it prints."""
     program = folder / "example"
-    subprocess.run(
-        [compiler, "-std=c11", "-O2", "-o", program, folder / "src/example.c",
-         folder / "model.so", f"-Wl,-rpath,{folder}"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    link(compiler, folder, folder / "src/example.c", program)
     done = subprocess.run(
         [*runner, program, folder], check=True, capture_output=True, text=True, timeout=120
     )
     return done.stdout
+
+
+def link(compiler, folder, source, program):
+    subprocess.run(
+        [compiler, "-std=c11", "-O2", "-I", folder / "src", "-o", program, source,
+         folder / "model.so", f"-Wl,-rpath,{folder}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
 
 
 def numbers(text):
@@ -42,11 +67,59 @@ def test_example_prints_the_numbers_of_the_host(name, tmp_path):
     factory, tokens = MODELS[name]
     host = edgemoe.compile(factory, out=tmp_path / "host", tokens=tokens, cpu="native")
     arm = edgemoe.compile(factory, target="aarch64", out=tmp_path / "arm", tokens=tokens)
-    assert arm.manifest["machine"] == "aarch64" and arm.plan.isas == ("aarch64",)
+    assert arm.manifest["machine"] == "aarch64" and arm.plan.isas == ISAS
     here = example(host.path, "cc")
-    there = example(
-        arm.path, "aarch64-linux-gnu-gcc", "qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"
-    )
+    there = example(arm.path, "aarch64-linux-gnu-gcc", *EMULATOR)
     one, other = numbers(here), numbers(there)
     assert len(one) >= 8 and one.shape == other.shape
     np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def int8(tmp_path_factory):
+    """An artifact with int8 products, its example, and a program that says what it opens with."""
+    folder = tmp_path_factory.mktemp("int8")
+    model = edgemoe.compile(
+        MODELS["char_moe"][0], target="aarch64", out=folder / "arm", tokens=[8], precision="i8"
+    )
+    (folder / "choice.c").write_text(CHOICE)
+    for source in (folder / "choice.c", model.path / "src/example.c"):
+        link("aarch64-linux-gnu-gcc", model.path, source, folder / source.stem)
+    return folder
+
+
+def run(folder, program, cpu, **environment):
+    return subprocess.run(
+        [*EMULATOR, "-cpu", cpu, *(x for k, v in environment.items() for x in ("-E", f"{k}={v}")),
+         folder / program, folder / "arm"],
+        check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+@pytest.mark.needs("qemu-aarch64")
+def test_the_cpu_chooses_the_instruction_set(int8):
+    chosen = [
+        run(int8, "choice", cpu).stdout.strip() for cpu in ("cortex-a53", "cortex-a76", "max")
+    ]
+    assert tuple(chosen) == ISAS
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+@pytest.mark.needs("qemu-aarch64")
+def test_all_instruction_sets_give_the_same_numbers(int8):
+    """Sums of integers are exact, and what follows them is the same arithmetic."""
+    outputs = [run(int8, "example", cpu) for cpu in ("cortex-a53", "cortex-a76", "max")]
+    outputs += [run(int8, "example", "max", EDGEMOE_ISA=isa) for isa in ISAS]
+    assert [done.returncode for done in outputs] == [0] * len(outputs)
+    results = [numbers(done.stdout) for done in outputs]
+    assert len(results[0]) >= 8
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+@pytest.mark.needs("qemu-aarch64")
+def test_an_instruction_set_that_the_cpu_lacks_is_refused(int8):
+    done = run(int8, "choice", "cortex-a76", EDGEMOE_ISA="aarch64+dotprod+i8mm")
+    assert done.returncode == 1 and "it lacks i8mm" in done.stdout
