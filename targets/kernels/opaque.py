@@ -35,7 +35,7 @@ def _name(element: str, count: int) -> str:
 
 @contextmanager
 def scope(register: str) -> Iterator[None]:
-    """Inside, `keep` and `count` may be used; `register` is the constraint letter of vector registers."""
+    """Inside, `keep` and `count` may be used; `register` is the letter of vector registers."""
     texts = [
         _FUNCTION.format(name=_name(element, count), element=element, count=count,
                          register=register)

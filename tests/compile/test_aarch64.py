@@ -18,6 +18,9 @@ MODELS = {
 
 ISAS = ("aarch64", "aarch64+dotprod", "aarch64+dotprod+i8mm")
 
+CPUS = ("cortex-a53", "cortex-a76", "max")
+"""What the emulator calls a CPU that has each of them as its best."""
+
 EMULATOR = ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu")
 
 CHOICE = """
@@ -109,7 +112,7 @@ def test_the_cpu_chooses_the_instruction_set(int8):
 @pytest.mark.needs("qemu-aarch64")
 def test_all_instruction_sets_give_the_same_numbers(int8):
     """Sums of integers are exact, and what follows them is the same arithmetic."""
-    outputs = [run(int8, "example", cpu) for cpu in ("cortex-a53", "cortex-a76", "max")]
+    outputs = [run(int8, "example", cpu) for cpu in CPUS]
     outputs += [run(int8, "example", "max", EDGEMOE_ISA=isa) for isa in ISAS]
     assert [done.returncode for done in outputs] == [0] * len(outputs)
     results = [numbers(done.stdout) for done in outputs]
