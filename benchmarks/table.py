@@ -9,7 +9,7 @@ from benchmarks.ratios import as_accurate, median_ratio
 
 Record = Mapping[str, Any]
 
-FORMATS = ("f32", "bf16", "f16", "i8", "i4", "i4.g64", "i4.g128")
+FORMATS = ("f32", "bf16", "f16", "i8", "i8.g32", "i4", "i4.g64", "i4.g128")
 
 
 def case_table(record: Record) -> str:
