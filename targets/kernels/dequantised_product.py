@@ -18,6 +18,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer_tile import groups_of, words_of
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -28,6 +29,7 @@ class DequantisedProduct:
     """The product of one weight format."""
 
     given: WeightFormat
+    tuning: Tuning = DEFAULT
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -36,7 +38,7 @@ class DequantisedProduct:
 
     def tallest(self, isa: Isa) -> int:
         """See `Product`."""
-        return tiles.tallest_tile(isa)
+        return self.tuning.rows or tiles.tallest_tile(isa)
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
@@ -50,7 +52,7 @@ class DequantisedProduct:
         panel_start = tiles.local(panel * groups * block)
         starts = [tiles.local(row * depth) for row in rows]
         values = T.alloc_buffer((len(rows) * PANEL,), "float32")
-        width = tiles.tile_width(isa, len(rows))
+        width = tiles.tile_width(isa, len(rows), self.tuning.columns)
         zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
         for first in range(0, PANEL, width):
             places = [
@@ -89,7 +91,7 @@ class DequantisedProduct:
         def word(number: Expr, count: int | None) -> None:
             at = tiles.local(start + number * PANEL)
             if prefetch:
-                tiles.fetch_ahead(buffers["weights"], at, tiles.PREFETCH, 4)
+                tiles.fetch_ahead(buffers["weights"], at, self.tuning.prefetch, 4)
             raw = [
                 register(tiles.load(buffers["weights"], at + j, lanes))
                 for j in range(0, width, lanes)
@@ -103,8 +105,7 @@ class DequantisedProduct:
                     self._input(lanes, buffers, rows, number * each + k, raw, k, sums, width, zeros)
 
         whole = tiles.local(tirx.truncdiv(inputs, each))
-        with T.serial(0, whole) as number:
-            word(number, None)
+        tiles.for_unrolled(whole, self.tuning.unroll, lambda number: word(number, None))
         with T.If(whole * each < inputs), T.Then():
             word(whole, 0)
 

@@ -14,6 +14,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import dot_of
 from edgemoe.targets.kernels.integer_tile import Tile
 from edgemoe.targets.kernels.mmla_tile import MmlaTile
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
 
@@ -23,6 +24,7 @@ class IntegerProduct:
     """The product of one weight format."""
 
     given: WeightFormat
+    tuning: Tuning = DEFAULT
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -31,7 +33,7 @@ class IntegerProduct:
 
     def tallest(self, isa: Isa) -> int:
         """See `Product`."""
-        return dot_of(isa).tallest(self.given, tiles.tallest_tile(isa))
+        return self.tuning.rows or dot_of(isa).tallest(self.given, tiles.tallest_tile(isa))
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
@@ -40,6 +42,6 @@ class IntegerProduct:
         """Emit the tile of `rows` and panel number `panel`; the address of [rows, PANEL]."""
         dot = dot_of(isa)
         kind = MmlaTile if dot.pairs_rows and len(rows) > 1 else Tile
-        tile = kind(self.given, dot, isa, buffers, rows, depth, panel)
+        tile = kind(self.given, dot, isa, buffers, rows, depth, panel, self.tuning)
         with opaque.scope(dot.opaque_in) if dot.opaque_in else nullcontext():
             return tile.emit()

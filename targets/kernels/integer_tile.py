@@ -19,6 +19,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import Dot
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -40,8 +41,9 @@ class Tile:
 
     def __init__(
         self, given: WeightFormat, dot: Dot, isa: Isa, buffers: Mapping[str, tirx.Var],
-        rows: Sequence[Expr], depth: Expr, panel: Expr,
+        rows: Sequence[Expr], depth: Expr, panel: Expr, tuning: Tuning = DEFAULT,
     ) -> None:  # fmt: skip
+        self.tuning = tuning
         self.given, self.dot, self.isa, self.buffers = given, dot, isa, buffers
         self.lanes, self.rows = isa.lanes, rows
         self.parts = 8 // given.bits
@@ -53,10 +55,12 @@ class Tile:
         row_words = tiles.local(self.groups * self.words * (self.parts * self.copies))
         self.row_starts = [tiles.local(row * row_words) for row in rows]
         self.facts = [tiles.local(row * self.groups) for row in rows]
-        self.width = tiles.tile_width(isa, len(rows) * dot.vectors_per_sum(given))
+        sums = len(rows) * dot.vectors_per_sum(given)
+        self.width = tiles.tile_width(isa, sums, tuning.columns)
         self.vectors = self.width // self.lanes
 
     def emit(self) -> Expr:
+        """Emit it; returns the address of float32 [rows, PANEL]."""
         values = T.alloc_buffer((len(self.rows) * PANEL,), "float32")
         for first in range(0, PANEL, self.width):
             if self.given.group:
@@ -121,8 +125,10 @@ class Tile:
 
         def sums_over(first: Expr, count: Expr) -> list[Expr]:
             totals = self._zeros(dtype, each)
-            with T.serial(0, count) as word:
-                self._word(totals, each, start, rows, first + word, prefetch)
+            tiles.for_unrolled(
+                count, self.tuning.unroll,
+                lambda word: self._word(totals, each, start, rows, first + word, prefetch),
+            )  # fmt: skip
             return [self.dot.widened(totals[T.ramp(n * each, 1, each)], self.given) for n in cells]
 
         if limit is None:
@@ -155,7 +161,7 @@ class Tile:
         at = tiles.local(start + word * PANEL)
         weights = self.buffers["weights"]
         if prefetch:
-            tiles.fetch_ahead(weights, at, tiles.PREFETCH, 4)
+            tiles.fetch_ahead(weights, at, self.tuning.prefetch, 4)
         raw = [
             register(tiles.load(weights, at + j * self.lanes, self.lanes))
             for j in range(self.vectors)

@@ -30,11 +30,17 @@ class MmlaTile(Tile):
         for n in range(cells):
             T.buffer_store(totals, self.dot.word(0), [T.ramp(n * 4, 1, 4)])
         if self.parts > 1:
-            with T.serial(0, self.words) as word:
-                self._one_word(totals, start, pairs, word, prefetch)
+            tiles.for_unrolled(
+                self.words, self.tuning.unroll,
+                lambda word: self._one_word(totals, start, pairs, word, prefetch),
+            )  # fmt: skip
         else:
-            with T.serial(0, tirx.truncdiv(self.words, 2)) as number:
-                self._two_words(totals, start, pairs, tiles.local(number * 2), True, prefetch)
+            tiles.for_unrolled(
+                tirx.truncdiv(self.words, 2), self.tuning.unroll,
+                lambda number: self._two_words(
+                    totals, start, pairs, tiles.local(number * 2), True, prefetch
+                ),
+            )  # fmt: skip
             with T.If(tirx.EQ(tirx.truncmod(self.words, 2), 1)), T.Then():
                 self._two_words(totals, start, pairs, self.words - 1, False, False)
         return self._by_rows(totals, len(rows))
@@ -52,7 +58,7 @@ class MmlaTile(Tile):
 
     def _load(self, at: Expr, prefetch: bool) -> list[Expr]:
         if prefetch:
-            tiles.fetch_ahead(self.buffers["weights"], at, tiles.PREFETCH, 4)
+            tiles.fetch_ahead(self.buffers["weights"], at, self.tuning.prefetch, 4)
         return [
             register(tiles.load(self.buffers["weights"], at + j * 4, 4))
             for j in range(self.vectors)

@@ -15,6 +15,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dequantised_product import DequantisedProduct
 from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.panels import PANEL
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -51,6 +52,7 @@ class FloatProduct:
     """float32 rows times float32, bfloat16 or float16 weights."""
 
     kind: str
+    tuning: Tuning = DEFAULT
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -59,7 +61,7 @@ class FloatProduct:
 
     def tallest(self, isa: Isa) -> int:
         """See `Product`."""
-        return tiles.tallest_tile(isa)
+        return self.tuning.rows or tiles.tallest_tile(isa)
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
@@ -69,15 +71,16 @@ class FloatProduct:
         starts = [tiles.local(row * depth) for row in rows]
         return tiles.accumulate(
             isa, buffers["a"], starts, depth, buffers["weights"],
-            tiles.local(panel * depth * PANEL), self.kind, prefetch=tiles.PREFETCH,
+            tiles.local(panel * depth * PANEL), self.kind, tuning=self.tuning,
         )  # fmt: skip
 
 
-def product_of(given: WeightFormat) -> Product:
+def product_of(given: WeightFormat, tuning: Tuning = DEFAULT) -> Product:
     """The product of a weight format."""
     if not given.is_integer:
-        return FloatProduct(given.kind)
-    return IntegerProduct(given) if given.int8_activations else DequantisedProduct(given)
+        return FloatProduct(given.kind, tuning)
+    kind = IntegerProduct if given.int8_activations else DequantisedProduct
+    return kind(given, tuning)
 
 
 def c_types(given: WeightFormat) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels.panels import PANEL as PANEL
+from edgemoe.targets.kernels.tuning import Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 
@@ -27,8 +28,8 @@ STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 SUMS = {16: 24, 8: 12, 4: 24}
 """Registers that hold sums, by lanes; a tile that needs more takes its panel in two parts."""
 
-PREFETCH = 4096
-"""Bytes that packed weights are fetched ahead of their use."""
+UNFETCHED = Tuning(prefetch=0)
+"""For operands that lie in caches."""
 
 UNBOUNDED = 1 << 30
 """Extent of buffers whose size only the plan knows."""
@@ -77,11 +78,14 @@ def tallest_tile(isa: Isa) -> int:
     return {16: 12, 8: 6, 4: 6}[isa.lanes]
 
 
-def tile_width(isa: Isa, rows: int) -> int:
-    """Columns of a panel that a tile of `rows` rows takes at once: its sums stay in registers."""
+def tile_width(isa: Isa, rows: int, columns: int = 0) -> int:
+    """Columns of a panel that a tile of `rows` rows takes at once: its sums stay in registers.
+
+    `columns` says otherwise for tiles that cannot take all.
+    """
     if rows * PANEL // isa.lanes <= SUMS[isa.lanes]:
         return PANEL
-    return SUMS[isa.lanes] // tallest_tile(isa) * isa.lanes
+    return columns or SUMS[isa.lanes] // tallest_tile(isa) * isa.lanes
 
 
 def load(buffer: tirx.Var, start: Expr, lanes: int) -> Expr:
@@ -127,38 +131,40 @@ def accumulate(
     panel_start: Expr,
     weight_dtype: str,
     stride: Expr | int = PANEL,
-    prefetch: int = 0,
+    tuning: Tuning = UNFETCHED,
 ) -> Expr:
     """Emit sum over k of a[row_starts[i] + k] * panel[k, :]; returns the address of [rows, PANEL].
 
-    Row k of the panel begins at panel_start + k * stride; what lies `prefetch` bytes further is
-    fetched ahead.
+    Row k of the panel begins at panel_start + k * stride.
 
     What is done with the sums must happen in a function of another object file: were it inlined,
     LLVM would keep its constants in registers during the loop over k and spill the sums.
     """
     rows, lanes = len(row_starts), isa.lanes
     values = T.alloc_buffer((rows * PANEL,), "float32")
-    width = tile_width(isa, rows)
+    width = tile_width(isa, rows, tuning.columns)
     vectors = width // lanes
     zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
     for first in range(0, PANEL, width):
         acc = T.alloc_buffer((rows * width,), "float32")
         for i in range(rows * vectors):
             T.buffer_store(acc, zero, [T.ramp(i * lanes, 1, lanes)])
-        with T.serial(0, depth) as k:
+
+        def input_row(k: Expr, first: int = first, acc: tirx.Var = acc) -> None:
             start = panel_start + k * stride + first
             panel = [
                 T.bind(load_weights(weights, start + j * lanes, lanes, weight_dtype))
                 for j in range(vectors)
             ]
-            if prefetch and first == 0:
-                fetch_ahead(weights, start, prefetch, STORED_BYTES[weight_dtype])
+            if first == 0:
+                fetch_ahead(weights, start, tuning.prefetch, STORED_BYTES[weight_dtype])
             for i in range(rows):
                 value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
                 for j in range(vectors):
                     at = T.ramp(i * width + j * lanes, 1, lanes)
                     T.buffer_store(acc, acc[at] + value * panel[j], [at])
+
+        for_unrolled(depth, tuning.unroll, input_row)
         for i in range(rows):
             for j in range(vectors):
                 T.buffer_store(
@@ -170,14 +176,28 @@ def accumulate(
 
 
 def fetch_ahead(weights: tirx.Var, start: Expr, ahead: int, itemsize: int) -> None:
-    """Emit prefetches of one panel row that lies `ahead` bytes behind `start`.
+    """Emit prefetches of one panel row that lies `ahead` bytes behind `start`; none for 0.
 
     Hardware prefetchers run too short a way ahead of a loop that does this much work per line.
     """
-    for line in range(0, PANEL * itemsize, CACHE_LINE):
+    for line in range(0, PANEL * itemsize if ahead else 0, CACHE_LINE):
         address = T.address_of(weights[start + (ahead + line) // itemsize])
         read, all_caches, data = 0, 3, 1
         T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data))
+
+
+def for_unrolled(count: Expr, unroll: int, body: Callable[[Expr], None]) -> None:
+    """Emit `body(k)` for 0 <= k < count in order, `unroll` times per turn of the loop."""
+    if unroll == 1:
+        with T.serial(0, count) as k:
+            body(k)
+        return
+    whole = local(tirx.truncdiv(count, unroll))
+    with T.serial(0, whole) as turn:
+        for i in range(unroll):
+            body(turn * unroll + i)
+    with T.serial(0, count - whole * unroll) as rest:
+        body(whole * unroll + rest)
 
 
 def row_blocks(rows: Expr | int, limit: int) -> Expr:
