@@ -74,7 +74,7 @@ def command(
             problems = products.default_problems(given)
         if not problems:
             raise OptionError(f"--model {model} has no products with constant weights")
-        found = search.tune(spec, problems, place, budget=budget, show=show)
+        found, left_out = search.tune(spec, problems, place, budget=budget, show=show)
         show("done", 1, 1)
     path = out or user_file(spec, found.machine)
     results.write(found, path)
@@ -94,4 +94,6 @@ def command(
         f"{path}: {found.machine.cpu}, {found.runner}; {better} of {total} classes of shapes gain "
         "more than 3% over the defaults"
     )
-    console.result({"path": path, **vars(found)})
+    if left_out:
+        console.print(f"{left_out} products were left out: --budget {budget:g} was used up")
+    console.result({"path": path, "left_out": left_out, **vars(found)})

@@ -10,15 +10,15 @@ from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.spec import Isa
 from edgemoe.targets.tuning.problem import Problem
 
-TILES = {4: ((4, 0), (8, 8), (8, 16)), 8: ((3, 0), (4, 0), (8, 8)), 16: ((6, 0), (8, 0), (14, 16))}
+TILES = {4: ((4, 0), (8, 16)), 8: ((3, 0), (4, 0)), 16: ((6, 0), (8, 0))}
 """Rows of the tallest tile and columns taken at once, by lanes; 0 columns: the usual."""
 
-INTEGER_TILES = {4: ((2, 0), (4, 0)), 8: ((2, 0), (3, 0), (4, 0)), 16: ((6, 0), (8, 0))}
+INTEGER_TILES = {4: ((2, 0), (4, 0)), 8: ((3, 0), (4, 0)), 16: ((6, 0), (8, 0))}
 """The same for integer weights, whose codes take registers too."""
 
-PREFETCHES = (0, 1024, 2048, 8192)
+PREFETCHES = (0, 1024, 8192)
 
-UNROLLS = (2, 4)
+UNROLLS = (4,)
 
 ROW_BLOCKS = (24, 96)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def write(results: Results, path: Path) -> None:
         partial.write_text(results.to_json(), "utf-8")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise TuningError(
             f"tuning {path} cannot be written: {error.strerror}; choose another -o"
         ) from error

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from edgemoe.errors import CheckError, OptionError, ToolError
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
@@ -28,8 +29,10 @@ WORTH = 0.97
 PROMISING = 0.99
 """Share of the default's time below which a number is tried together with others."""
 
-ROUNDS, MICROSECONDS = 7, 2000
-LAST_ROUNDS = 15
+WINS = 0.8
+"""Share of the last rounds in which it must beat the default: chance alone does so in 2 of 100."""
+
+ROUNDS, LAST_ROUNDS, MICROSECONDS = 7, 15, 2000
 
 Progress = Callable[[str, int, int], None]
 
@@ -41,6 +44,7 @@ class _Job:
     problem: Problem
     isa: Isa
     times: dict[Tuning, float] = field(default_factory=dict)
+    wins: dict[Tuning, float] = field(default_factory=dict)  # share of the rounds
 
     def best(self) -> Tuning:
         return min(self.times, key=self.times.__getitem__)
@@ -52,11 +56,12 @@ class _Job:
 def tune(
     spec: TargetSpec, problems: Sequence[Problem], runner: Runner, *, budget: float = 100.0,
     show: Progress = lambda what, done, total: None,
-) -> Results:  # fmt: skip
+) -> tuple[Results, int]:  # fmt: skip
     """Measure candidates for all problems on the machine of `runner`.
 
-    After `budget` seconds what is left is measured in fewer rounds, down to one, so that no
-    problem is without a result.
+    Problems whose turn has not come after `budget` seconds are left out.
+
+    Returns the results, and how many problems were left out.
 
     Raises:
         ToolError: the compiler or the runner failed.
@@ -69,13 +74,13 @@ def tune(
             show("what the machine is", 0, 0)
             search = _Search(spec, runner, program, end, show)
             machine, jobs = search.jobs(problems)
-            total = 3 * len(jobs)
-            search.measure(
+            wanted, total = len(jobs), 3 * len(jobs)
+            jobs = search.measure(
                 jobs,
                 lambda job: [
                     DEFAULT, *(t for found in alone(job.problem, job.isa).values() for t in found)
                 ],
-                ROUNDS, "each number alone", 0, total,
+                ROUNDS, "each number alone", 0, total, in_time=True,
             )  # fmt: skip
             search.measure(
                 [job for job in jobs if len(_promising(job)) > 1],
@@ -93,7 +98,7 @@ def tune(
     by_isa: dict[str, tuple[Result, ...]] = {}
     for job in jobs:
         tuning = bests.get(id(job), DEFAULT)
-        if job.times[tuning] > WORTH * job.times[DEFAULT]:
+        if job.times[tuning] > WORTH * job.times[DEFAULT] or job.wins[tuning] < WINS:
             tuning = DEFAULT
         result = Result(
             job.problem.shape, tuning, job.times[tuning] / 1000, job.times[DEFAULT] / 1000
@@ -101,7 +106,8 @@ def tune(
         by_isa[job.isa.name] = (*by_isa.get(job.isa.name, ()), result)
     versions = {name: version(name) for name in ("edgemoe", "apache-tvm")}
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    return Results(spec.name, machine, runner.name, today, versions, by_isa)
+    results = Results(spec.name, machine, runner.name, today, versions, by_isa)
+    return results, wanted - len(jobs)
 
 
 def _promising(job: _Job) -> dict[str, Tuning]:
@@ -112,6 +118,14 @@ def _promising(job: _Job) -> dict[str, Tuning]:
         if job.times[best] < PROMISING * job.times[DEFAULT]:
             found[axis] = best
     return found
+
+
+class _Timing(NamedTuple):
+    """A line of the timing program."""
+
+    nanoseconds: float
+    wins: int
+    bits: str
 
 
 @dataclass
@@ -140,38 +154,46 @@ class _Search:
 
     def measure(
         self, jobs: Sequence[_Job], candidates: Callable[[_Job], Sequence[Tuning]], rounds: int,
-        what: str, done: int, total: int,
-    ) -> None:  # fmt: skip
-        """Build the candidates of all jobs as one program, and time them job by job."""
+        what: str, done: int, total: int, in_time: bool = False,
+    ) -> list[_Job]:  # fmt: skip
+        """Build the candidates of all jobs as one program, and time them job by job.
+
+        Returns the jobs that were measured: all, or those that were begun `in_time`.
+        """
         if not jobs:
-            return
+            return []
         cases = [Case(j.problem, t, j.isa) for j in jobs for t in dict.fromkeys(candidates(j))]
         self.show(f"compiling: {what}", done, total)
         self._build(cases)
         for number, job in enumerate(jobs):
             self.show(f"{what}: {job}", done + number, total)
             mine = [i for i, c in enumerate(cases) if (c.problem, c.isa) == (job.problem, job.isa)]
-            late = time.monotonic() > self.end
-            seen = self._times(mine, 1 if late else rounds)
-            expected = seen[mine[0]][1]
+            if in_time and number and time.monotonic() > self.end:
+                return list(jobs[:number])
+            seen = self._times(mine, rounds)
+            expected = seen[mine[0]].bits
             for i in mine:
-                nanoseconds, bits = seen[i]
+                nanoseconds, wins, bits = seen[i]
                 if bits != expected:
                     raise CheckError(
                         f"{job}: the kernel with {cases[i].tuning} gives other bits than the "
                         "default; this is a fault of the compiler, please report it"
                     )
                 job.times[cases[i].tuning] = nanoseconds
+                job.wins[cases[i].tuning] = wins / rounds
+        return list(jobs)
 
     def _build(self, cases: Sequence[Case]) -> None:
         build(cases, self.spec, self.program, static=self.runner.static)
         self.runner.place(self.program)
 
-    def _times(self, cases: Sequence[int], rounds: int) -> dict[int, tuple[float, str]]:
+    def _times(self, cases: Sequence[int], rounds: int) -> dict[int, _Timing]:
         text = self.runner.run(str(rounds), str(MICROSECONDS), *map(str, cases))
         try:
             lines = [line.split() for line in text.splitlines()]
-            found = {int(case): (float(ns), bits) for case, ns, bits in lines}
+            found = {
+                int(case): _Timing(float(ns), int(wins), bits) for case, ns, wins, bits in lines
+            }
         except ValueError as error:
             raise ToolError(f"the timing program printed {text[-200:]!r}") from error
         if set(found) != set(cases):

@@ -134,10 +134,14 @@ static int times(int32_t rounds, int64_t nanoseconds, int32_t count, const int32
             }
             taken[i][round] = (now() - begin) / calls;
         }
+    int32_t wins[MOST_CASES] = {0};
+    for (int32_t i = 0; i < count; i++)
+        for (int32_t round = 0; round < rounds; round++)
+            wins[i] += taken[i][round] < taken[0][round];
     for (int32_t i = 0; i < count; i++) {
         qsort(taken[i], (size_t)rounds, sizeof taken[i][0], by_size);
-        fprintf(out, "%d %lld %016llx\n", which[i], (long long)taken[i][rounds / 2],
-                (unsigned long long)hashes[i]);
+        fprintf(out, "%d %lld %d %016llx\n", which[i], (long long)taken[i][rounds / 2],
+                wins[i], (unsigned long long)hashes[i]);
     }
     return 0;
 }

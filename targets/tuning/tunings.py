@@ -34,6 +34,8 @@ class Tunings:
         shape = class_of(kernel, given, rows, depth, columns)
         pairs, texts = [], []
         for isa in self.isas:
+            if isa.base and not given.int8_activations:
+                continue  # it has the kernels of its base
             found = self._nearest(isa, shape, given)
             if found is not None and found.tuning != DEFAULT:
                 pairs.append((isa.name, found.tuning))
