@@ -30,7 +30,7 @@ def command(
         float, typer.Option("--budget", min=0, help="Seconds after which less is measured.")
     ] = 100.0,
     runner: Annotated[
-        str, typer.Option("--runner", help="local, ssh:USER@HOST or emulator.")
+        str, typer.Option("--runner", help="local, ssh:USER@HOST, rpc:HOST:PORT/KEY or emulator.")
     ] = "local",
     allow_emulator: Annotated[
         bool, typer.Option("--allow-emulator", help="Let an emulator's times stand, for a trial.")

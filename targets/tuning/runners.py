@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from edgemoe.errors import OptionError, ToolError
 from edgemoe.targets.cpu import runs_here
 from edgemoe.targets.spec import TargetSpec
 from edgemoe.targets.tuning.results import EMULATOR
+from edgemoe.targets.tuning.rpc_runner import RpcRunner
+from edgemoe.targets.tuning.timing_program import Link
 
 SECONDS = 300
 """A command that takes longer is given up."""
@@ -30,8 +33,8 @@ class Runner(Protocol):
         """What was asked for."""
 
     @property
-    def static(self) -> bool:
-        """Whether the program must not depend on the libraries of that place."""
+    def link(self) -> Link:
+        """What kind of program can be run there."""
 
     def place(self, program: Path) -> None:
         """Bring the program there, in place of the one before."""
@@ -49,7 +52,7 @@ class LocalRunner:
 
     name: str = "local"
     prefix: tuple[str, ...] = ()
-    static: bool = False
+    link: Link = "dynamic"
     _program: Path = Path()
 
     def place(self, program: Path) -> None:
@@ -69,7 +72,7 @@ class SshRunner:
     """A machine with an ssh server, where the user logs in with a key."""
 
     host: str
-    static: bool = True
+    link: Link = "static"
     _folder: str = field(default="", init=False)
 
     @property
@@ -116,7 +119,7 @@ def _output(command: Sequence[str], advice: str) -> str:
 
 
 def runner_of(text: str, spec: TargetSpec, *, allow_emulator: bool = False) -> Runner:
-    """Read "local", "ssh:USER@HOST" or "emulator".
+    """Read "local", "ssh:USER@HOST", "rpc:HOST:PORT/KEY" or "emulator".
 
     Raises:
         OptionError: there is no such runner, or it cannot run code of the target.
@@ -124,6 +127,8 @@ def runner_of(text: str, spec: TargetSpec, *, allow_emulator: bool = False) -> R
     kind, _, rest = text.partition(":")
     if kind == "ssh" and rest and not rest.startswith("-"):
         return SshRunner(rest)
+    if match := re.fullmatch(r"rpc:([\w.-]+):(\d{1,5})/(.+)", text):
+        return RpcRunner(match[1], int(match[2]), match[3])
     if text == "local":
         if not runs_here(spec):
             raise OptionError(
@@ -139,5 +144,7 @@ def runner_of(text: str, spec: TargetSpec, *, allow_emulator: bool = False) -> R
                 "--runner emulator: its times mean nothing; give ssh:USER@HOST of a device, or "
                 "--allow-emulator to try the way there and back"
             )
-        return LocalRunner(EMULATOR, spec.emulator, static=True)
-    raise OptionError(f"--runner {text}: runners are local, ssh:USER@HOST and emulator")
+        return LocalRunner(EMULATOR, spec.emulator, "static")
+    raise OptionError(
+        f"--runner {text}: runners are local, ssh:USER@HOST, rpc:HOST:PORT/KEY and emulator"
+    )

@@ -29,10 +29,10 @@ WORTH = 0.97
 PROMISING = 0.99
 """Share of the default's time below which a number is tried together with others."""
 
-WINS = 0.8
-"""Share of the last rounds in which it must beat the default: chance alone does so in 2 of 100."""
+WINS = 0.75
+"""Share of the last rounds in which it must beat the default: chance alone does so in 2 of 1000."""
 
-ROUNDS, LAST_ROUNDS, MICROSECONDS = 7, 15, 2000
+ROUNDS, LAST_ROUNDS, MICROSECONDS = 7, 31, 2000
 
 Progress = Callable[[str, int, int], None]
 
@@ -184,7 +184,7 @@ class _Search:
         return list(jobs)
 
     def _build(self, cases: Sequence[Case]) -> None:
-        build(cases, self.spec, self.program, static=self.runner.static)
+        build(cases, self.spec, self.program, link=self.runner.link)
         self.runner.place(self.program)
 
     def _times(self, cases: Sequence[int], rounds: int) -> dict[int, _Timing]:

@@ -31,11 +31,15 @@ class ShapeClass:
     columns: int
 
     def distance(self, other: ShapeClass) -> int | None:
-        """Powers of two between two classes; None where one says nothing about the other."""
-        same = (self.kernel, self.format, self.rows) == (other.kernel, other.format, other.rows)
+        """Powers of two between two classes; None where one says nothing about the other.
+
+        The tiles of both kernels are the same: another kernel is as far as one power of two.
+        """
+        same = (self.format, self.rows) == (other.format, other.rows)
         far = abs(self.depth.bit_length() - other.depth.bit_length()) + abs(
             self.columns.bit_length() - other.columns.bit_length()
         )
+        far += self.kernel != other.kernel
         return far if same and far <= FARTHEST else None
 
     def __str__(self) -> str:

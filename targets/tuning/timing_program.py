@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from edgemoe.errors import ToolError
 from edgemoe.targets.codegen import compile_kernels
@@ -38,7 +40,11 @@ class Case:
         return self.problem.spec(Tuned(((self.isa.name, self.tuning),)))
 
 
-def build(cases: Sequence[Case], spec: TargetSpec, out: Path, *, static: bool) -> None:
+Link = Literal["dynamic", "static", "library"]
+"""How the program is linked: `static` runs where another libc is installed."""
+
+
+def build(cases: Sequence[Case], spec: TargetSpec, out: Path, *, link: Link) -> None:
     """Compile the kernels of all cases, equal ones once, and link the program.
 
     Raises:
@@ -61,13 +67,15 @@ def build(cases: Sequence[Case], spec: TargetSpec, out: Path, *, static: bool) -
             *spec.compiler, "-std=c11", "-O2", "tune.c", *map(str, objects), "-o",
             str(out.resolve()), "-lm",
         ]  # fmt: skip
-        if static:  # runs where another libc is installed
-            try:
+        if link == "library":
+            run_compiler([*command, "-shared", "-fPIC"], Path(folder))
+            return
+        if link == "static":
+            # Where no static libc is installed here, we try our luck with that of the device.
+            with suppress(ToolError):
                 run_compiler([*command, "-static"], Path(folder))
-            except ToolError:  # no static libc here: try our luck with that of the device
-                static = False
-        if not static:
-            run_compiler(command, Path(folder))
+                return
+        run_compiler(command, Path(folder))
 
 
 def source(cases: Sequence[Case], names: Mapping[tuple[KernelSpec, str], str]) -> str:

@@ -1,8 +1,9 @@
 /* Times kernels: `tune machine`, or `tune ROUNDS MICROSECONDS CASE...` with cases of one problem.
  *
  * All cases run in turn, ROUNDS times, each for about MICROSECONDS; a line per case,
- * "CASE NANOSECONDS WINS HASH", has the median of the rounds, in how many of them it was faster than
- * the first case, and a hash of the result's bits. Needs libc alone.
+ * "CASE NANOSECONDS WINS HASH", has the lower quartile of the rounds (others on the machine only add
+ * time), in how many of them it was faster than the first case, and a hash of the result's bits.
+ * Needs libc alone.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdint.h>

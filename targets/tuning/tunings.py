@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgemoe.errors import TuningError
@@ -37,9 +37,14 @@ class Tunings:
             if isa.base and not given.int8_activations:
                 continue  # it has the kernels of its base
             found = self._nearest(isa, shape, given)
-            if found is not None and found.tuning != DEFAULT:
-                pairs.append((isa.name, found.tuning))
-                texts.append(f"{isa.name}: {found.tuning} (measured for {found.shape})")
+            if found is None:
+                continue
+            tuning = found.tuning
+            if kernel == "experts":  # which has no blocks of rows
+                tuning = replace(tuning, row_block=DEFAULT.row_block)
+            if tuning != DEFAULT:
+                pairs.append((isa.name, tuning))
+                texts.append(f"{isa.name}: {tuning} (measured for {found.shape})")
         return Tuned(tuple(pairs)), "".join(f"; tuned for {text}" for text in texts)
 
     def _nearest(self, isa: Isa, shape: ShapeClass, given: WeightFormat) -> Result | None:

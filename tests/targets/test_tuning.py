@@ -124,7 +124,8 @@ def test_classes():
     assert class_of("linear", F32, 1000, 1, 1).rows == "65+"
     assert shape.distance(class_of("linear", F32, 4, 256, 2048)) == 2
     assert shape.distance(class_of("linear", F32, 4, 128, 2048)) is None
-    for other in (("experts", F32, 4), ("linear", I8, 4), ("linear", F32, 1)):
+    assert shape.distance(class_of("experts", F32, 4, 500, 768)) == 1
+    for other in (("linear", I8, 4), ("linear", F32, 1)):
         assert shape.distance(class_of(*other, 500, 768)) is None
 
 
@@ -192,6 +193,8 @@ def test_the_nearest_class_gives_its_tuning():
     assert tuning.of(SPEC.isas[0]) == ODD
     assert tuning.of(SPEC.isas[-1]) == replace(DEFAULT, row_block=ODD.row_block)
     assert known.find("linear", F32, 3, 128, 256) == (Tuned(), "")  # the default won there
+    (pair,) = known.find("experts", F32, 3, 64, 64)[0].by_isa
+    assert pair == ("x86-64-v3", replace(ODD, row_block=DEFAULT.row_block))
     assert known.find("linear", F32, 1, 64, 64) == (Tuned(), "")
     assert known.find("linear", I8, 3, 64, 64) == (Tuned(), "")
 
