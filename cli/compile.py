@@ -46,6 +46,9 @@ def command(
     cpu: Annotated[
         str, typer.Option("--cpu", help="native, all or an instruction set: x86-64-v3, ...")
     ] = "all",
+    tuning: Annotated[
+        str, typer.Option("--tuning", help="auto, none or a file that `edgemoe tune` wrote.")
+    ] = "auto",
     name: Annotated[str | None, typer.Option("--name", help="Name of the model.")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with onnxruntime after every pass.")
@@ -86,6 +89,7 @@ def command(
         "max_bytes": values.nbytes(max_bytes),
         "precision": precision,
         "prune": values.pruning(prune),
+        "tuning": tuning,
     }
     if name is not None:
         settings["name"] = name

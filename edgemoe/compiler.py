@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
+    from edgemoe.targets.tuning.tunings import Tunings
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -71,6 +72,7 @@ def compile(
     strict: bool = False,
     plugins: Sequence[str | Path] = (),
     name: str | None = None,
+    tuning: str | Path = "auto",
     command: str = "",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -98,6 +100,8 @@ def compile(
         plugins: Python files that declare passes and router families (docs/writing-a-pass.md);
             those of installed packages take part too.
         name: name of the model; default: that of the file or factory.
+        tuning: "none", a file that `edgemoe tune` wrote, or "auto": with cpu="native" what was
+            measured on this machine or ships for its processor (docs/tuning.md).
         command: the command line, for the manifest.
         progress: called with (what, done, total).
 
@@ -108,9 +112,11 @@ def compile(
     """
     from edgemoe.targets import cpu as family
     from edgemoe.targets import load_target
+    from edgemoe.targets.tuning.tunings import choose as choose_tunings
 
     show = progress or (lambda what, done, total: None)
     spec = family.with_isas(load_target(target), cpu)
+    tunings = choose_tunings(spec, tuning, native=cpu == "native")
     formats = _formats(precision, max_bytes)
     samples = read_samples(calibration)
     _refuse_unusable(prune, max_loss, samples, spec)
@@ -130,7 +136,7 @@ def compile(
     inputs, outputs = buckets.infos(source.states)
     found = _dispatch(source, buckets, reference, inputs, outputs)
 
-    lowered, given = _lower_within(title, variants, formats, max_bytes, show, total)
+    lowered, given = _lower_within(title, variants, formats, max_bytes, tunings, show, total)
     plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
     if strict:
         _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
@@ -253,6 +259,7 @@ def _lower_within(
     variants: Sequence[_Variant],
     formats: Sequence[WeightFormat],
     max_bytes: int | None,
+    tunings: Tunings,
     show: Progress,
     total: int,
 ) -> tuple[Lowered, WeightFormat]:
@@ -262,7 +269,7 @@ def _lower_within(
     for given in formats:
         show(f"lowering, {given} weights", 1 + 2 * len(variants), total)
         graphs, counts = [v.graph for v in variants], [v.count for v in variants]
-        lowered = lower_variants(graphs, counts, given)
+        lowered = lower_variants(graphs, counts, given, tunings)
         if max_bytes is None or lowered.weights.nbytes <= max_bytes:
             return lowered, given
     over = lowered.weights.nbytes - (max_bytes or 0)
@@ -297,6 +304,7 @@ def _plan(
             "generic kernels", f"{len(generic)} of {steps} steps",
             "no kernel of ours computes them; TVM's functions run with the default schedule",
         ),
+        lowered.tunings.decision(),
     ]  # fmt: skip
     decisions += [Decision("plug-in", plugin.name, plugin.describe()) for plugin in plugins]
     for note in variants[-1].report.notes:

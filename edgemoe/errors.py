@@ -24,6 +24,7 @@ __all__ = [
     "StrictError",
     "TargetError",
     "ToolError",
+    "TuningError",
     "UnsupportedOpError",
 ]
 
@@ -50,6 +51,10 @@ class OptionError(EdgemoeError):
 
 class ToolError(EdgemoeError):
     """A tool outside Python (a C compiler, a simulator) is missing or failed."""
+
+
+class TuningError(EdgemoeError):
+    """A file of tuned kernels cannot be read, written, or does not fit the target."""
 
 
 class CheckError(EdgemoeError):

@@ -16,16 +16,13 @@ from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.errors import OptionError
 from edgemoe.plan import Pointer, TensorInfo, Variant
 from edgemoe.targets.codegen import compile_kernels
+from edgemoe.targets.cpuinfo import flags_of, isas_of
 from edgemoe.targets.host_package import write_cpu_artifact
 from edgemoe.targets.lowering import lower
 from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_dot
 from edgemoe.targets.spec import Isa, TargetSpec
+from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
 from edgemoe.weight_format import WeightFormat
-
-_FLAGS = {"avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni", "avx512bf16": "avx512_bf16"}
-"""How the system spells features of instruction sets, where it differs."""
-
-_V4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 
 _TOOLS = ("apache-tvm", "onnx", "onnx-ir", "onnxruntime", "numpy")
 
@@ -53,16 +50,7 @@ def _native(spec: TargetSpec) -> str:
 
 def isas_here(spec: TargetSpec) -> list[Isa]:
     """The instruction sets of `spec` that this machine runs, best last."""
-    text = Path("/proc/cpuinfo").read_text("utf-8")
-    name = "flags" if spec.architecture == "x86_64" else "Features"
-    flags = set(text.split(name, 1)[-1].split("\n", 1)[0].split())
-
-    def runs(isa: Isa) -> bool:
-        base, *features = isa.name.split("+")
-        needed = {_FLAGS.get(feature, feature) for feature in features}
-        return needed <= flags and (base != "x86-64-v4" or flags >= _V4)
-
-    return [isa for isa in spec.isas if runs(isa)]
+    return isas_of(spec, flags_of(Path("/proc/cpuinfo").read_text("utf-8"), spec))
 
 
 def runs_here(spec: TargetSpec) -> bool:
@@ -77,19 +65,21 @@ class Lowered:
     variants: tuple[Variant, ...]
     kernels: KernelTable
     weights: WeightTable
+    tunings: Tunings = UNTUNED
 
 
 def lower_variants(
-    graphs: Sequence[ir.Model], counts: Sequence[int | None], given: WeightFormat
-) -> Lowered:
+    graphs: Sequence[ir.Model], counts: Sequence[int | None], given: WeightFormat,
+    tunings: Tunings = UNTUNED,
+) -> Lowered:  # fmt: skip
     """Lower fused graphs of static shapes; equal weights and kernels are shared."""
     kernels, weights = KernelTable(), WeightTable()
     variants = []
     for graph, count in zip(graphs, counts, strict=True):
-        program = Program(kernels, weights, given)
+        program = Program(kernels, weights, given, tunings)
         lower(graph, program)
         variants.append(program.finish(count))
-    return Lowered(tuple(variants), kernels, weights)
+    return Lowered(tuple(variants), kernels, weights, tunings)
 
 
 def in_place_states(lowered: Lowered, inputs: Sequence[TensorInfo],

@@ -24,6 +24,7 @@ from edgemoe.plan import (
 )
 from edgemoe.targets.kernels.tile import Built
 from edgemoe.targets.spec import Isa
+from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
 from edgemoe.weight_format import F32, WeightFormat
 
 Array = NDArray[Any]
@@ -123,7 +124,7 @@ class _Step:
 
 @dataclass
 class Program:
-    """One variant; `format` is how the weights of products are stored.
+    """One variant; `format` is how the weights of products are stored, `tunings` how they are cut.
 
     `quantised` are rows that have been rounded to int8 for one product, for the next one.
     """
@@ -131,6 +132,7 @@ class Program:
     kernels: KernelTable
     weights: WeightTable
     format: WeightFormat = F32
+    tunings: Tunings = UNTUNED
     buffers: list[Buffer] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)

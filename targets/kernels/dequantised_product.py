@@ -18,6 +18,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer_tile import Fetching, groups_of, words_of
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -28,6 +29,7 @@ class DequantisedProduct:
     """The product of one weight format."""
 
     given: WeightFormat
+    tuning: Tuning = DEFAULT
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -112,8 +114,7 @@ class DequantisedProduct:
                     self._input(lanes, buffers, rows, number * each + k, raw, k, sums, width, zeros)
 
         whole = tiles.local(tirx.truncdiv(inputs, each))
-        with T.serial(0, whole) as number:
-            word(number, None)
+        tiles.for_unrolled(whole, self.tuning.unroll, lambda number: word(number, None))
         with T.If(whole * each < inputs), T.Then():
             word(whole, 0)
 

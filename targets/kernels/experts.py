@@ -18,6 +18,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.product import c_types, product_of
+from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import F32, WeightFormat
 
@@ -37,6 +38,7 @@ class Experts:
     source: Source
     result: Result
     given: WeightFormat = F32
+    tuned: Tuned = UNTUNED
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:

@@ -24,6 +24,7 @@ class IntegerProduct:
     """The product of one weight format."""
 
     given: WeightFormat
+    tuning: Tuning = DEFAULT
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -37,7 +38,7 @@ class IntegerProduct:
 
     def tallest(self, isa: Isa) -> int:
         """See `Product`."""
-        return dot_of(isa).tallest(self.given, tiles.tallest_tile(isa))
+        return self.tuning.rows or dot_of(isa).tallest(self.given, tiles.tallest_tile(isa))
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,

@@ -19,6 +19,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import Dot
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -45,6 +46,7 @@ class Tile:
         self, given: WeightFormat, dot: Dot, isa: Isa, buffers: Mapping[str, tirx.Var],
         rows: Sequence[Expr], depth: Expr, panel: Expr, following: Fetching,
     ) -> None:  # fmt: skip
+        self.tuning = tuning
         self.given, self.dot, self.isa, self.buffers = given, dot, isa, buffers
         self.lanes, self.rows = isa.lanes, rows
         self.parts = 8 // given.bits

@@ -20,12 +20,10 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.panels import pack, panel_bytes
 from edgemoe.targets.kernels.product import c_types, product_of, row_pointers
+from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import F32, WeightFormat
-
-ROW_BLOCK = 48
-"""Rows of one task: enough to reuse a panel from L1, few enough to share work among threads."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ class Linear:
 
     epilogue: ex.Node
     given: WeightFormat = F32
+    tuned: Tuned = UNTUNED
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -53,7 +52,7 @@ class Linear:
 
     def tasks(self, rows: int, columns: int) -> int:
         """Number of independent tasks."""
-        return -(-rows // ROW_BLOCK) * -(-columns // tiles.PANEL)
+        return -(-rows // self.tuned.row_block) * -(-columns // tiles.PANEL)
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
@@ -75,7 +74,7 @@ class Linear:
             buffers, (rows, depth, columns, begin, end) = tiles.parameters(
                 names, ("rows", "depth", "columns")
             )
-            blocks = tiles.local(tiles.row_blocks(rows, ROW_BLOCK))
+            blocks = tiles.local(tiles.row_blocks(rows, self.tuned.row_block))
             each = tiles.local(tirx.truncdiv(rows + blocks - 1, blocks))
             with T.serial(begin, end) as task:
                 panel = tiles.local(tirx.truncdiv(task, blocks))
@@ -196,7 +195,8 @@ def lower(site: Site) -> None:
     if any(graph_facts.kind_of(use.node) == "Route" for use in site.node.outputs[0].uses()):
         # A router decides by small differences; it is a fraction of the bytes.
         role, given = "router", F32
-    spec = Linear(epilogue, given)
+    tuned, why = site.program.tunings.find("linear", given, rows, depth, columns)
+    spec = Linear(epilogue, given, tuned)
     weights = _place(site, weight, transposed, role, given)
     operands = site.operands(body)
     (out,) = site.outputs
@@ -212,7 +212,7 @@ def lower(site: Site) -> None:
         label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
         nbytes=4 * (rows * (depth + columns)) + depth * columns * given.bits // 8,
-        reason=f"constant weight, {given}",
+        reason=f"constant weight, {given}{why}",
     )  # fmt: skip
 
 

@@ -127,7 +127,11 @@ class _Group:
         given = program.format.for_depth(depth)
         columns = stage.ports[0].columns
         epilogue = _plain_indexing(stage.epilogue)
-        spec = Experts(epilogue, len(stage.ports), source, result, given)
+        active = min(self.experts, self.slots)
+        tuned, why = program.tunings.find(
+            "experts", given, -(-self.slots // active), depth, columns * len(stage.ports)
+        )
+        spec = Experts(epilogue, len(stage.ports), source, result, given, tuned)
         weights = _place(site, stage, spec, depth, given)
         count = tokens if source == "token" else self.slots
         taken = row_pointers(
@@ -139,7 +143,6 @@ class _Group:
             site.pointers([_cut(site, value, indexing)])[0]
             for value, indexing in zip(stage.body.operands, stage.body.indexing, strict=True)
         ]
-        active = min(self.experts, self.slots)
         each = depth * columns * len(stage.ports)
         program.step(
             spec, "experts",
@@ -150,7 +153,7 @@ class _Group:
             label=f"experts {self.slots} rows x {depth} -> {columns}{ex.describe(epilogue)}",
             origin=site.origin, nodes=site.nodes, macs=self.slots * each, region=region,
             nbytes=active * each * given.bits // 8 + 4 * self.slots * (depth + columns),
-            reason=f"{len(stage.ports)} product(s) per expert, {given}",
+            reason=f"{len(stage.ports)} product(s) per expert, {given}{why}",
         )  # fmt: skip
 
 

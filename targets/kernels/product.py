@@ -53,6 +53,7 @@ class FloatProduct:
     """float32 rows times float32, bfloat16 or float16 weights."""
 
     kind: str
+    tuning: Tuning = DEFAULT
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -61,7 +62,7 @@ class FloatProduct:
 
     def tallest(self, isa: Isa) -> int:
         """See `Product`."""
-        return tiles.tallest_tile(isa)
+        return self.tuning.rows or tiles.tallest_tile(isa)
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
@@ -81,11 +82,12 @@ class FloatProduct:
         return depth * PANEL
 
 
-def product_of(given: WeightFormat) -> Product:
+def product_of(given: WeightFormat, tuning: Tuning = DEFAULT) -> Product:
     """The product of a weight format."""
     if not given.is_integer:
-        return FloatProduct(given.kind)
-    return IntegerProduct(given) if given.int8_activations else DequantisedProduct(given)
+        return FloatProduct(given.kind, tuning)
+    kind = IntegerProduct if given.int8_activations else DequantisedProduct
+    return kind(given, tuning)
 
 
 def c_types(given: WeightFormat) -> tuple[str, ...]:

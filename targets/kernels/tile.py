@@ -16,6 +16,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels.panels import LINE
 from edgemoe.targets.kernels.panels import PANEL as PANEL
+from edgemoe.targets.kernels.tuning import Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 
@@ -37,8 +38,8 @@ SUMS = {16: 24, 8: 12, 4: 24}
 WIDE_SUMS = {16: 24, 8: 12, 4: 16}
 """And of one that takes it whole: more columns of the panel are in registers then."""
 
-PREFETCH = 4096
-"""Bytes that packed weights are fetched ahead of their use."""
+UNFETCHED = Tuning(prefetch=0)
+"""For operands that lie in caches."""
 
 UNBOUNDED = 1 << 30
 """Extent of buffers whose size only the plan knows."""
@@ -200,7 +201,7 @@ def accumulate(
     """
     rows, lanes = len(row_starts), isa.lanes
     values = T.alloc_buffer((rows * PANEL,), "float32")
-    width = tile_width(isa, rows)
+    width = tile_width(isa, rows, tuning.columns)
     vectors = width // lanes
     zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
     for first in range(0, PANEL, width):
@@ -227,6 +228,8 @@ def accumulate(
                 for j in range(vectors):
                     at = T.ramp(i * width + j * lanes, 1, lanes)
                     T.buffer_store(acc, acc[at] + value * panel[j], [at])
+
+        for_unrolled(depth, tuning.unroll, input_row)
         for i in range(rows):
             for j in range(vectors):
                 T.buffer_store(

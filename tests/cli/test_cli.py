@@ -17,7 +17,7 @@ from edgemoe.cli.main import app
 
 COMMANDS = (
     "compare", "compile", "explain", "export", "generate", "inspect", "passes", "profile", "report",
-    "run", "targets", "verify",
+    "run", "targets", "tune", "verify",
 )  # fmt: skip
 
 

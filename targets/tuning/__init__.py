@@ -1,0 +1,1 @@
+"""Tunings: which numbers of the kernel templates suit which processor, measured and kept."""
