@@ -98,7 +98,7 @@ class DequantisedProduct:
         def word(number: Expr, count: int | None) -> None:
             at = tiles.local(start + number * PANEL)
             if fetch is not None:
-                near = at + tiles.PREFETCH // 4
+                near = at + self.tuning.prefetch // 4
                 fetch.line(near)
                 fetch.line(near + tiles.CACHE_LINE // 4)
             raw = [

@@ -92,7 +92,7 @@ class Experts:
     def _main(self, isa: Isa, tile: str) -> tirx.PrimFunc:
         """The loops over tasks, experts and tiles."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            product = product_of(self.given)
+            product = product_of(self.given, self.tuned.of(isa))
             of_tile = {**product.pointers, **self._stored_to}
             names = {
                 **product.pointers, "out": "float32",
@@ -153,7 +153,7 @@ class Experts:
     def _tile(self, isa: Isa, store: str) -> tirx.PrimFunc:
         """Sorted rows row..row+end of one panel of one expert; `following` is read after it."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            product = product_of(self.given)
+            product = product_of(self.given, self.tuned.of(isa))
             buffers, numbers = tiles.parameters(
                 {**product.pointers, **self._stored_to},
                 ("row", "first", "last", "expert", "panel", "panels", "following", "depth",
@@ -163,6 +163,7 @@ class Experts:
             depth, columns, chosen, _, height = numbers[7:]
             tallest = product.tallest(isa)
             itemsize = tiles.ITEMSIZE[product.pointers["weights"]]
+            tuning, block = self.tuned.of(isa), (row, first, last)
 
             def source_of(row: Expr) -> Expr:
                 if self.source == "sorted":
@@ -172,7 +173,7 @@ class Experts:
 
             def fetching(start: Expr, size: Expr) -> tiles.Fetch:
                 return tiles.fetch_for(
-                    buffers["weights"], itemsize, tallest, (row, first, last), start,
+                    buffers["weights"], itemsize, tuning, tallest, block, start,
                     following * size, size,
                 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from edgemoe.targets.kernels.dots import dot_of
 from edgemoe.targets.kernels.integer_tile import Fetching, Tile, groups_of, words_of
 from edgemoe.targets.kernels.mmla_tile import MmlaTile
 from edgemoe.targets.kernels.panels import PANEL, scale_words
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
 
@@ -47,6 +48,6 @@ class IntegerProduct:
         """Emit the tile of `rows` and panel number `panel`; the address of [rows, PANEL]."""
         dot = dot_of(isa)
         kind = MmlaTile if dot.pairs_rows and len(rows) > 1 else Tile
-        tile = kind(self.given, dot, isa, buffers, rows, depth, panel, fetching)
+        tile = kind(self.given, dot, isa, buffers, rows, depth, panel, fetching, self.tuning)
         with opaque.scope(dot.opaque_in) if dot.opaque_in else nullcontext():
             return tile.emit()

@@ -45,6 +45,7 @@ class Tile:
     def __init__(
         self, given: WeightFormat, dot: Dot, isa: Isa, buffers: Mapping[str, tirx.Var],
         rows: Sequence[Expr], depth: Expr, panel: Expr, following: Fetching,
+        tuning: Tuning = DEFAULT,
     ) -> None:  # fmt: skip
         self.tuning = tuning
         self.given, self.dot, self.isa, self.buffers = given, dot, isa, buffers
@@ -60,7 +61,7 @@ class Tile:
         self.row_starts = [tiles.local(row * row_words) for row in rows]
         self.facts = [tiles.local(row * self.groups) for row in rows]
         widest = dot.widest(given, tiles.WIDE_SUMS[self.lanes] * self.lanes // PANEL)
-        self.width = PANEL if len(rows) <= widest else tiles.part_width(isa)
+        self.width = PANEL if len(rows) <= widest else tuning.columns or tiles.part_width(isa)
         self.vectors = self.width // self.lanes
 
     def emit(self) -> Expr:
@@ -144,8 +145,10 @@ class Tile:
 
         def sums_over(first: Expr, count: Expr) -> list[Expr]:
             totals = self._zeros(dtype, each)
-            with T.serial(0, count) as word:
-                self._word(totals, each, start, rows, first + word, ahead)
+            tiles.for_unrolled(
+                count, self.tuning.unroll,
+                lambda word: self._word(totals, each, start, rows, first + word, ahead),
+            )  # fmt: skip
             return [self.dot.widened(totals[T.ramp(n * each, 1, each)], self.given) for n in cells]
 
         if limit is None:

@@ -82,7 +82,7 @@ class Linear:
                 last = tiles.local(tirx.min(rows, first + each))
                 addresses = [T.address_of(buffers[n][0]) for n in names]
                 tiles.for_tiles(
-                    product_of(self.given).tallest(isa), first, last,
+                    product_of(self.given, self.tuned.of(isa)).tallest(isa), first, last,
                     lambda row, height: tiles.call(
                         tile, *addresses, row, first, last, panel, depth, columns, 0, height
                     ),
@@ -92,17 +92,18 @@ class Linear:
     def _tile(self, isa: Isa, store: str) -> tirx.PrimFunc:
         """Rows row..row+end of panel number `panel`."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            product = product_of(self.given)
+            product = product_of(self.given, self.tuned.of(isa))
             names = self._pointers
             buffers, (row, first, last, panel, depth, columns, _, height) = tiles.parameters(
                 names, ("row", "first", "last", "panel", "depth", "columns")
             )
             tallest = product.tallest(isa)
             itemsize = tiles.ITEMSIZE[product.pointers["weights"]]
+            tuning, block = self.tuned.of(isa), (row, first, last)
 
             def fetching(start: Expr, size: Expr) -> tiles.Fetch:
                 return tiles.fetch_for(
-                    buffers["weights"], itemsize, tallest, (row, first, last), start, start + size,
+                    buffers["weights"], itemsize, tuning, tallest, block, start, start + size,
                     size,
                 )  # fmt: skip
 

@@ -31,11 +31,17 @@ class MmlaTile(Tile):
             T.buffer_store(totals, self.dot.word(0), [T.ramp(n * 4, 1, 4)])
         count = self._word_count()
         if self.parts > 1:
-            with T.serial(0, count) as word:
-                self._one_word(totals, start, pairs, word, ahead)
+            tiles.for_unrolled(
+                count, self.tuning.unroll,
+                lambda word: self._one_word(totals, start, pairs, word, ahead),
+            )  # fmt: skip
         else:
-            with T.serial(0, tirx.truncdiv(count, 2)) as number:
-                self._two_words(totals, start, pairs, tiles.local(number * 2), True, ahead)
+            tiles.for_unrolled(
+                tirx.truncdiv(count, 2), self.tuning.unroll,
+                lambda number: self._two_words(
+                    totals, start, pairs, tiles.local(number * 2), True, ahead
+                ),
+            )  # fmt: skip
             if not self.given.group:  # a group has an even number of words
                 with T.If(tirx.EQ(tirx.truncmod(count, 2), 1)), T.Then():
                     self._two_words(totals, start, pairs, count - 1, False, None)

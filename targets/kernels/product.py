@@ -17,6 +17,7 @@ from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.integer_tile import Fetching
 from edgemoe.targets.kernels.panels import PANEL
 from edgemoe.targets.kernels.tile import STORED as STORED
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -74,7 +75,7 @@ class FloatProduct:
         start = tiles.local(panel * size)
         return tiles.accumulate(
             isa, buffers["a"], starts, depth, buffers["weights"], start, self.kind,
-            fetching(start, size),
+            fetching(start, size), self.tuning,
         )  # fmt: skip
 
     def panel_elements(self, depth: Expr) -> Expr:

@@ -16,7 +16,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels.panels import LINE
 from edgemoe.targets.kernels.panels import PANEL as PANEL
-from edgemoe.targets.kernels.tuning import Tuning
+from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 
@@ -37,9 +37,6 @@ SUMS = {16: 24, 8: 12, 4: 24}
 
 WIDE_SUMS = {16: 24, 8: 12, 4: 16}
 """And of one that takes it whole: more columns of the panel are in registers then."""
-
-UNFETCHED = Tuning(prefetch=0)
-"""For operands that lie in caches."""
 
 UNBOUNDED = 1 << 30
 """Extent of buffers whose size only the plan knows."""
@@ -90,11 +87,14 @@ def tallest_tile(isa: Isa) -> int:
     return {16: 12, 8: 6, 4: 6}[isa.lanes]
 
 
-def tile_width(isa: Isa, rows: int) -> int:
-    """Columns of a panel that a tile of `rows` rows takes at once: its sums stay in registers."""
+def tile_width(isa: Isa, rows: int, columns: int = 0) -> int:
+    """Columns of a panel that a tile of `rows` rows takes at once: its sums stay in registers.
+
+    `columns` says otherwise for tiles that cannot take all.
+    """
     if rows * PANEL // isa.lanes <= WIDE_SUMS[isa.lanes]:
         return PANEL
-    return part_width(isa)
+    return columns or part_width(isa)
 
 
 def part_width(isa: Isa) -> int:
@@ -145,18 +145,21 @@ class Fetch:
 
     weights: tirx.Var
     itemsize: int
+    tuning: Tuning
     alone: Expr
     start: Expr
     step: Expr
 
     def line(self, at: Expr) -> None:
-        """Emit the prefetch of the cache line of an element."""
+        """Emit the prefetch of the cache line of an element, if there is to be one."""
+        if not self.tuning.prefetch:
+            return
         address, read, all_caches, data = T.address_of(self.weights[at]), 0, 3, 1
         T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data))
 
 
 def fetch_for(
-    weights: tirx.Var, itemsize: int, tallest: int, block: tuple[Expr, Expr, Expr],
+    weights: tirx.Var, itemsize: int, tuning: Tuning, tallest: int, block: tuple[Expr, Expr, Expr],
     this: Expr, following: Expr, size: Expr,
 ) -> Fetch:  # fmt: skip
     """What a tile fetches.
@@ -167,6 +170,7 @@ def fetch_for(
     Args:
         weights: the packed weights.
         itemsize: bytes of an element.
+        tuning: how many bytes a tile fetches ahead for itself; 0: nothing is fetched.
         tallest: most rows of a tile.
         block: (first row of the tile, first and last row of those that use the panel).
         this: the first element of this panel.
@@ -177,10 +181,10 @@ def fetch_for(
     rows = local(tirx.max(last - first, 1))
     alone = rows <= tallest
     share = tirx.truncdiv(size, rows) * (row - first)
-    start = tirx.Select(alone, this + PREFETCH // itemsize, following + share)
+    start = tirx.Select(alone, this + tuning.prefetch // itemsize, following + share)
     step = tirx.truncdiv(rows + (LINE * tallest - 1), rows)
     return Fetch(
-        weights, itemsize, local(tirx.Cast("int32", alone)), local(start),
+        weights, itemsize, tuning, local(tirx.Cast("int32", alone)), local(start),
         local(tirx.Select(alone, tirx.const(LINE), step)),
     )  # fmt: skip
 
@@ -194,6 +198,7 @@ def accumulate(
     panel_start: Expr,
     weight_dtype: str,
     fetch: Fetch,
+    tuning: Tuning = DEFAULT,
 ) -> Expr:
     """Emit sum over k of a[row_starts[i] + k] * panel[k, :].
 
@@ -211,7 +216,11 @@ def accumulate(
         halves = range(first // LINE, (first + width) // LINE)
         streams = [local(panel_start + half * depth * LINE) for half in halves]
         ahead = [local(fetch.start + half * depth * fetch.step) for half in halves]
-        with T.serial(0, depth) as k:
+
+        def input_row(
+            k: Expr, acc: tirx.Var = acc, streams: Sequence[Expr] = streams,
+            ahead: Sequence[Expr] = ahead,
+        ) -> None:  # fmt: skip
             panel = [
                 T.bind(
                     load_weights(
@@ -238,6 +247,20 @@ def accumulate(
                     [T.ramp(i * PANEL + first + j * lanes, 1, lanes)],
                 )
     return T.address_of(values[0])
+
+
+def for_unrolled(count: Expr, unroll: int, body: Callable[[Expr], None]) -> None:
+    """Emit `body(k)` for 0 <= k < count in order, `unroll` times per turn of the loop."""
+    if unroll == 1:
+        with T.serial(0, count) as k:
+            body(k)
+        return
+    whole = local(tirx.truncdiv(count, unroll))
+    with T.serial(0, whole) as turn:
+        for i in range(unroll):
+            body(turn * unroll + i)
+    with T.serial(0, count - whole * unroll) as rest:
+        body(whole * unroll + rest)
 
 
 def row_blocks(rows: Expr | int, limit: int) -> Expr:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from edgemoe.targets.kernels.panels import LINE
 from edgemoe.targets.spec import Isa
 
 
@@ -43,8 +44,8 @@ class Tuning:
         for name, value in vars(self).items():
             if not least.get(name, 0) <= value <= most[name]:
                 return f"{name} is {value}, not between {least.get(name, 0)} and {most[name]}"
-        if self.columns and (self.columns % isa.lanes or panel % self.columns):
-            return f"columns is {self.columns}, no multiple of {isa.lanes} that divides {panel}"
+        if self.columns and (self.columns % max(isa.lanes, LINE) or panel % self.columns):
+            return f"columns is {self.columns}, no multiple of {LINE} that divides {panel}"
         return f"prefetch is {self.prefetch}, no multiple of 64" if self.prefetch % 64 else ""
 
 
