@@ -58,7 +58,8 @@ class DequantisedProduct:
         fetch = fetching(panel_start, tiles.local(groups * block))
         starts = [tiles.local(row * depth) for row in rows]
         values = T.alloc_buffer((len(rows) * PANEL,), "float32")
-        width = tiles.part_width(isa) if lanes < 16 else tiles.PANEL
+        widest = {16: 12, 8: 1, 4: 0}[lanes]
+        width = PANEL if len(rows) <= widest else tiles.part_width(isa)
         zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
         for first in range(0, PANEL, width):
             places = [

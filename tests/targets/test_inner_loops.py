@@ -73,7 +73,7 @@ def test_sums_stay_in_registers(name, isa):
         )
 
 
-@pytest.mark.parametrize("name", ["f32", "f16", "i8", "i4"])
+@pytest.mark.parametrize("name", ["f32", "bf16", "f16", "i8", "i4"])
 @pytest.mark.parametrize("isa", PEERS)
 def test_instructions_per_mac_are_those_of_x86(name, isa):
     """Within 1.3 times, each weighed with the lanes of its vectors."""
