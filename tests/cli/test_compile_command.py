@@ -86,7 +86,8 @@ def test_all_options(compiler, tmp_path):
         "compile", "a.b:f", "-t", "cpu", "-o", tmp_path / "out", "--calibration",
         tmp_path / "c.npz", "--max-loss", "0.5%", "--max-bytes", "2M", "--precision", "i8",
         "--prune", "25%", "--tokens", "64,1,8", "--shape", "T=8", "--shape", "x=1x512x7",
-        "--cpu", "native", "--name", "mine", "--tuning", "none", "--check", "--dump", tmp_path / "d",
+        "--cpu", "native", "--tuning", "none", "--name", "mine", "--check", "--dump",
+        tmp_path / "d",
         "--plugin", "a.py", "--plugin", "b.py", "--explain", "--strict", "--zip", "--time-passes",
         "--json", tmp_path / "r.json",
     )  # fmt: skip
