@@ -74,6 +74,7 @@ def test_defaults(compiler, tmp_path, monkeypatch):
         "target": "cpu", "out": tmp_path / "out", "tokens": None, "shapes": {}, "cpu": "all",
         "precision": "auto", "prune": "auto", "calibration": None, "max_loss": None,
         "max_bytes": None, "check": False, "dump": None, "strict": False, "plugins": [],
+        "tuning": "auto",
     }  # fmt: skip
     assert "[1/2] import\n[2/2] lower\n" in err
     assert "toy-mixer for toy-cpu" in out and "weights 88 B, arena 184 B" in out
@@ -85,7 +86,8 @@ def test_all_options(compiler, tmp_path):
         "compile", "a.b:f", "-t", "cpu", "-o", tmp_path / "out", "--calibration",
         tmp_path / "c.npz", "--max-loss", "0.5%", "--max-bytes", "2M", "--precision", "i8",
         "--prune", "25%", "--tokens", "64,1,8", "--shape", "T=8", "--shape", "x=1x512x7",
-        "--cpu", "native", "--name", "mine", "--check", "--dump", tmp_path / "d",
+        "--cpu", "native", "--tuning", "none", "--name", "mine", "--check", "--dump",
+        tmp_path / "d",
         "--plugin", "a.py", "--plugin", "b.py", "--explain", "--strict", "--zip", "--time-passes",
         "--json", tmp_path / "r.json",
     )  # fmt: skip
@@ -98,7 +100,7 @@ def test_all_options(compiler, tmp_path):
         "tokens": [1, 8, 64], **shared, "max_loss": 0.005,
         "max_bytes": 2 << 20, "precision": "i8", "prune": "25%", "cpu": "native", "name": "mine",
         "check": True, "dump": tmp_path / "d", "strict": True, "out": tmp_path / "out.zip",
-        "calibration": tmp_path / "c.npz",
+        "calibration": tmp_path / "c.npz", "tuning": "none",
     }  # fmt: skip
     assert {key: options[key] for key in expected} == expected
     assert out.startswith("explained: two regions\n")
