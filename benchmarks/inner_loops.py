@@ -19,6 +19,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.codegen import compile_functions
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.product import product_of
+from edgemoe.targets.kernels.tuning import DEFAULT
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
 
@@ -109,7 +110,14 @@ def _tile(given: WeightFormat, isa: Isa, height: int) -> tirx.PrimFunc:
         def fetching(start: Expr, size: Expr) -> tiles.Fetch:
             itemsize, tallest = tiles.ITEMSIZE[product.pointers["weights"]], product.tallest(isa)
             return tiles.fetch_for(
-                buffers["weights"], itemsize, tallest, (row, first, last), start, start + size, size
+                buffers["weights"],
+                itemsize,
+                DEFAULT,
+                tallest,
+                (row, first, last),
+                start,
+                start + size,
+                size,
             )
 
         rows = [tiles.local(row + i) for i in range(height)]

@@ -39,7 +39,7 @@ def tuned(tuning, isa):
 
 @pytest.fixture(scope="module")
 def kernels(build, isa):
-    odd = tuned(ODD, isa)
+    odd = tuned(ODD, isa[1])
     specs = {}
     for given in FORMATS:
         specs[f"{given}_default".replace(".", "_")] = Linear(ex.Port(), given)
