@@ -29,7 +29,7 @@ def test_rounds_after_a_death_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("theirs", "ours", "counts"),
     [
-        (0.15, 0.1, True), (0.16, 0.1, False), (0.0, 0.1, True), (9e-6, 1e-8, True),
+        (0.11, 0.1, True), (0.12, 0.1, False), (0.0, 0.1, True), (9e-6, 1e-8, True),
         (2e-5, 1e-8, False), (math.nan, 0.1, False),
     ],
 )  # fmt: skip
