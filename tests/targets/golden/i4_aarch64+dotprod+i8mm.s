@@ -115,25 +115,25 @@
     mov v6.d[1], v16.d[0]
     ldr d16, [x12, x4]
     mov v17.d[1], v16.d[0]
-    smmla v2.4s, v6.16b, v7.16b
+    smmla v0.4s, v6.16b, v7.16b
     smmla v9.4s, v17.16b, v7.16b
     ldp q7, q16, [x6, #-16]
-    smmla v0.4s, v6.16b, v3.16b
+    smmla v2.4s, v6.16b, v3.16b
     smmla v8.4s, v17.16b, v3.16b
     and v3.16b, v7.16b, v1.16b
     ushr v7.16b, v7.16b, #4
     smmla v18.4s, v6.16b, v5.16b
     smmla v31.4s, v17.16b, v5.16b
     zip1 v5.4s, v3.4s, v7.4s
-    smmla v12.4s, v6.16b, v4.16b
+    smmla v14.4s, v6.16b, v4.16b
     smmla v30.4s, v17.16b, v4.16b
-    smmla v15.4s, v6.16b, v5.16b
+    smmla v13.4s, v6.16b, v5.16b
     zip2 v3.4s, v3.4s, v7.4s
     smmla v29.4s, v17.16b, v5.16b
     and v4.16b, v16.16b, v1.16b
     ushr v5.16b, v16.16b, #4
     zip1 v7.4s, v4.4s, v5.4s
-    smmla v14.4s, v6.16b, v3.16b
+    smmla v12.4s, v6.16b, v3.16b
     smmla v28.4s, v17.16b, v3.16b
     smmla v11.4s, v6.16b, v7.16b
     zip2 v3.4s, v4.4s, v5.4s

@@ -129,22 +129,22 @@
     sub x6, x0, #4
     ld1r { v12.4s }, [x6]
     and v13.16b, v10.16b, v16.16b
-    smlal v24.8h, v12.8b, v13.8b
+    smlal v8.8h, v12.8b, v13.8b
     smlal2 v9.8h, v12.16b, v13.16b
     and v14.16b, v11.16b, v16.16b
     smlal v30.8h, v12.8b, v14.8b
-    smlal2 v8.8h, v12.16b, v14.16b
+    smlal2 v31.8h, v12.16b, v14.16b
     ldp q15, q17, [x17, #-16]
     and v0.16b, v15.16b, v16.16b
     smlal v28.8h, v12.8b, v0.8b
-    smlal2 v31.8h, v12.16b, v0.16b
+    smlal2 v29.8h, v12.16b, v0.16b
     sub x6, x5, #4
     and v2.16b, v17.16b, v16.16b
     smlal v26.8h, v12.8b, v2.8b
-    smlal2 v29.8h, v12.16b, v2.16b
+    smlal2 v27.8h, v12.16b, v2.16b
     ld1r { v12.4s }, [x6]
-    smlal v25.8h, v12.8b, v13.8b
-    smlal2 v27.8h, v12.16b, v13.16b
+    smlal v24.8h, v12.8b, v13.8b
+    smlal2 v25.8h, v12.16b, v13.16b
     smlal v22.8h, v12.8b, v14.8b
     smlal2 v23.8h, v12.16b, v14.16b
     smlal v20.8h, v12.8b, v0.8b
@@ -157,16 +157,16 @@
     ushr v17.16b, v17.16b, #4
     ld1r { v11.4s }, [x0]
     smlal2 v9.8h, v11.16b, v0.16b
-    smlal v24.8h, v11.8b, v0.8b
-    smlal2 v8.8h, v11.16b, v2.16b
+    smlal v8.8h, v11.8b, v0.8b
+    smlal2 v31.8h, v11.16b, v2.16b
     smlal v30.8h, v11.8b, v2.8b
-    smlal2 v31.8h, v11.16b, v10.16b
+    smlal2 v29.8h, v11.16b, v10.16b
     smlal v28.8h, v11.8b, v10.8b
-    smlal2 v29.8h, v11.16b, v17.16b
+    smlal2 v27.8h, v11.16b, v17.16b
     smlal v26.8h, v11.8b, v17.8b
     ld1r { v11.4s }, [x5]
-    smlal2 v27.8h, v11.16b, v0.16b
-    smlal v25.8h, v11.8b, v0.8b
+    smlal2 v25.8h, v11.16b, v0.16b
+    smlal v24.8h, v11.8b, v0.8b
     smlal2 v23.8h, v11.16b, v2.16b
     smlal v22.8h, v11.8b, v2.8b
     smlal2 v21.8h, v11.16b, v10.16b

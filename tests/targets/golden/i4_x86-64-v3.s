@@ -277,10 +277,10 @@
     vpmaddubsw %ymm0, %ymm7, %ymm11
     vpaddw %ymm2, %ymm11, %ymm2
     vpmaddubsw %ymm0, %ymm10, %ymm0
-    vpaddw %ymm0, %ymm12, %ymm12
+    vpaddw %ymm1, %ymm0, %ymm1
     vpbroadcastd -4(%r8,%r15), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm11
-    vpaddw %ymm1, %ymm11, %ymm1
+    vpaddw %ymm12, %ymm11, %ymm12
     vpbroadcastd .LCPI0_2(%rip), %ymm11
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm0, %ymm15, %ymm15
@@ -307,10 +307,10 @@
     vpmaddubsw %ymm0, %ymm8, %ymm10
     vpaddw %ymm2, %ymm10, %ymm2
     vpmaddubsw %ymm0, %ymm9, %ymm0
-    vpaddw %ymm0, %ymm12, %ymm12
+    vpaddw %ymm1, %ymm0, %ymm1
     vpbroadcastd (%r8,%r15), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm10
-    vpaddw %ymm1, %ymm10, %ymm1
+    vpaddw %ymm12, %ymm10, %ymm12
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm0, %ymm15, %ymm15
     vpbroadcastd (%rdi,%r15), %ymm0

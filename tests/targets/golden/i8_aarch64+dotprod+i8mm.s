@@ -84,26 +84,26 @@
     ldr d8, [x16], #8
     mov v31.d[1], v8.d[0]
     ldp q8, q11, [x18, #-96]
-    smmla v16.4s, v28.16b, v9.16b
+    smmla v20.4s, v28.16b, v9.16b
     smmla v7.4s, v31.16b, v9.16b
-    smmla v18.4s, v28.16b, v29.16b
+    smmla v23.4s, v28.16b, v29.16b
     smmla v6.4s, v31.16b, v29.16b
-    smmla v20.4s, v28.16b, v10.16b
+    smmla v22.4s, v28.16b, v10.16b
     smmla v5.4s, v31.16b, v10.16b
     ldp q29, q9, [x18, #32]
     zip1 v10.4s, v8.4s, v29.4s
     zip2 v29.4s, v8.4s, v29.4s
-    smmla v19.4s, v28.16b, v30.16b
+    smmla v21.4s, v28.16b, v30.16b
     smmla v4.4s, v31.16b, v30.16b
-    smmla v22.4s, v28.16b, v10.16b
+    smmla v19.4s, v28.16b, v10.16b
     smmla v3.4s, v31.16b, v10.16b
-    smmla v21.4s, v28.16b, v29.16b
+    smmla v18.4s, v28.16b, v29.16b
     smmla v2.4s, v31.16b, v29.16b
     zip1 v29.4s, v11.4s, v9.4s
     zip2 v30.4s, v11.4s, v9.4s
-    smmla v23.4s, v28.16b, v29.16b
+    smmla v17.4s, v28.16b, v29.16b
     smmla v1.4s, v31.16b, v29.16b
-    smmla v17.4s, v28.16b, v30.16b
+    smmla v16.4s, v28.16b, v30.16b
     subs x17, x17, #1
     add x18, x18, #256
     smmla v0.4s, v31.16b, v30.16b

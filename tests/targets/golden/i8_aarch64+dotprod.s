@@ -72,43 +72,43 @@
 6 rows, 384 MACs:
 
     add x17, x8, x15
-    ld1r { v1.4s }, [x17]
+    ld1r { v14.4s }, [x17]
     add x17, x9, x15
-    ld1r { v2.4s }, [x17]
+    ld1r { v15.4s }, [x17]
     add x17, x10, x15
-    ld1r { v3.4s }, [x17]
-    ldp q4, q5, [x16, #-48]
-    sdot v0.4s, v4.16b, v1.16b
-    sdot v7.4s, v5.16b, v1.16b
-    ldp q6, q14, [x16, #-16]
-    sdot v16.4s, v6.16b, v1.16b
-    sdot v17.4s, v14.16b, v1.16b
-    add x17, x11, x15
-    sdot v18.4s, v4.16b, v2.16b
-    sdot v19.4s, v5.16b, v2.16b
-    sdot v20.4s, v6.16b, v2.16b
-    sdot v21.4s, v14.16b, v2.16b
     ld1r { v1.4s }, [x17]
-    sdot v22.4s, v4.16b, v3.16b
-    sdot v23.4s, v5.16b, v3.16b
-    sdot v24.4s, v6.16b, v3.16b
-    sdot v25.4s, v14.16b, v3.16b
-    sdot v26.4s, v4.16b, v1.16b
+    ldp q2, q3, [x16, #-48]
+    sdot v0.4s, v2.16b, v14.16b
+    sdot v13.4s, v3.16b, v14.16b
+    ldp q4, q5, [x16, #-16]
+    sdot v12.4s, v4.16b, v14.16b
+    sdot v11.4s, v5.16b, v14.16b
+    add x17, x11, x15
+    sdot v10.4s, v2.16b, v15.16b
+    sdot v9.4s, v3.16b, v15.16b
+    sdot v8.4s, v4.16b, v15.16b
+    sdot v31.4s, v5.16b, v15.16b
+    ld1r { v14.4s }, [x17]
+    sdot v30.4s, v2.16b, v1.16b
+    sdot v29.4s, v3.16b, v1.16b
+    sdot v28.4s, v4.16b, v1.16b
     sdot v27.4s, v5.16b, v1.16b
-    sdot v28.4s, v6.16b, v1.16b
+    sdot v26.4s, v2.16b, v14.16b
+    sdot v25.4s, v3.16b, v14.16b
+    sdot v24.4s, v4.16b, v14.16b
     add x17, x12, x15
-    ld1r { v2.4s }, [x17]
-    sdot v29.4s, v14.16b, v1.16b
-    sdot v30.4s, v4.16b, v2.16b
-    sdot v31.4s, v5.16b, v2.16b
-    sdot v8.4s, v6.16b, v2.16b
-    sdot v9.4s, v14.16b, v2.16b
+    ld1r { v1.4s }, [x17]
+    sdot v23.4s, v5.16b, v14.16b
+    sdot v22.4s, v2.16b, v1.16b
+    sdot v21.4s, v3.16b, v1.16b
+    sdot v20.4s, v4.16b, v1.16b
+    sdot v19.4s, v5.16b, v1.16b
     add x17, x13, x15
     ld1r { v1.4s }, [x17]
-    sdot v10.4s, v4.16b, v1.16b
-    sdot v11.4s, v5.16b, v1.16b
-    sdot v12.4s, v6.16b, v1.16b
-    sdot v13.4s, v14.16b, v1.16b
+    sdot v18.4s, v2.16b, v1.16b
+    sdot v17.4s, v3.16b, v1.16b
+    sdot v16.4s, v4.16b, v1.16b
+    sdot v7.4s, v5.16b, v1.16b
     add x15, x15, #4
     add x16, x16, #128
     cmp x14, x15

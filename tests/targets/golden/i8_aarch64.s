@@ -57,15 +57,15 @@
     smull2 v15.8h, v14.16b, v12.16b
     sadalp v8.4s, v15.8h
     smull v15.8h, v14.8b, v12.8b
-    sadalp v30.4s, v15.8h
+    sadalp v27.4s, v15.8h
     smull2 v15.8h, v14.16b, v11.16b
     sadalp v31.4s, v15.8h
     smull v15.8h, v14.8b, v11.8b
-    sadalp v29.4s, v15.8h
+    sadalp v30.4s, v15.8h
     smull2 v15.8h, v14.16b, v10.16b
-    sadalp v28.4s, v15.8h
+    sadalp v29.4s, v15.8h
     smull v15.8h, v14.8b, v10.8b
-    sadalp v27.4s, v15.8h
+    sadalp v28.4s, v15.8h
     smull v15.8h, v14.8b, v9.8b
     smull2 v14.8h, v14.16b, v9.16b
     sadalp v26.4s, v14.8h
@@ -116,7 +116,7 @@
     smull2 v2.8h, v1.16b, v14.16b
     sadalp v10.4s, v2.8h
     smull v2.8h, v1.8b, v14.8b
-    sadalp v30.4s, v2.8h
+    sadalp v0.4s, v2.8h
     smull2 v2.8h, v1.16b, v13.16b
     sadalp v9.4s, v2.8h
     smull v2.8h, v1.8b, v13.8b
@@ -124,45 +124,45 @@
     smull2 v2.8h, v1.16b, v12.16b
     sadalp v31.4s, v2.8h
     smull v2.8h, v1.8b, v12.8b
-    sadalp v29.4s, v2.8h
+    sadalp v30.4s, v2.8h
     smull v2.8h, v1.8b, v11.8b
     smull2 v1.8h, v1.16b, v11.16b
-    sadalp v28.4s, v1.8h
+    sadalp v29.4s, v1.8h
     smull v1.8h, v15.8b, v14.8b
-    sadalp v27.4s, v2.8h
+    sadalp v28.4s, v2.8h
     smull2 v2.8h, v15.16b, v14.16b
-    sadalp v26.4s, v2.8h
+    sadalp v27.4s, v2.8h
     smull v2.8h, v15.8b, v13.8b
-    sadalp v25.4s, v1.8h
+    sadalp v26.4s, v1.8h
     smull2 v1.8h, v15.16b, v13.16b
-    sadalp v24.4s, v1.8h
+    sadalp v25.4s, v1.8h
     smull v1.8h, v15.8b, v12.8b
-    sadalp v23.4s, v2.8h
+    sadalp v24.4s, v2.8h
     smull2 v2.8h, v15.16b, v12.16b
-    sadalp v22.4s, v2.8h
-    sadalp v21.4s, v1.8h
+    sadalp v23.4s, v2.8h
+    sadalp v22.4s, v1.8h
     smull2 v1.8h, v15.16b, v11.16b
-    sadalp v20.4s, v1.8h
+    sadalp v21.4s, v1.8h
     ld1r { v1.4s }, [x10], #4
     subs x11, x11, #1
     add x12, x12, #128
     smull v2.8h, v15.8b, v11.8b
-    sadalp v19.4s, v2.8h
+    sadalp v20.4s, v2.8h
     smull v2.8h, v1.8b, v14.8b
     smull2 v14.8h, v1.16b, v14.16b
-    sadalp v18.4s, v14.8h
-    sadalp v17.4s, v2.8h
+    sadalp v19.4s, v14.8h
+    sadalp v18.4s, v2.8h
     smull v2.8h, v1.8b, v13.8b
     smull2 v13.8h, v1.16b, v13.16b
-    sadalp v16.4s, v13.8h
-    sadalp v7.4s, v2.8h
+    sadalp v17.4s, v13.8h
+    sadalp v16.4s, v2.8h
     smull v2.8h, v1.8b, v12.8b
     smull2 v12.8h, v1.16b, v12.16b
-    sadalp v6.4s, v12.8h
-    sadalp v5.4s, v2.8h
+    sadalp v7.4s, v12.8h
+    sadalp v6.4s, v2.8h
     smull v2.8h, v1.8b, v11.8b
     smull2 v1.8h, v1.16b, v11.16b
-    sadalp v4.4s, v1.8h
-    sadalp v0.4s, v2.8h
+    sadalp v5.4s, v1.8h
+    sadalp v3.4s, v2.8h
     b.ne .LBB0_8
 

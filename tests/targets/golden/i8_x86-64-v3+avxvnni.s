@@ -68,23 +68,23 @@
     vpbroadcastd (%rdx,%r14), %ymm10
     vpxor -32(%rbx), %ymm9, %ymm12
     vpxor (%rbx), %ymm9, %ymm14
-    {vex} vpdpbusd %ymm10, %ymm12, %ymm8
-    {vex} vpdpbusd %ymm10, %ymm14, %ymm7
+    {vex} vpdpbusd %ymm10, %ymm12, %ymm0
+    {vex} vpdpbusd %ymm10, %ymm14, %ymm8
     vpbroadcastd (%rsi,%r14), %ymm10
-    {vex} vpdpbusd %ymm10, %ymm12, %ymm6
-    {vex} vpdpbusd %ymm10, %ymm14, %ymm5
+    {vex} vpdpbusd %ymm10, %ymm12, %ymm7
+    {vex} vpdpbusd %ymm10, %ymm14, %ymm6
     vpbroadcastd (%r8,%r14), %ymm10
-    {vex} vpdpbusd %ymm10, %ymm12, %ymm4
-    {vex} vpdpbusd %ymm10, %ymm14, %ymm3
+    {vex} vpdpbusd %ymm10, %ymm12, %ymm5
+    {vex} vpdpbusd %ymm10, %ymm14, %ymm4
     vpbroadcastd (%r9,%r14), %ymm10
-    {vex} vpdpbusd %ymm10, %ymm12, %ymm2
-    {vex} vpdpbusd %ymm10, %ymm14, %ymm1
+    {vex} vpdpbusd %ymm10, %ymm12, %ymm3
+    {vex} vpdpbusd %ymm10, %ymm14, %ymm2
     vpbroadcastd (%r10,%r14), %ymm10
-    {vex} vpdpbusd %ymm10, %ymm12, %ymm15
-    {vex} vpdpbusd %ymm10, %ymm14, %ymm13
+    {vex} vpdpbusd %ymm10, %ymm12, %ymm1
+    {vex} vpdpbusd %ymm10, %ymm14, %ymm15
     vpbroadcastd (%rdi,%r14), %ymm10
-    {vex} vpdpbusd %ymm10, %ymm12, %ymm11
-    {vex} vpdpbusd %ymm10, %ymm14, %ymm0
+    {vex} vpdpbusd %ymm10, %ymm12, %ymm13
+    {vex} vpdpbusd %ymm10, %ymm14, %ymm11
     addq $4, %r14
     subq $-128, %rbx
     cmpq %r14, %rax

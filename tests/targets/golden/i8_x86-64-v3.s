@@ -39,13 +39,13 @@
     prefetcht0 64(%rcx,%r10,4)
     vmovdqu -32(%r15), %ymm13
     vmovdqu (%r15), %ymm12
-    vpbroadcastd -4(%rbp,%rsi), %ymm0
+    vpbroadcastd -4(%rbp,%rsi), %ymm14
     vpbroadcastd (%rbp,%rsi), %ymm15
-    vpsignb %ymm0, %ymm13, %ymm14
-    vpmaddubsw %ymm14, %ymm15, %ymm14
-    vpmaddwd %ymm2, %ymm14, %ymm14
-    vpaddd %ymm1, %ymm14, %ymm1
-    vpsignb %ymm0, %ymm12, %ymm0
+    vpsignb %ymm14, %ymm13, %ymm0
+    vpmaddubsw %ymm0, %ymm15, %ymm0
+    vpmaddwd %ymm2, %ymm0, %ymm0
+    vpaddd %ymm1, %ymm0, %ymm1
+    vpsignb %ymm14, %ymm12, %ymm0
     vpmaddubsw %ymm0, %ymm15, %ymm0
     vpmaddwd %ymm2, %ymm0, %ymm0
     vpaddd %ymm3, %ymm0, %ymm3
@@ -103,52 +103,52 @@
     vpbroadcastd (%rdi,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm5
     vpmaddubsw %ymm5, %ymm4, %ymm5
-    vpmaddwd %ymm6, %ymm5, %ymm5
-    vpaddd %ymm0, %ymm5, %ymm0
+    vpmaddwd %ymm0, %ymm5, %ymm5
+    vpaddd %ymm5, %ymm15, %ymm15
     vpsignb %ymm3, %ymm1, %ymm3
     vpmaddubsw %ymm3, %ymm4, %ymm3
-    vpmaddwd %ymm6, %ymm3, %ymm3
-    vpaddd %ymm7, %ymm3, %ymm7
+    vpmaddwd %ymm0, %ymm3, %ymm3
+    vpaddd %ymm3, %ymm14, %ymm14
     vpbroadcastd -4(%r9,%rbx), %ymm3
     vpbroadcastd (%r9,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm5
     vpmaddubsw %ymm5, %ymm4, %ymm5
-    vpmaddwd %ymm6, %ymm5, %ymm5
-    vpaddd %ymm5, %ymm8, %ymm8
+    vpmaddwd %ymm0, %ymm5, %ymm5
+    vpaddd %ymm5, %ymm13, %ymm13
     vpsignb %ymm3, %ymm1, %ymm3
     vpmaddubsw %ymm3, %ymm4, %ymm3
-    vpmaddwd %ymm6, %ymm3, %ymm3
-    vpaddd %ymm3, %ymm9, %ymm9
+    vpmaddwd %ymm0, %ymm3, %ymm3
+    vpaddd %ymm3, %ymm12, %ymm12
     vpbroadcastd -4(%r8,%rbx), %ymm3
     vpbroadcastd (%r8,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm5
     vpmaddubsw %ymm5, %ymm4, %ymm5
-    vpmaddwd %ymm6, %ymm5, %ymm5
-    vpaddd %ymm5, %ymm10, %ymm10
+    vpmaddwd %ymm0, %ymm5, %ymm5
+    vpaddd %ymm5, %ymm11, %ymm11
     vpsignb %ymm3, %ymm1, %ymm3
     vpmaddubsw %ymm3, %ymm4, %ymm3
-    vpmaddwd %ymm6, %ymm3, %ymm3
-    vpaddd %ymm3, %ymm11, %ymm11
+    vpmaddwd %ymm0, %ymm3, %ymm3
+    vpaddd %ymm3, %ymm10, %ymm10
     vpbroadcastd -4(%rsi,%rbx), %ymm3
     vpbroadcastd (%rsi,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm5
     vpmaddubsw %ymm5, %ymm4, %ymm5
-    vpmaddwd %ymm6, %ymm5, %ymm5
-    vpaddd %ymm5, %ymm12, %ymm12
+    vpmaddwd %ymm0, %ymm5, %ymm5
+    vpaddd %ymm5, %ymm9, %ymm9
     vpsignb %ymm3, %ymm1, %ymm3
     vpmaddubsw %ymm3, %ymm4, %ymm3
-    vpmaddwd %ymm6, %ymm3, %ymm3
-    vpaddd %ymm3, %ymm13, %ymm13
+    vpmaddwd %ymm0, %ymm3, %ymm3
+    vpaddd %ymm3, %ymm8, %ymm8
     vpbroadcastd -4(%rdx,%rbx), %ymm3
     vpbroadcastd (%rdx,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm2
     vpmaddubsw %ymm2, %ymm4, %ymm2
-    vpmaddwd %ymm6, %ymm2, %ymm2
-    vpaddd %ymm2, %ymm14, %ymm14
+    vpmaddwd %ymm0, %ymm2, %ymm2
+    vpaddd %ymm7, %ymm2, %ymm7
     vpsignb %ymm3, %ymm1, %ymm1
     vpmaddubsw %ymm1, %ymm4, %ymm1
-    vpmaddwd %ymm6, %ymm1, %ymm1
-    vpaddd %ymm1, %ymm15, %ymm15
+    vpmaddwd %ymm0, %ymm1, %ymm1
+    vpaddd %ymm6, %ymm1, %ymm6
     addq $8, %rbx
     subq $-128, %r11
     cmpq %rbx, %rax
