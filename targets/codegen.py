@@ -31,8 +31,8 @@ _LOWER_BLOCKS = [
     s_tir.transform.StmtSimplify(),
     s_tir.transform.LowerOpaqueBlock(),
 ]
-# No StorageRewrite: it lets arrays share memory, also a tile's sums with the array that is handed to
-# its epilogue. LLVM cannot keep such sums in registers; apart, it promotes them.
+# No StorageRewrite: it lets arrays share memory, also a tile's sums with the array that is handed
+# to its epilogue. LLVM cannot keep such sums in registers; apart, it promotes them.
 _LOWER_LOOPS = [
     tirx.transform.FlattenBuffer(),
     tirx.transform.BF16ComputeLegalize(),
