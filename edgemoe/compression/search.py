@@ -88,6 +88,11 @@ class Search:
     archive: dict[Candidate, Measured] = field(default_factory=dict)
     sensitivity: dict[tuple[int, WeightFormat], float] = field(default_factory=dict)
 
+    @property
+    def best(self) -> Candidate:
+        """The first choice of every unit: float32, but for what was pinned."""
+        return Candidate(tuple(choices[0] for choices in self.choices))
+
     def bytes_of(self, candidate: Candidate) -> int:
         """All weights of a candidate."""
         pairs = zip(self.units, candidate.formats, strict=True)
@@ -112,18 +117,21 @@ class Search:
 
     def uniform(self, given: WeightFormat) -> Candidate:
         """Every unit in one format, or in the next better one that it may have."""
+
+        def nearest(choices: Sequence[WeightFormat], depth: int) -> WeightFormat:
+            wanted = given.for_depth(depth)
+            if wanted in choices:
+                return wanted
+            return min((c for c in choices if c.bits >= given.bits), key=lambda c: c.bits,
+                       default=choices[0])  # fmt: skip
+
         return Candidate(
-            tuple(
-                given if given in choices else min(
-                    (c for c in choices if c.bits >= given.bits), key=lambda c: c.bits
-                )
-                for choices in self.choices
-            )
-        )  # fmt: skip
+            tuple(nearest(c, u.depth) for c, u in zip(self.choices, self.units, strict=True))
+        )
 
     def sense(self, seconds: float) -> None:
         """Measure every single change, on as many samples as the time allows."""
-        base = Candidate(tuple(F32 for _ in self.units))
+        base = self.best
         pairs = [
             (number, given)
             for number, choices in enumerate(self.choices)
@@ -150,14 +158,15 @@ class Search:
         for number, (unit, choices) in enumerate(zip(self.units, self.choices, strict=True)):
             measured = representatives(choices)
             for given in choices:
-                if given == F32:
+                if given == choices[0]:
                     self.sensitivity[number, given] = 0.0
                 elif given not in measured:
                     near = next(m for m in measured if _family(m) == _family(given))
-                    ratio = self._weight_error(unit, given) / self._weight_error(unit, near)
+                    ratio = self.weight_error(unit, given) / self.weight_error(unit, near)
                     self.sensitivity[number, given] = self.sensitivity[number, near] * ratio
 
-    def _weight_error(self, unit: Unit, given: WeightFormat) -> float:
+    def weight_error(self, unit: Unit, given: WeightFormat) -> float:
+        """Squared error of the weights of a unit in a format."""
         total = 0.0
         for name in unit.names:
             if name in self.weights.originals:
@@ -184,15 +193,18 @@ class Search:
         # Of equal bytes take the least error: a little of it is part of the cost.
         cost = nbytes + 1e-3 * nbytes.max() * errors / max(errors.max(), NOISE)
         chosen = assign(cost, errors, limit, allowed)
-        if chosen is None:
-            return Candidate(tuple(F32 for _ in self.units))
-        return Candidate(tuple(formats[f] for f in chosen))
+        return self.best if chosen is None else Candidate(tuple(formats[f] for f in chosen))
 
     def within_bytes(self, limit: int) -> Candidate | None:
         """The least summed error whose bytes keep `limit`."""
         formats, nbytes, errors, allowed = self.tables()
         chosen = assign(errors, nbytes, limit - self.fixed_bytes, allowed)
         return None if chosen is None else Candidate(tuple(formats[f] for f in chosen))
+
+    def smallest(self) -> Candidate:
+        """Every unit in the format of the fewest bytes."""
+        pairs = zip(self.units, self.choices, strict=True)
+        return Candidate(tuple(min(c, key=lambda g, u=u: self.nbytes(u, g)) for u, c in pairs))  # type: ignore[misc]
 
     def keeps(self, found: Measured, goal: Goal) -> bool:
         """Tell whether a candidate keeps the promise on the search part, with the margin."""
@@ -206,7 +218,7 @@ class Search:
         _, _, errors, allowed = self.tables()
         high = float(np.log(np.where(allowed, errors, 0.0).max(1).sum() + NOISE))
         low = high - np.log(1e6)
-        best = self.measure(Candidate(tuple(F32 for _ in self.units)))
+        best = self.measure(self.best)
         for step in range(HALVINGS):
             self.show("integer programs", step, HALVINGS)
             middle = high if step == 0 else (low + high) / 2
@@ -284,11 +296,10 @@ class Search:
 
 
 def representatives(choices: Sequence[WeightFormat]) -> list[WeightFormat]:
-    """One format of every family, the first; others are estimated from it."""
+    """One format of every family but the best, the first; others are estimated from it."""
     found: dict[tuple[object, ...], WeightFormat] = {}
-    for given in choices:
-        if given != F32:
-            found.setdefault(_family(given), given)
+    for given in choices[1:]:
+        found.setdefault(_family(given), given)
     return list(found.values())
 
 

@@ -55,11 +55,14 @@ class Trial:
             for node in nodes:
                 _round_activations(node, initializers[name], groups[name])
         loops = ExpertLoops(model)
-        for name in self.products:
-            weight = initializers.pop(name)
-            plain = ir.Value(name=name, shape=weight.shape, type=weight.type)
-            weight.replace_all_uses_with(plain)
-            model.graph.inputs.extend([plain, groups[name]])
+        for name, nodes in self.products.items():
+            weight = initializers[name]
+            given = ir.Value(name=f"{name}.given", shape=weight.shape, type=weight.type)
+            for node in nodes:  # what else reads it, a table of embeddings, stays as it is
+                for place, value in enumerate(node.inputs):
+                    if value is weight:
+                        node.replace_input_with(place, given)
+            model.graph.inputs.extend([given, groups[name]])
         loops.expand()
         NameFixPass()(model)  # values of branches and of nodes that were added have no names yet
         regions.add_bodies(model)
@@ -84,7 +87,7 @@ class Trial:
         """
         given = {name: array for name, array in feed.items() if name in self._given}
         for name, own in self.weights.items():
-            given[name] = weights.get(name, own)
+            given[f"{name}.given"] = weights.get(name, own)
             given[f"{name}.group"] = np.array([groups.get(name, 0)], np.int64)
         self.runs += 1
         try:
@@ -123,7 +126,7 @@ def _array(value: ir.Value) -> Array:
 
 
 def _products(model: ir.Model, units: Sequence[Unit]) -> dict[str, list[ir.Node]]:
-    """The nodes that multiply with each weight; weights that a product does not read are left."""
+    """The nodes that multiply with each weight; weights that no product reads are left out."""
     found: dict[str, list[ir.Node]] = {}
     for unit in units:
         for name in unit.names:
@@ -131,8 +134,8 @@ def _products(model: ir.Model, units: Sequence[Unit]) -> dict[str, list[ir.Node]
             if value is None:
                 continue
             nodes = [use.node for use in value.uses() if _is_weight(use.node, use.idx)]
-            if nodes and len(nodes) == len(value.uses()):
-                found[name] = nodes
+            if nodes:
+                found[name] = list(dict.fromkeys(nodes))
     return found
 
 
