@@ -5,6 +5,7 @@ A weight matrix is [columns, depth]: row n holds the inputs of output n.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,10 @@ class Codes:
         codes = self.codes.reshape(columns, groups, -1).astype(np.float32)
         values = (codes - self.zeros[..., None].astype(np.float32)) * self.scales[..., None]
         return np.ascontiguousarray(values.reshape(columns, -1)[:, :depth])
+
+
+Rounder = Callable[[Array, WeightFormat], Codes]
+"""Makes codes of weights, float32 [columns, depth]; `quantise` is one."""
 
 
 def to_bfloat16(values: Array) -> Array:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.quantise import Codes, quantise, to_bfloat16
+from edgemoe.quantise import Codes, Rounder, quantise, to_bfloat16
 from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
@@ -63,27 +63,45 @@ def panel_bytes(depth: int, given: WeightFormat) -> int:
     return 4 * words * group_count(depth, given)
 
 
-def pack(weights: Array, given: WeightFormat) -> Array:
+def pack(weights: Array, given: WeightFormat, rounder: Rounder = quantise) -> Array:
     """Weights [columns, depth] -> panels, padded with zeros; uint8 [panels, panel bytes]."""
-    return pack_ports([weights], given)
+    return pack_ports([weights], given, [rounder])
 
 
-def pack_ports(ports: Sequence[Array], given: WeightFormat) -> Array:
+def pack_ports(
+    ports: Sequence[Array], given: WeightFormat, rounders: Sequence[Rounder] = ()
+) -> Array:
     """Matrices [columns, depth] of equal shapes -> panels with equal shares of columns of each.
 
     Panel p holds columns p*w to (p+1)*w of every port, w = PANEL / ports, one port after another.
+    Integer codes come from `rounders`, one per port, which see the port as float32 without any
+    padding; without rounders, from `quantise`.
     """
     columns, depth = ports[0].shape
     each = PANEL // len(ports)
     panels = -(-columns // each)
-    stacked = np.zeros((panels, PANEL, depth), np.float32)
-    for number, port in enumerate(ports):
-        padded = np.zeros((panels * each, depth), np.float32)
-        padded[:columns] = port
-        stacked[:, number * each : (number + 1) * each] = padded.reshape(panels, each, depth)
+    floats = [np.ascontiguousarray(port, np.float32) for port in ports]
     if given.is_integer:
-        return pack_codes(quantise(stacked.reshape(panels * PANEL, depth), given), depth, given)
-    return pack_lines(stacked.reshape(panels * PANEL, depth), given).reshape(panels, -1)
+        chosen = rounders or [quantise] * len(ports)
+        nothing = quantise(np.zeros((panels * each - columns, depth), np.float32), given)
+        coded = [
+            round_rows(port, given) for port, round_rows in zip(floats, chosen, strict=True)
+        ]  # fmt: skip
+
+        def joined(part: str) -> Array:
+            return _side_by_side(
+                [np.concatenate([getattr(c, part), getattr(nothing, part)]) for c in coded], each
+            )
+
+        return pack_codes(Codes(joined("codes"), joined("scales"), joined("zeros")), depth, given)
+    padded = [np.pad(port, ((0, panels * each - columns), (0, 0))) for port in floats]
+    return pack_lines(_side_by_side(padded, each), given).reshape(panels, -1)
+
+
+def _side_by_side(ports: Sequence[Array], each: int) -> Array:
+    """Rows of the ports [n * each, ...], `each` of every port in turn."""
+    blocks = [port.reshape(-1, 1, each, port.shape[-1]) for port in ports]
+    return np.concatenate(blocks, 1).reshape(-1, ports[0].shape[-1])
 
 
 def pack_lines(weights: Array, given: WeightFormat) -> Array:

@@ -281,3 +281,30 @@ def test_ports_share_panels_evenly():
         np.testing.assert_array_equal(
             packed[0], pack(np.concatenate([gate[:16], up[:16]]), given)[0]
         )
+
+
+@pytest.mark.parametrize("name", ["i8", "i8.zp", "i4", "i4.g64.zp", "ternary"])
+def test_every_port_has_its_rounder(name):
+    """Rounders see the columns of their port alone; what they choose is what lies in the panels."""
+    given, (gate, up) = parse(name), (data(1, 64, 40, n)[1] for n in (1, 2))
+    seen = []
+
+    def times(factor):
+        def rounder(rows, asked):
+            seen.append((rows, asked))
+            return quantise(factor * rows, asked)
+
+        return rounder
+
+    packed = pack_ports([gate, up], given, [times(1), times(2)])
+    np.testing.assert_array_equal(packed, pack_ports([gate, 2 * up], given))
+    assert (packed != pack_ports([gate, up], given)).any()
+    for (rows, asked), port in zip(seen, (gate, up), strict=True):
+        assert asked == given
+        np.testing.assert_array_equal(rows, port)
+
+
+def test_every_port_needs_a_rounder():
+    gate = data(1, 64, 40)[1]
+    with pytest.raises(ValueError, match="zip"):
+        pack_ports([gate, gate], parse("i4"), [quantise])
