@@ -15,13 +15,10 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from edgemoe.errors import OptionError
-from edgemoe.quantise import Codes, quantise
+from edgemoe.quantise import Codes, Rounder, quantise
 from edgemoe.weight_format import F32, WeightFormat, parse
 
 Array = NDArray[Any]
-
-Rounder = Callable[[Array, WeightFormat], Codes]
-"""From weights float32 [columns, depth] and a format to codes: `quantise`, or better."""
 
 ExpertRounder = Callable[[int, Array, WeightFormat], Codes]
 """The same for expert number `e`; 0 where a weight has no experts."""

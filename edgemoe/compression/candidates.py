@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe.bfloat16 import from_bfloat16, to_bfloat16
 from edgemoe.precision import ExpertRounder, Unit
 from edgemoe.quantise import Codes, quantise
-from edgemoe.quantise import from_bfloat16, to_bfloat16
 from edgemoe.weight_format import F32, WeightFormat
 
 Array = NDArray[Any]

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.quantise import Codes, Rounder, quantise, to_bfloat16
+from edgemoe.bfloat16 import to_bfloat16
+from edgemoe.quantise import Codes, Rounder, quantise
 from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]

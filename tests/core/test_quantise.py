@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgemoe import quantise as module
-from edgemoe.quantise import from_bfloat16, quantise, to_bfloat16
+from edgemoe.bfloat16 import from_bfloat16, to_bfloat16
+from edgemoe.quantise import quantise
 from edgemoe.weight_format import parse
 
 # SQNR in dB of normally distributed weights, per format: a floor and a ceiling. A rounding that is
