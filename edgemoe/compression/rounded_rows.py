@@ -45,7 +45,9 @@ class _Branch:
     def __init__(self) -> None:
         self.nodes: list[ir.Node] = []
 
-    def op(self, op_type: str, *inputs: ir.Value, **attributes: int | ir.TensorProtocol) -> ir.Value:
+    def op(
+        self, op_type: str, *inputs: ir.Value, **attributes: int | ir.TensorProtocol
+    ) -> ir.Value:
         result = ir.Value(name=f"rounded.{next(_numbers)}")
         self.nodes.append(ir.node(op_type, list(inputs), attributes=dict(attributes),
                                   outputs=[result]))  # fmt: skip
