@@ -24,7 +24,7 @@ from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.plugins import Plugin, load_plugins
 from edgemoe.precision import Pin, Precision, parse_pins
 from edgemoe.reference import Reference
-from edgemoe.weight_format import BF16, F32, I4, I8, WeightFormat, parse
+from edgemoe.weight_format import BF16, F32, I4, I8, parse
 
 if TYPE_CHECKING:
     from edgemoe.compression.compress import Compressed, Task
@@ -95,14 +95,14 @@ def compile(
         cpu: "all" instruction sets of the target, "native", or the name of one.
         precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i2", "ternary", with
             options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
-            "auto": with calibration data and a budget a format for every weight (docs/compression.md),
-            else the first of f32, bf16, i8, i4 that keeps `max_bytes`. Pins follow behind commas:
-            "auto,*.router=f32".
+            "auto": with calibration data and a budget a format for every weight, else the first of
+            f32, bf16, i8, i4 that keeps `max_bytes`. Pins follow behind commas, such as
+            "auto,*.router=f32" (docs/compression.md).
         prune: "none", "auto" (as many experts as the budget of accuracy lets go), or the share of
             experts to remove. Needs calibration data.
         calibration: arrays by input name (an .npz or a mapping), with a sample axis first, and
             `target:<output>` arrays for a task metric.
-        max_loss: largest loss by the metric, 0.005 for 0.5%, on samples that the search did not see.
+        max_loss: largest loss by the metric, 0.005 for 0.5%, on data that the search did not see.
         max_bytes: largest size of the weights in bytes.
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
@@ -262,6 +262,12 @@ def _precisions(
     return [Precision(given, pins=pins) for given in formats]
 
 
+def _tolerance(given: Precision) -> float:
+    return given.widest_error(
+        lambda f: INTEGER_TOLERANCE[f.bits] if f.is_integer else FLOAT_TOLERANCE[f.kind]
+    )
+
+
 def _refuse_unusable(
     prune: str | float, max_loss: float | None, samples: Mapping[str, Array], spec: TargetSpec
 ) -> None:
@@ -269,8 +275,8 @@ def _refuse_unusable(
 
     if prune not in ("none", "auto") and not samples:
         raise OptionError(
-            f"--prune {prune} needs data to choose experts by; give --calibration F.npz with arrays "
-            "under the model's input names"
+            f"--prune {prune} needs data to choose experts by; give --calibration F.npz with "
+            "arrays under the model's input names"
         )
     if max_loss is not None and not samples:
         raise OptionError(

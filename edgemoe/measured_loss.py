@@ -77,11 +77,11 @@ def _runs(session: Any) -> Callable[[Mapping[str, Array]], Mapping[str, Array]]:
 
 def _refusal(verdict: Verdict, what: str, max_loss: float) -> str:
     low, high = verdict.interval
+    figures = f"{verdict.metric} {verdict.value:.6g}, fp32 {verdict.baseline:.6g}"
     return (
-        f"output {verdict.output!r} loses {verdict.loss:.3%} ({verdict.metric} {verdict.value:.6g}, "
-        f"fp32 {verdict.baseline:.6g}; 95% interval {low:.3%} to {high:.3%}) on {verdict.samples} "
-        f"{what}, --max-loss allows {max_loss:.3%}\n  try: --precision auto or f32, or a larger "
-        "--max-loss"
+        f"output {verdict.output!r} loses {verdict.loss:.3%} ({figures}; 95% interval {low:.3%} to "
+        f"{high:.3%}) on {verdict.samples} {what}, --max-loss allows {max_loss:.3%}\n"
+        "  try: --precision auto or f32, or a larger --max-loss"
     )
 
 

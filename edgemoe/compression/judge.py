@@ -130,4 +130,3 @@ def _interval(metric: Metric, own: Array, fp32: Array, drawn: Array | None) -> t
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(losses, [tail, 100 - tail])
     return float(low), float(high)
-

@@ -86,8 +86,8 @@ def _rounded(x: ir.Value, group: ir.Value, shape: tuple[int, ...]) -> ir.Graph:
     scale = branch.op("Div", branch.op("Max", largest, number(SMALLEST)), number(127))
     codes = branch.op("Round", branch.op("Div", groups, scale))
     back = branch.op("Mul", codes, scale)
-    wide = branch.op("Reshape", back, branch.op("Concat", ints(int(np.prod(shape[:-1]))),
-                                                branch.op("Add", over, ints(depth)), axis=0))  # fmt: skip
+    rounded = branch.op("Concat", ints(-1), branch.op("Add", over, ints(depth)), axis=0)
+    wide = branch.op("Reshape", back, rounded)
     kept = branch.op("Slice", wide, ints(0), ints(depth), ints(1))
     result = branch.op("Reshape", kept, ints(*shape))
     result.type, result.shape = x.type, x.shape

@@ -286,9 +286,7 @@ def test_groups_keep_enough_experts() -> None:
 def test_declined_regions_are_named() -> None:
     found = region("a", [1, 2, 3], declined="every expert counts for every token")
     plan = plan_pruning(Calibration(regions={found.key: found}), 0.5)
-    assert plan.kept == {} and plan.notes == (
-        "a stays whole: every expert counts for every token",
-    )
+    assert plan.kept == {} and plan.notes == ("a stays whole: every expert counts for every token",)
 
 
 @pytest.mark.parametrize(
