@@ -115,6 +115,24 @@ class Precision:
         return name if name in self.rounders else None
 
     @property
+    def title(self) -> str:
+        """The format of all units, or how many formats they have."""
+        chosen = {self.choose(unit).stored for unit in self.asked.values()}
+        if not self.formats and not self.pins:
+            return self.default.stored
+        return chosen.pop() if len(chosen) == 1 else f"mixed ({', '.join(sorted(chosen))})"
+
+    def refuse_unmatched_pins(self) -> None:
+        """Raise OptionError for a pin that no weight matches, once lowering has asked for all."""
+        for pin in self.pins:
+            if pin.pattern not in self.matched:
+                names = ", ".join(sorted(name for names in self.asked for name in names)[:12])
+                raise OptionError(
+                    f"--precision {pin.pattern}={pin.given}: no weight, module or role matches "
+                    f"{pin.pattern!r}; weights: {names}, ..."
+                )
+
+    @property
     def integers(self) -> bool:
         """Tell whether any unit that was asked for is stored as integers."""
         return any(self.choose(unit).is_integer for unit in self.asked.values())
@@ -141,7 +159,9 @@ def parse_pins(text: str) -> tuple[str, tuple[Pin, ...]]:
             rest.append(name)
             continue
         if not pattern:
-            raise OptionError(f"--precision {text}: a pattern is missing before '='; '*.router=f32'")
+            raise OptionError(
+                f"--precision {text}: a pattern is missing before '='; '*.router=f32'"
+            )
         pins.append(Pin(pattern, parse(name)))
     if len(rest) > 1:
         raise OptionError(

@@ -103,9 +103,7 @@ def calibrate(
     return found
 
 
-def _empty(
-    graph: ir.Model, taps: Taps, grams: Collection[str], gram_bytes: int
-) -> Calibration:
+def _empty(graph: ir.Model, taps: Taps, grams: Collection[str], gram_bytes: int) -> Calibration:
     found = Calibration(notes=[f"not calibrated: {text}" for text in taps.left_out])
     for product in taps.products:
         for name in (product.input, product.output):

@@ -15,33 +15,45 @@ from numpy.typing import NDArray
 
 from edgemoe import graph_facts
 from edgemoe.buckets import Buckets, feed_for
-from edgemoe.compression.candidates import Candidate, Weights
-from edgemoe.compression.controls import Control, controls_of
+from edgemoe.compression.calibration import Calibration, calibrate
+from edgemoe.compression.candidates import Weights
+from edgemoe.compression.controls import Control, controls_of, pruning_controls
+from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Judge, Verdict
 from edgemoe.compression.metrics import Metric, metrics_of
+from edgemoe.compression.pruning import Pruning, apply_pruning, plan_pruning
+from edgemoe.compression.report import report_of
+from edgemoe.compression.rounding import gptq
 from edgemoe.compression.samples import Samples, samples_of
-from edgemoe.compression.search import Goal, Measured, Search, possible
-from edgemoe.compression.trial import Trial
+from edgemoe.compression.search import Measured, Search, possible
+from edgemoe.compression.settings import Settings
+from edgemoe.compression.statistics import Gram
+from edgemoe.compression.trial import Trial, flat
 from edgemoe.errors import BudgetError, InputError
 from edgemoe.frontend import Source
+from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
 from edgemoe.plugins import Plugin
-from edgemoe.precision import Pin, Precision, Unit
+from edgemoe.precision import ExpertRounder, Pin, Precision, Unit
+from edgemoe.quantise import Codes
 from edgemoe.reference import Reference
-from edgemoe.weight_format import WeightFormat, parse
+from edgemoe.weight_format import F32, WeightFormat, parse
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
-FORMATS = ("f16", "i8", "i8.a32", "i4", "i4.g64", "i4.g128", "i4.a32", "i2", "i2.g64")
-"""What the search chooses from, beside float32; the first of a family is the one measured."""
-
 SHARE = 0.45
-"""Of the time: for the sensitivities; the rest is for what is judged on all samples."""
+"""Of the time of a search: for the sensitivities; the rest is for what is judged on all samples."""
 
 RETREATS = 6
 """How often a smaller promise is aimed at when the proof part refuses a candidate."""
+
+RATIOS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
+"""Shares of experts whose removal is tried; from the first that loses too much on, none is."""
+
+GRAM_SAMPLES = 128
+"""Samples of the search part that Gram matrices are made of."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +70,68 @@ class Task:
 
 @dataclass
 class Compressed:
-    """Decisions with their proof; `alternatives` are smaller promises, best first."""
+    """Decisions with their proof."""
 
-    precision: Precision
-    search_verdict: Verdict
-    proof_verdict: Verdict
-    proof: Judge
     task: Task
-    units: Sequence[Unit]
-    candidate: Candidate
-    nbytes: int
-    fixed_bytes: int
-    search: Search
     goal: Goal
+    option: Option
+    chosen: Measured
+    verdict: Verdict  # of the proof part, by the trial; the artifact is measured once more
+    proof: Judge
+    pins: Sequence[Pin]
+    calibration: Calibration
     controls: list[Control] = field(default_factory=list)
+    tried: list[dict[str, Any]] = field(default_factory=list)  # pruning ratios
     seconds: float = 0.0
+
+    @property
+    def search(self) -> Search:
+        """The search that found the formats."""
+        return self.option.search
+
+    @property
+    def precision(self) -> Precision:
+        """The formats as lowering reads them."""
+        formats = {
+            name: given
+            for unit, given in zip(self.search.units, self.chosen.candidate.formats, strict=True)
+            for name in unit.names
+        }
+        rounders = self.search.weights.rounders
+        return Precision(formats=formats, rounders=rounders, pins=self.pins)
+
+    @property
+    def changes_graph(self) -> bool:
+        """Tell whether experts go."""
+        return bool(self.option.pruning.kept or self.option.pruning.merged)
+
+    def change(self, graph: ir.Model) -> list[Note]:
+        """Remove the experts from a recognised graph of any token bucket."""
+        return apply_pruning(graph, self.option.pruning)
+
+    def retreat(self) -> Compressed:
+        """Decisions that lose less: the artifact lost more than these promised."""
+        refused = retreat(self.search, self.goal, self.chosen)
+        chosen, verdict = _proven(self.search, self.goal, refused, self.proof, self.search.show)
+        return replace(self, chosen=chosen, verdict=verdict)
+
+    def nearest(self, nbytes: int) -> str:
+        """The message for a budget of bytes that the promised loss does not allow."""
+        loss, limit = self.goal.max_loss, self.goal.max_bytes
+        assert limit is not None
+        text = (
+            f"a loss of at most {loss:.3%} needs {nbytes:,} B of weights, --max-bytes allows "
+            f"{limit:,} B (over by {nbytes - limit:,} B)"
+        )
+        smaller = [m for m in self.search.archive.values() if m.nbytes <= limit]
+        best = min(smaller, key=lambda m: m.verdict.loss, default=None)
+        if best is not None:
+            text += f"\n  nearest: {best.nbytes:,} B lose {best.verdict.loss:.3%}"
+        return text + f"\n  try: --max-bytes {nbytes}, a larger --max-loss, or --prune auto"
+
+    def report(self) -> dict[str, Any]:
+        """Everything that was decided and measured, as JSON holds it."""
+        return report_of(self)
 
 
 def task_of(
@@ -125,43 +184,232 @@ def compress(
     task: Task,
     goal: Goal,
     *,
-    formats: Sequence[str] = FORMATS,
+    settings: Settings | None = None,
+    precision: str = "auto",
+    prune: str | float = "none",
     pins: Sequence[Pin] = (),
     journal: Path | None = None,
     show: Progress = lambda what, done, total: None,
-    threads: int = 1,
 ) -> Compressed:
-    """Choose a format for every weight.
+    """Choose which experts stay, and a format for every weight.
+
+    Args:
+        task: the model and its data.
+        goal: the budgets.
+        settings: how to search.
+        precision: "auto", or the one format for all weights.
+        prune: "none", "auto" or the share of experts to remove.
+        pins: formats by pattern, which are not searched.
+        journal: a file that keeps verdicts until the search is done.
+        show: called with (what, done, total).
 
     Raises:
         BudgetError: no candidate keeps the promise; says what comes nearest.
+        InputError: there are too few samples.
     """
     started = time.monotonic()
-    graph = task.buckets.bind(task.count)
-    reference = Reference(task.buckets)
-    show("fp32 outputs", 0, 1)
+    settings = settings or Settings()
     search_part, proof_part = task.samples.split(goal.seed)
+    reference = Reference(task.buckets)
 
     def fp32(feed: Mapping[str, Array]) -> Mapping[str, Array]:
         return reference.run(feed, task.count)
 
+    show("fp32 outputs", 0, 1)
     judge, proof = (Judge(part, task.metrics, fp32) for part in (search_part, proof_part))
-    run_passes(graph, extra=task.plugins)
-    units, fixed_bytes = units_of(graph, task.count, pins)
-    search = _search(task, graph, units, fixed_bytes, judge, formats, pins, journal, goal, threads)
-    search.show = show
-    budget = goal.seconds - (time.monotonic() - started)
-    search.sense(SHARE * budget)
-    found = _best(search, goal, started + goal.seconds)
-    if not search.keeps(found, replace(goal, margin=0.0)):
-        raise BudgetError(_infeasible(search, goal, found))
-    chosen, verdict = _proven(search, goal, found, proof, show)
-    controls = controls_of(search, proof, chosen, show)
+    graph = task.buckets.bind(task.count)
+    run_passes(graph, phases=("import", "canonicalise", "recognise"), extra=task.plugins)
+    calibration = calibrate(
+        graph, search_part.feeds(),
+        progress=lambda done: show("calibration", done, len(search_part)),
+    )  # fmt: skip
+    maker = _Maker(task, graph, judge, search_part, settings, precision, pins, journal, goal, show)
+    ratios, tried = _ratios(maker, calibration, prune)
+    best: tuple[Option, Measured] | None = None
+    errors: list[BudgetError] = []
+    for number, pruning in enumerate(ratios):
+        left = goal.seconds - (time.monotonic() - started)
+        deadline = time.monotonic() + left / (len(ratios) - number)
+        option = maker.option(pruning)
+        try:
+            found = option.find(goal, deadline)
+        except BudgetError as error:
+            errors.append(error)
+            continue
+        if best is None or _is_better(found, best[1], goal):
+            best = option, found
+    if best is None:
+        raise errors[0]
+    option, found = best
+    if goal.max_loss is None and goal.max_bytes is None:
+        chosen, verdict = found, option.search.judge_on(proof, found.candidate)
+    else:
+        chosen, verdict = _proven(option.search, goal, found, proof, show)
+    controls = controls_of(option.search, proof, chosen, show)
+    if option.pruning.kept:
+        controls += pruning_controls(maker, option.pruning, calibration, proof, show)
     return Compressed(
-        precision_of(search, chosen.candidate, pins), chosen.verdict, verdict, proof, task, units,
-        chosen.candidate, chosen.nbytes, fixed_bytes, search, goal, controls,
+        task, goal, option, chosen, verdict, proof, pins, calibration, controls, tried,
         time.monotonic() - started,
     )  # fmt: skip
+
+
+def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
+    if goal.max_loss is not None:
+        return found.nbytes < best.nbytes
+    return found.verdict.loss < best.verdict.loss
+
+
+def _ratios(
+    maker: _Maker, calibration: Calibration, prune: str | float
+) -> tuple[list[Pruning], list[dict[str, Any]]]:
+    """What is searched on: no pruning, a given share, or the largest that the promise allows."""
+    nothing, settings, goal = Pruning(), maker.settings, maker.goal
+    method, scope = settings.prune_method, settings.prune_scope
+
+    def planned(ratio: float) -> Pruning:
+        return plan_pruning(calibration, ratio, method, scope, goal.seed)  # type: ignore[arg-type]
+
+    if prune not in ("none", "auto"):
+        return [planned(_share(prune))], []
+    if prune == "none" or not calibration.regions:
+        return [nothing], []
+    tried, fitting = [], [nothing]
+    for number, ratio in enumerate(RATIOS):
+        maker.show("pruning", number, len(RATIOS))
+        pruning = planned(ratio)
+        if not pruning.kept or pruning == fitting[-1]:
+            continue
+        verdict = maker.pruned(pruning, maker.judge)
+        tried.append({"ratio": ratio, "loss": verdict.loss, "interval": list(verdict.interval)})
+        spread = goal.margin * verdict.standard_error
+        if goal.max_loss is not None and not verdict.loss + spread <= goal.max_loss:
+            break
+        fitting.append(pruning)
+    # A search for each would take too long: none, the largest share, and the one halfway.
+    return list(
+        {id(p): p for p in (nothing, fitting[len(fitting) // 2], fitting[-1])}.values()
+    ), tried
+
+
+def _share(prune: str | float) -> float:
+    text = str(prune)
+    return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+
+
+@dataclass
+class Option:
+    """One decision about experts, with the search for formats that belongs to it."""
+
+    pruning: Pruning
+    search: Search
+    notes: list[Note]
+
+    def find(self, goal: Goal, deadline: float) -> Measured:
+        """The best formats; raises BudgetError where none keeps the promise."""
+        search = self.search
+        search.sense(SHARE * max(deadline - time.monotonic(), 1.0))
+        if goal.max_loss is not None:
+            found = search.evolve(search.largest_error(goal), goal, deadline)
+        elif goal.max_bytes is not None:
+            found = search.evolve(_within_bytes(search, goal.max_bytes), goal, deadline)
+        else:
+            found = search.measure(search.best)
+        if not search.keeps(found, replace(goal, margin=0.0)):
+            raise BudgetError(_infeasible(search, goal, found))
+        return found
+
+
+@dataclass
+class _Maker:
+    """Makes options: what all of them share."""
+
+    task: Task
+    recognised: ir.Model
+    judge: Judge
+    data: Samples
+    settings: Settings
+    precision: str
+    pins: Sequence[Pin]
+    journal: Path | None
+    goal: Goal
+    show: Progress
+
+    def fused(self, pruning: Pruning) -> tuple[ir.Model, list[Note]]:
+        """The graph that is lowered, after a decision about experts."""
+        graph = self.recognised.clone()
+        notes = apply_pruning(graph, pruning) if pruning.kept or pruning.merged else []
+        run_passes(graph, phases=("decide", "fuse"), extra=self.task.plugins)
+        return graph, notes
+
+    def pruned(self, pruning: Pruning, judge: Judge) -> Verdict:
+        """What pruning alone loses, all weights in float32."""
+        trial = Trial(self.fused(pruning)[0], [], threads=self.settings.threads)
+        return judge.judge(lambda feed: trial.run(feed, {}, {}))
+
+    def option(self, pruning: Pruning) -> Option:
+        """A search on the graph after a decision about experts."""
+        graph, notes = self.fused(pruning)
+        units, fixed_bytes = units_of(graph, self.task.count, self.pins)
+        trial = Trial(graph, units, threads=self.settings.threads)
+        weights = Weights(units, trial.weights, self._rounders(graph, units, trial))
+        search = Search(
+            units, self._choices(units, trial), unit_bytes, fixed_bytes, trial, weights, self.judge,
+            Journal(self.journal, self._subject(trial, pruning)), self.show,
+        )  # fmt: skip
+        return Option(pruning, search, notes)
+
+    def _choices(self, units: Sequence[Unit], trial: Trial) -> list[list[WeightFormat]]:
+        pinned = Precision(
+            F32 if self.precision == "auto" else parse(self.precision), pins=self.pins
+        )
+        listed = [parse(name) for name in self.settings.formats]
+        choices = []
+        for unit in units:
+            is_pinned = any(pin.matches(unit) for pin in self.pins)
+            if is_pinned or unit.role == "router" or self.precision != "auto":
+                choices.append([pinned.choose(unit)])
+            else:
+                choices.append(possible(unit, listed, trial.weights))
+        return choices
+
+    def _rounders(
+        self, graph: ir.Model, units: Sequence[Unit], trial: Trial
+    ) -> dict[str, ExpertRounder]:
+        if self.settings.rounding == "nearest":
+            return {}
+        names = [name for unit in units for name in unit.names if name in trial.products]
+        some = self.data.some(self.data.numbers[:GRAM_SAMPLES])
+        seen = calibrate(
+            flat(graph), some.feeds(), grams=names,
+            progress=lambda done: self.show("Gram matrices", done, len(some)),
+        )  # fmt: skip
+        return {
+            name: _rounder(seen.grams[name], unit.experts)
+            for unit in units for name in unit.names if name in seen.grams
+        }  # fmt: skip
+
+    def _subject(self, trial: Trial, pruning: Pruning) -> str:
+        """What verdicts in a journal belong to."""
+        subject = hashlib.blake2b(digest_size=16)
+        for name, array in sorted(trial.weights.items()):
+            subject.update(name.encode())
+            subject.update(array.tobytes())
+        samples = self.task.samples
+        for name, array in sorted({**samples.arrays, **samples.targets}.items()):
+            subject.update(name.encode())
+            subject.update(np.ascontiguousarray(array).tobytes())
+        subject.update(repr((self.settings, self.precision, sorted(self.task.metrics))).encode())
+        subject.update(repr(sorted(pruning.kept.items())).encode())
+        return subject.hexdigest()
+
+
+def _rounder(gram: Gram, experts: int) -> ExpertRounder:
+    def round_rows(expert: int, rows: Array, given: WeightFormat) -> Codes:
+        seen = gram.rows[expert if experts and len(gram.rows) > 1 else 0]
+        return gptq(rows, given, gram.of(expert if experts else None) if seen else None)
+
+    return round_rows
 
 
 def units_of(
@@ -185,58 +433,16 @@ def unit_bytes(unit: Unit, given: WeightFormat) -> int:
     return max(1, unit.experts) * -(-unit.columns // PANEL) * panel_bytes(unit.depth, given)
 
 
-def precision_of(search: Search, candidate: Candidate, pins: Sequence[Pin]) -> Precision:
-    """A candidate as lowering reads it."""
-    formats = {
-        name: given
-        for unit, given in zip(search.units, candidate.formats, strict=True)
-        for name in unit.names
-    }
-    return Precision(formats=formats, rounders=search.weights.rounders, pins=pins)
-
-
-def _search(
-    task: Task, graph: ir.Model, units: Sequence[Unit], fixed_bytes: int, judge: Judge,
-    formats: Sequence[str], pins: Sequence[Pin], journal: Path | None, goal: Goal, threads: int,
-) -> Search:  # fmt: skip
-    trial = Trial(graph, units, threads=threads)
-    listed = [parse(name) for name in formats]
-    pinned = Precision(pins=pins)
-    choices = []
-    for unit in units:
-        is_pinned = any(pin.matches(unit) for pin in pins)
-        if is_pinned or unit.role == "router":
-            choices.append([pinned.choose(unit)])
-        else:
-            choices.append(possible(unit, listed, trial.weights))
-    subject = hashlib.blake2b(digest_size=16)
-    for name, array in sorted(trial.weights.items()):
-        subject.update(name.encode())
-        subject.update(array.tobytes())
-    for name, array in sorted({**task.samples.arrays, **task.samples.targets}.items()):
-        subject.update(name.encode())
-        subject.update(np.ascontiguousarray(array).tobytes())
-    subject.update(repr((goal.seed, list(task.metrics.items()), len(units))).encode())
-    return Search(
-        units, choices, unit_bytes, fixed_bytes, trial, Weights(units, trial.weights), judge,
-        Journal(journal, subject.hexdigest()),
-    )  # fmt: skip
-
-
-def _best(search: Search, goal: Goal, deadline: float) -> Measured:
-    if goal.max_loss is not None:
-        return search.evolve(search.largest_error(goal), goal, deadline)
-    assert goal.max_bytes is not None
-    start = search.within_bytes(goal.max_bytes)
-    if start is None:
-        smallest = search.smallest()
-        raise BudgetError(
-            f"--max-bytes {goal.max_bytes:,} B cannot be met: the smallest that the formats allow "
-            f"is {search.bytes_of(smallest):,} B, with a loss of "
-            f"{search.measure(smallest).verdict.loss:.3%} on the search part\n  try: "
-            f"--max-bytes {search.bytes_of(smallest)}, or --prune auto"
-        )
-    return search.evolve(search.measure(start), goal, deadline)
+def _within_bytes(search: Search, max_bytes: int) -> Measured:
+    start = search.within_bytes(max_bytes)
+    if start is not None:
+        return search.measure(start)
+    smallest = search.measure(search.smallest())
+    raise BudgetError(
+        f"--max-bytes {max_bytes:,} B cannot be met: the smallest that the formats allow is "
+        f"{smallest.nbytes:,} B, with a loss of {smallest.verdict.loss:.3%} on the search part\n"
+        f"  try: --max-bytes {smallest.nbytes}, or --prune auto"
+    )
 
 
 def _infeasible(search: Search, goal: Goal, found: Measured) -> str:

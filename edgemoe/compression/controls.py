@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from edgemoe.compression.assignment import assign
+from edgemoe.compression.calibration import Calibration
 from edgemoe.compression.candidates import Candidate
 from edgemoe.compression.judge import Judge, Verdict
+from edgemoe.compression.pruning import Pruning
+from edgemoe.compression.scores import scores
 from edgemoe.compression.search import Measured, Search
 from edgemoe.weight_format import F32, I4, I8
 
@@ -21,7 +25,7 @@ class Control:
     """Another way to make the model small, judged on the same proof part."""
 
     name: str
-    nbytes: int
+    nbytes: int | None
     verdict: Verdict
 
 
@@ -57,3 +61,37 @@ def _by_weight_error(search: Search, limit: int) -> Candidate | None:
             errors[number, place] = search.weight_error(unit, given) / max(size, 1e-30)
     chosen = assign(errors, nbytes, limit - search.fixed_bytes, allowed)
     return None if chosen is None else Candidate(tuple(formats[f] for f in chosen))
+
+
+class Pruner(Protocol):
+    """Judges decisions about experts with all weights in float32."""
+
+    def pruned(self, pruning: Pruning, judge: Judge) -> Verdict:
+        """What pruning alone loses."""
+
+
+def pruning_controls(
+    maker: Pruner, pruning: Pruning, calibration: Calibration, proof: Judge, show: Progress
+) -> list[Control]:
+    """The chosen experts and as many random ones, float32: does the task tell them apart?"""
+    show("control: random pruning", 0, 1)
+    chosen = maker.pruned(pruning, proof)
+    chance = [maker.pruned(random_like(pruning, calibration, seed), proof) for seed in RANDOM_SEEDS]
+    middle = sorted(chance, key=lambda verdict: verdict.loss)[len(chance) // 2]
+    return [
+        Control("pruned, fp32 weights", None, chosen),
+        Control(f"random pruning of as many, fp32 weights (median of {len(chance)})", None, middle),
+    ]
+
+
+RANDOM_SEEDS = (0, 1, 2)
+
+
+def random_like(pruning: Pruning, calibration: Calibration, seed: int) -> Pruning:
+    """As many experts of every region, chosen by chance."""
+    kept = {}
+    for key, experts in pruning.kept.items():
+        region = calibration.regions[key]
+        order = np.argsort(scores(region, "random", seed))
+        kept[key] = tuple(sorted(int(e) for e in order[: len(experts)]))
+    return Pruning(kept)

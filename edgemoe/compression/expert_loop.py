@@ -67,5 +67,7 @@ class ExpertLoops:
             self.picked[ids] = []
             for expert in range(experts):
                 is_own = emit.op("Equal", ids, emit.constant(np.array(expert, np.int64)))
-                self.picked[ids].append(emit.op("Squeeze", emit.op("NonZero", is_own), emit.ints(0)))
+                self.picked[ids].append(
+                    emit.op("Squeeze", emit.op("NonZero", is_own), emit.ints(0))
+                )
         return self.picked[ids]

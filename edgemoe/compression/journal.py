@@ -55,7 +55,9 @@ class Journal:
         if self.path is not None:
             data = {**dataclasses.asdict(verdict), "sums": verdict.sums.tolist()}
             with self.path.open("a", encoding="utf-8") as file:
-                file.write("\n" * self._is_cut(file) + json.dumps({"key": key, "verdict": data}) + "\n")
+                file.write(
+                    "\n" * self._is_cut(file) + json.dumps({"key": key, "verdict": data}) + "\n"
+                )
         return verdict
 
     def _is_cut(self, file: Any) -> bool:
@@ -74,6 +76,4 @@ class Journal:
 
 
 def _verdict(data: dict[str, Any]) -> Verdict:
-    return Verdict(
-        **{**data, "interval": tuple(data["interval"]), "sums": np.array(data["sums"])}
-    )
+    return Verdict(**{**data, "interval": tuple(data["interval"]), "sums": np.array(data["sums"])})

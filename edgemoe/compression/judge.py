@@ -42,6 +42,7 @@ class Verdict:
     error: float
     samples: int
     sums: Array
+    rms: Mapping[str, float]  # relative RMS error per output, against fp32
 
     @property
     def standard_error(self) -> float:
@@ -72,18 +73,20 @@ class Judge:
 
     def fp32(self) -> Verdict:
         """What the uncompressed model gets."""
-        return self._verdict(self._base, 0.0, len(self.samples))
+        return self._verdict(self._base, np.zeros((len(self.metrics), len(self.samples), 2)))
 
     def judge(self, run: Run, *, most: int | None = None) -> Verdict:
         """Run a candidate on all samples, or on the first `most`."""
         numbers = self.samples.numbers[:most]
-        sums, errors = [], 0.0
+        sums, squares = [], []
         for place, number in enumerate(numbers):
             outputs, wanted = run(self.samples.feed(number)), self._wanted[place]
             sums.append(self._sums(number, outputs, wanted))
-            errors += sum(_relative_error(outputs[name], wanted[name]) for name in self.metrics)
-        found = np.array(sums).transpose(1, 0, 2)
-        return self._verdict(found, errors / max(len(numbers), 1), len(numbers))
+            squares.append(
+                [METRICS["rms"].measure(np.asarray(outputs[name]), wanted[name], None)
+                 for name in self.metrics]
+            )  # fmt: skip
+        return self._verdict(*(np.array(each).transpose(1, 0, 2) for each in (sums, squares)))
 
     def _sums(
         self, number: int, outputs: Mapping[str, Array], wanted: Mapping[str, Array]
@@ -94,8 +97,13 @@ class Judge:
             for name, metric in self.metrics.items()
         ]
 
-    def _verdict(self, sums: Array, error: float, count: int) -> Verdict:
+    def _verdict(self, sums: Array, squares: Array) -> Verdict:
+        """From [outputs, samples, 2]: measured and weight, squared error and squared fp32."""
+        count = sums.shape[1]
         base = self._base[:, :count]
+        relative = squares[..., 0] / np.maximum(squares[..., 1], 1e-30)
+        whole = squares.sum(1)
+        rms = np.sqrt(whole[:, 0] / np.maximum(whole[:, 1], 1e-30))
         losses, intervals, values, baselines = [], [], [], []
         drawn = np.random.default_rng(0).integers(0, count, (DRAWS, count)) if count else None
         for own, fp32, metric in zip(sums, base, self.metrics.values(), strict=True):
@@ -109,7 +117,8 @@ class Judge:
         name = list(self.metrics)[worst]
         return Verdict(
             losses[worst], intervals[worst], name, self.metrics[name].name, values[worst],
-            baselines[worst], error, count, sums,
+            baselines[worst], float(relative.sum(0).mean()), count, sums,
+            dict(zip(self.metrics, rms.tolist(), strict=True)),
         )  # fmt: skip
 
 
@@ -121,8 +130,3 @@ def _interval(metric: Metric, own: Array, fp32: Array, drawn: Array | None) -> t
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(losses, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _relative_error(output: Array, wanted: Array) -> float:
-    measured, weight = METRICS["rms"].measure(np.asarray(output), wanted, None)
-    return measured / max(weight, 1e-30)

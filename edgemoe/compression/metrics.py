@@ -17,7 +17,7 @@ from edgemoe.errors import InputError, OptionError
 
 Array = NDArray[Any]
 Measure = Callable[[Array, Array, Array | None], tuple[float, float]]
-"""(output, fp32 output, target) -> (measured, weight): the metric is sum(measured) / sum(weight)."""
+"""(output, fp32 output, target) -> (measured, weight); the metric is their sums' ratio."""
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,9 @@ def _scored(view: RegionView) -> Prunable:
         return Prunable()  # a mask that the input gives: nothing competes
     value = products[0].outputs[0]
     user = graph_facts.only_user(value)
-    if graph_facts.is_op(user, "Add") and user is not None:
-        if graph_facts.is_constant(graph_facts.other_input(user, value)):
-            value = user.outputs[0]
+    biased = user is not None and graph_facts.is_op(user, "Add")
+    if biased and user is not None and graph_facts.is_constant(user.inputs[1]):
+        value = user.outputs[0]
     classes = (graph_facts.shape_of(value) or (0,))[-1]
     if len(products) > 1 or classes != view.experts:
         return Prunable(

@@ -45,7 +45,9 @@ class _Branch:
     def __init__(self) -> None:
         self.nodes: list[ir.Node] = []
 
-    def op(self, op_type: str, *inputs: ir.Value, **attributes: int | ir.TensorProtocol) -> ir.Value:
+    def op(
+        self, op_type: str, *inputs: ir.Value, **attributes: int | ir.TensorProtocol
+    ) -> ir.Value:
         result = ir.Value(name=f"rounded.{next(_numbers)}")
         self.nodes.append(ir.node(op_type, list(inputs), attributes=dict(attributes),
                                   outputs=[result]))  # fmt: skip
@@ -84,8 +86,8 @@ def _rounded(x: ir.Value, group: ir.Value, shape: tuple[int, ...]) -> ir.Graph:
     scale = branch.op("Div", branch.op("Max", largest, number(SMALLEST)), number(127))
     codes = branch.op("Round", branch.op("Div", groups, scale))
     back = branch.op("Mul", codes, scale)
-    wide = branch.op("Reshape", back, branch.op("Concat", ints(int(np.prod(shape[:-1]))),
-                                                branch.op("Add", over, ints(depth)), axis=0))  # fmt: skip
+    rounded = branch.op("Concat", ints(-1), branch.op("Add", over, ints(depth)), axis=0)
+    wide = branch.op("Reshape", back, rounded)
     kept = branch.op("Slice", wide, ints(0), ints(depth), ints(1))
     result = branch.op("Reshape", kept, ints(*shape))
     result.type, result.shape = x.type, x.shape

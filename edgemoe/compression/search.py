@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgemoe.compression.assignment import assign
 from edgemoe.compression.candidates import Candidate, Weights, fits
+from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Judge, Verdict
 from edgemoe.compression.trial import Trial
@@ -34,22 +35,6 @@ HALVINGS = 10
 
 NOISE = 1e-12
 """Errors below this are nothing: float32 sums in another order."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What is asked for: the fewest bytes within `max_loss`, or the least loss within `max_bytes`.
-
-    With both, the fewest bytes within `max_loss`; more than `max_bytes` is then an error of the
-    caller's. `margin` standard errors are added to a loss before it is compared. `seconds` is the
-    time for everything.
-    """
-
-    max_loss: float | None = None
-    max_bytes: int | None = None
-    margin: float = 1.0
-    seconds: float = 240.0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +130,8 @@ class Search:
             self.show(f"sensitivity on {most} samples", done, len(pairs))
             changed = base.with_format(number, given)
             verdict = self.journal.get(
-                f"{changed.key}/{most}", lambda c=changed: self._judged(self.judge, c, most)  # type: ignore[misc]
+                f"{changed.key}/{most}",
+                lambda c=changed: self._judged(self.judge, c, most),  # type: ignore[misc]
             )
             self.sensitivity[number, given] = max(verdict.error, NOISE)
         self._estimate_the_rest()

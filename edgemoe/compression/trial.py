@@ -59,8 +59,8 @@ class Trial:
             weight = initializers[name]
             given = ir.Value(name=f"{name}.given", shape=weight.shape, type=weight.type)
             for node in nodes:  # what else reads it, a table of embeddings, stays as it is
-                for place, value in enumerate(node.inputs):
-                    if value is weight:
+                for place, source in enumerate(node.inputs):
+                    if source is weight:
                         node.replace_input_with(place, given)
             model.graph.inputs.extend([given, groups[name]])
         loops.expand()

@@ -226,9 +226,7 @@ def unit_of(site: Site, weight: ir.Value, transposed: bool, rows: int) -> Unit:
     )  # fmt: skip
 
 
-def _place(
-    site: Site, weight: ir.Value, transposed: bool, unit: Unit, given: WeightFormat
-) -> int:
+def _place(site: Site, weight: ir.Value, transposed: bool, unit: Unit, given: WeightFormat) -> int:
     read, name = reader(weight), str(weight.name)
     nbytes = -(-unit.columns // tiles.PANEL) * panel_bytes(unit.depth, given)
     section = WeightSection(name, 0, nbytes, unit.role, None, given.stored)
