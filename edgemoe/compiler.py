@@ -42,7 +42,7 @@ FLOAT_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
 A bfloat16 weight has 8 significant bits: each product is off by up to 2^-9, their sums by less.
 """
 
-INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 2: 20.0}
+INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 3: 8.0, 2: 20.0}
 """The same by bits, for an artifact that does not run where it is compiled.
 
 Otherwise its own outputs become the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
@@ -93,8 +93,8 @@ def compile(
             a token axis).
         shapes: extents of dimensions by name, or whole shapes of inputs by name.
         cpu: "all" instruction sets of the target, "native", or the name of one.
-        precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i2", "ternary", with
-            options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
+        precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i3", "i2", "ternary",
+            with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
             "auto": with calibration data and a budget a format for every weight, else the first of
             f32, bf16, i8, i4 that keeps `max_bytes`. Pins follow behind commas, such as
             "auto,*.router=f32" (docs/compression.md).

@@ -15,7 +15,8 @@ from edgemoe.weight_format import parse
 # The error of a product by GPTQ over that by nearest, on the data below: a floor and a ceiling.
 GAINS = {
     "i8": (0.1, 0.35), "i8.g32": (0.1, 0.35), "i8.zp": (0.1, 0.35), "i8.g64.zp": (0.1, 0.35),
-    "i4": (0.1, 0.35), "i4.g128": (0.1, 0.35), "i4.g64.zp": (0.1, 0.35), "i2": (0.1, 0.45),
+    "i4": (0.1, 0.35), "i4.g128": (0.1, 0.35), "i4.g64.zp": (0.1, 0.35), "i3": (0.1, 0.4),
+    "i3.g64.zp": (0.1, 0.4), "i2": (0.1, 0.45),
     "i2.g128": (0.1, 0.45), "i2.zp": (0.1, 0.45), "ternary": (0.1, 0.35),
     "ternary.g128": (0.1, 0.35),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from edgemoe.weight_format import parse
 # better than its bits allow would have done nothing.
 SQNR = {
     "i8": (40, 46), "i8.g32": (43, 48), "i4": (19, 23), "i4.g128": (17.5, 21), "i4.zp": (19, 23),
+    "i3": (13, 16.5), "i3.g128": (12, 15), "i3.zp": (13, 17),
     "i2": (7, 10.5), "i2.zp": (7, 11), "ternary": (4, 8),
 }  # fmt: skip
 
