@@ -53,7 +53,7 @@ def check(graphs: Any, graph: Any, module: nn.Module, x: torch.Tensor, kept: Any
     (pruned,) = regions_of(graph)
     assert pruned.experts == len(kept) and pruned.key == view.key
     for place in pruned.owned:
-        assert tuple(pruned.node.inputs[place].shape)[0] == len(kept)
+        assert pruned.node.inputs[place].shape[0] == len(kept)
     lowered = graphs.lowered(graph)
     assert [r.experts for r in lowered.variants[0].regions] == [len(kept)]
     np.testing.assert_allclose(graphs.run(graph, x.numpy()), wanted, rtol=2e-5, atol=2e-5)
@@ -67,7 +67,7 @@ def check(graphs: Any, graph: Any, module: nn.Module, x: torch.Tensor, kept: Any
         (routers.softmax_first, COLUMNS), (routers.softmax_after, COLUMNS),
         (routers.sigmoid_bias, COLUMNS), (routers.sqrt_softplus, COLUMNS),
         (routers.temperature, COLUMNS), (routers.argmax, COLUMNS),
-        (routers.sparsemixer, COLUMNS), (routers.groups, MASK),
+        (routers.sparsemixer, COLUMNS),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
@@ -79,6 +79,20 @@ def test_top_k_routers(graphs: Any, route: Any, how: str) -> None:
     layer.gate = Masked(layer.gate, mask)
     layer.bias.data += mask
     assert check(graphs, graph, layer, x, KEPT) == how
+
+
+def test_groups_of_experts(graphs: Any) -> None:
+    """Groups go altogether, or keep as many experts as their score is made of."""
+    layer = randomise(routers.Routed_(routers.groups))
+    x = noise(routers.T, routers.H, seed=4)
+    graph = graphs.of(layer, noise(routers.T, routers.H))
+    (view,) = regions_of(graph)
+    with pytest.raises(OptionError, match=r"2 of 4 groups.* \[1, 1, 1, 1\] would stay"):
+        apply_pruning(graph, Pruning({view.key: (0, 3, 4, 7)}))
+    kept = (0, 1, 2, 3, 6, 7)
+    mask = minus_infinity(routers.E, kept)
+    layer.gate, layer.bias.data = Masked(layer.gate, mask), layer.bias.data + mask
+    assert check(graphs, graph, layer, x, kept) == MASK
 
 
 @pytest.mark.parametrize("kept", [(2, 5), (7, 0), ()])
@@ -286,9 +300,7 @@ def test_groups_keep_enough_experts() -> None:
 def test_declined_regions_are_named() -> None:
     found = region("a", [1, 2, 3], declined="every expert counts for every token")
     plan = plan_pruning(Calibration(regions={found.key: found}), 0.5)
-    assert plan.kept == {} and plan.notes == (
-        "a stays whole: every expert counts for every token",
-    )
+    assert plan.kept == {} and plan.notes == ("a stays whole: every expert counts for every token",)
 
 
 @pytest.mark.parametrize(
