@@ -204,11 +204,14 @@ def test_regions_that_differ(graphs: Any) -> None:
 
 def test_soft_mixtures_are_declined(graphs: Any) -> None:
     declined = set()
-    for case in soft.CASES[:3]:
+    for case in soft.CASES[1:]:
         module, inputs = case.make()
         graph = graphs.of(module, *inputs)
         feed = {str(v.name): x.numpy() for v, x in zip(graph.graph.inputs, inputs, strict=True)}
-        declined |= {region.declined for region in calibrate(graph, [feed]).regions.values()}
+        found = calibrate(graph, [feed])
+        declined |= {region.declined for region in found.regions.values()}
+        apart = [text for text in found.notes if "belong to no region" in text]
+        assert len(apart) == (2 if case.name == "mmoe" else 0), case.name
     assert declined == {
         "every expert counts for every token", "experts work on slots, which would stay empty"
     }  # fmt: skip
