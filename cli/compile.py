@@ -53,6 +53,10 @@ def command(
     save_onnx: Annotated[
         Path | None, typer.Option("--save-onnx", help="Write the compressed model as .onnx too.")
     ] = None,
+    confident: Annotated[
+        bool,
+        typer.Option("--confident", help="The upper end of the 95% interval keeps --max-loss."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Splits the data, and drives swaps.")] = 0,
     search_time: Annotated[
         float, typer.Option("--search-time", help="Seconds for the search of formats.")
@@ -119,6 +123,7 @@ def command(
             rounding=rounding,
             seed=seed,
             seconds=search_time,
+            confident=confident,
         ),
         "tuning": tuning,
     }

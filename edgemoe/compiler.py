@@ -28,6 +28,7 @@ from edgemoe.weight_format import BF16, F32, I4, I8, parse
 
 if TYPE_CHECKING:
     from edgemoe.compression.compress import Compressed, Task
+    from edgemoe.compression.goal import Goal
     from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
@@ -137,6 +138,7 @@ def compile(
     _refuse_unusable(prune, max_loss, samples, spec)
     loaded = load_plugins(plugins)
     settings = compression or Settings()
+    goal = settings.goal(max_loss, max_bytes)
     searches = settings.searches(rest, prune, max_loss, max_bytes)
     if save_onnx is not None and not (samples and searches):
         raise OptionError(
@@ -157,7 +159,7 @@ def compile(
         if searches:
             out_path = Path(out) if out is not None else Path(f"{title}.em")
             decided = compress(
-                task, settings.goal(max_loss, max_bytes), pins=pins, prune=prune, precision=rest,
+                task, goal, pins=pins, prune=prune, precision=rest,
                 settings=settings, journal=settings.journal_beside(out_path), show=show,
             )  # fmt: skip
 
@@ -196,7 +198,7 @@ def compile(
                         "warnings": source.notes, "passes": _pass_times(variants),
                         **({} if decided is None else {"compression": decided.report()})},
                 show=lambda what, step, done=done: show(what, done + step, total),  # type: ignore[misc]
-                measure=_measure(task, decided, reference, max_loss, given)
+                measure=_measure(task, decided, reference, goal, given)
                 if family.runs_here(spec) else None,
             )  # fmt: skip
         except BudgetError:
@@ -215,7 +217,7 @@ def compile(
 
 
 def _measure(
-    task: Task | None, decided: Compressed | None, reference: Reference, max_loss: float | None,
+    task: Task | None, decided: Compressed | None, reference: Reference, goal: Goal,
     given: Precision,
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
     """What measures the finished artifact: on the proof part where there was a search."""
@@ -226,7 +228,7 @@ def _measure(
         from edgemoe.compression.judge import Judge
 
         judge = Judge(task.samples, task.metrics, lambda feed: reference.run(feed, task.count))
-    return measurer(judge, what, max_loss, own=given.integers)
+    return measurer(judge, what, goal, own=given.integers)
 
 
 def explain(

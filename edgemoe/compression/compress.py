@@ -371,7 +371,7 @@ class _Maker:
             if is_pinned or self.precision != "auto":
                 choices.append([pinned.choose(unit)])
             else:
-                own = listed if unit.role != "router" else [F16, BF16]
+                own = [F16, BF16] if unit.role in ("router", "constant") else listed
                 choices.append(possible(unit, own, trial.weights))
         return choices
 
@@ -431,6 +431,8 @@ def unit_bytes(unit: Unit, given: WeightFormat) -> int:
     """Bytes of a unit's packed weights."""
     from edgemoe.targets.kernels.panels import PANEL, panel_bytes
 
+    if unit.role == "constant":
+        return unit.depth * given.bits // 8
     given = given.for_depth(unit.depth)
     return max(1, unit.experts) * -(-unit.columns // PANEL) * panel_bytes(unit.depth, given)
 
@@ -468,7 +470,7 @@ def _proven(
     for attempt in range(RETREATS + 1):
         show("proof", attempt, RETREATS + 1)
         verdict = search.judge_on(proof, current.candidate)
-        if goal.max_loss is None or verdict.loss <= goal.max_loss:
+        if goal.holds(verdict):
             return current, verdict
         current = retreat(search, goal, current)
     verdict = search.judge_on(proof, search.best)
