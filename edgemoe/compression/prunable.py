@@ -36,7 +36,8 @@ class Prunable:
         largest: False where the smallest logits are chosen.
         least: fewest experts that must stay.
         groups: groups of neighbouring experts that the router ranks.
-        least_per_group: fewest experts that must stay in each.
+        top_groups: how many of them it chooses.
+        least_per_group: fewest experts that must stay in each, unless the group goes altogether.
     """
 
     declined: str = ""
@@ -46,6 +47,7 @@ class Prunable:
     largest: bool = True
     least: int = 1
     groups: int = 1
+    top_groups: int = 1
     least_per_group: int = 0
 
 
@@ -88,7 +90,8 @@ def _routed(view: RegionView, route: ir.Node) -> Prunable:
             least_per_group = max(least_per_group, 2)
     return Prunable(
         logits=logits, route=route, bias=route.inputs[1] if found.get("bias") is True else None,
-        least=max(view.chosen, 1), groups=groups, least_per_group=least_per_group,
+        least=max(view.chosen, 1), groups=groups, top_groups=top_groups,
+        least_per_group=least_per_group,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgemoe import regions
 from edgemoe.compression.calibration import Calibration
 from edgemoe.compression.expert_slices import mark, take_experts
-from edgemoe.compression.prunable import prunable
+from edgemoe.compression.prunable import Prunable, prunable
 from edgemoe.compression.region_statistics import RegionStatistics
 from edgemoe.compression.region_view import KEPT, Key, RegionView, regions_of
 from edgemoe.compression.router_cut import cut_router
@@ -194,11 +194,7 @@ def _prune(model: ir.Model, view: RegionView, kept: tuple[int, ...]) -> list[Not
     facts = prunable(model, view.node)
     if facts.declined:
         return [_note("warning", view, f"{view.label} keeps all experts: {facts.declined}")]
-    if len(kept) < facts.least:
-        raise OptionError(
-            f"the router of {view.label} needs {facts.least} experts, {len(kept)} would stay\n"
-            "  next: a smaller pruning ratio"
-        )
+    _check_router(view, facts, kept)
     if len(kept) == view.experts:
         return []
     rows = np.array(kept)
@@ -215,6 +211,24 @@ def _check(view: RegionView, kept: tuple[int, ...]) -> None:
         raise OptionError(
             f"experts {list(kept)} of {view.label} are not some of 0 .. {view.experts - 1}, in "
             "ascending order\n  next: calibrate and prune the same model"
+        )
+
+
+def _check_router(view: RegionView, facts: Prunable, kept: tuple[int, ...]) -> None:
+    """Refuse what leaves the router nothing to choose."""
+    if len(kept) < facts.least:
+        raise OptionError(
+            f"the router of {view.label} needs {facts.least} experts, {len(kept)} would stay\n"
+            "  next: a smaller pruning ratio"
+        )
+    size = view.experts // facts.groups
+    counts = np.bincount([expert // size for expert in kept], minlength=facts.groups)
+    left = counts[counts > 0]
+    if len(left) < facts.top_groups or int(left.min()) < facts.least_per_group:
+        raise OptionError(
+            f"the router of {view.label} chooses {facts.top_groups} of {facts.groups} groups, each "
+            f"with {facts.least_per_group} experts or more; {counts.tolist()} would stay in them\n"
+            "  next: a smaller pruning ratio"
         )
 
 

@@ -33,6 +33,15 @@ Progress = Callable[[str, int, int], None]
 HALVINGS = 10
 """Limits that are tried between nothing and everything."""
 
+SENSED = 32
+"""Samples that are enough for a sensitivity: it is smooth, and only ranks."""
+
+SCREENED = 4
+"""A swap is first tried on one in so many samples."""
+
+SUGGESTED = 6
+"""Swaps that are drawn, of which the one that the sensitivities like best is tried."""
+
 NOISE = 1e-12
 """Errors below this are nothing: float32 sums in another order."""
 
@@ -125,7 +134,7 @@ class Search:
         started = time.monotonic()
         self._judged(self.judge, base, 1)
         each = time.monotonic() - started
-        most = max(4, min(len(self.judge), int(seconds / max(each * len(pairs), 1e-9))))
+        most = max(4, min(len(self.judge), SENSED, int(seconds / max(each * len(pairs), 1e-9))))
         for done, (number, given) in enumerate(pairs):
             self.show(f"sensitivity on {most} samples", done, len(pairs))
             changed = base.with_format(number, given)
@@ -226,8 +235,8 @@ class Search:
         while time.monotonic() < deadline and failures < 4 * len(self.units) and tried < most:
             self.show("swaps", tried, most)
             tried += 1
-            child = self._mutant(best.candidate, goal, chance)
-            if child is None or child in self.archive:
+            child = self._suggested(best.candidate, goal, chance)
+            if child is None or not self._passes_screen(child, best, goal):
                 failures += 1
                 continue
             found = self.measure(child)
@@ -236,6 +245,35 @@ class Search:
             else:
                 failures += 1
         return best
+
+    def predicted(self, candidate: Candidate) -> float:
+        """The sum of the sensitivities."""
+        pairs = enumerate(candidate.formats)
+        return sum(self.sensitivity.get(pair, 0.0) for pair in pairs)
+
+    def _suggested(
+        self, parent: Candidate, goal: Goal, chance: np.random.Generator
+    ) -> Candidate | None:
+        """Of some mutants that are new, the one with the least error and bytes, as predicted."""
+        drawn = [self._mutant(parent, goal, chance) for _ in range(SUGGESTED)]
+        fresh = [child for child in drawn if child is not None and child not in self.archive]
+        error, nbytes = max(self.predicted(parent), NOISE), self.bytes_of(parent)
+        return min(
+            fresh, default=None,
+            key=lambda child: self.predicted(child) / error + self.bytes_of(child) / nbytes,
+        )  # fmt: skip
+
+    def _passes_screen(self, child: Candidate, best: Measured, goal: Goal) -> bool:
+        """Try a candidate on a few samples first; most swaps that fail do so at once."""
+        few = len(self.judge) // SCREENED
+        if few < SENSED:
+            return True
+        verdict = self.journal.get(
+            f"{child.key}/{few}", lambda: self._judged(self.judge, child, few)
+        )
+        if goal.max_loss is not None:
+            return bool(verdict.loss - verdict.standard_error <= goal.max_loss)
+        return verdict.error <= 1.1 * best.verdict.error
 
     def _is_better(self, found: Measured, best: Measured, goal: Goal) -> bool:
         if not self.keeps(found, goal):

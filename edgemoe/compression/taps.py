@@ -122,6 +122,8 @@ def open_taps(model: ir.Model) -> Taps:
         _tap_region(copy, view, key, taps, tap)
     for node in copy.graph:
         _tap_product(node, taps, tap)
+        if graph_facts.kind_of(node) == "Combine" and "edgemoe.routing" not in node.meta:
+            taps.left_out.append(f"the experts summed by {node.name} belong to no region")
     for node in (n for graph in graph_facts.graphs_of(copy) for n in graph):
         if node.graph is not copy.graph and _constant_operand(node) is not None:
             taps.left_out.append(f"{node.name} ({node.op_type}) lies inside a loop or a branch")

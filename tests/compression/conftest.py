@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx_ir as ir
@@ -13,13 +15,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import edgemoe
 from edgemoe.buckets import plan_buckets
 from edgemoe.frontend import load_model
 from edgemoe.graph_facts import kind_of
 from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import run_passes
-
-Feed = Mapping[str, np.ndarray]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,6 +73,45 @@ class Graphs:
 
         run_passes(graph, phases=("fuse",))
         return lower_variants([graph], [None], F32)
+
+    @staticmethod
+    def compiled(
+        model: Any, out: Path, change: Callable[[ir.Model], object],
+        tokens: Sequence[int] | None = None,
+    ) -> Any:  # fmt: skip
+        """Compile a model, with its graphs changed after recognition, and open the artifact."""
+
+        def recognised(graph: ir.Model) -> object:
+            report = run_passes(graph, phases=("import", "canonicalise", "recognise"))
+            change(graph)
+            return report
+
+        def passes(graph: ir.Model, **_: object) -> object:
+            report = recognised(graph)
+            run_passes(graph, phases=("decide", "fuse"))
+            return report
+
+        class Changed:
+            """The oracle of the self-tests: onnxruntime on the changed graph."""
+
+            def __init__(self, buckets: Any) -> None:
+                self._buckets = buckets
+                self._graphs: dict[int | None, ir.Model] = {}
+
+            def run(self, feed: dict[str, np.ndarray], count: int | None) -> dict[str, np.ndarray]:
+                if count not in self._graphs:
+                    self._graphs[count] = self._buckets.bind(count)
+                    recognised(self._graphs[count])
+                graph = self._graphs[count]
+                names = [str(v.name) for v in graph.graph.outputs]
+                return dict(zip(names, run_in_onnxruntime(graph, feed), strict=True))
+
+        with (
+            patch("edgemoe.compiler.run_passes", passes),
+            patch("edgemoe.compiler.Reference", Changed),
+        ):
+            edgemoe.compile(model, out=out, cpu="native", tokens=tokens)
+        return edgemoe.load(out, check=True)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,17 @@ import pytest
 import torch
 from torch import nn
 
-from edgemoe.compression.calibration import Calibration
+from edgemoe.buckets import feed_for
+from edgemoe.compression.calibration import Calibration, calibrate
 from edgemoe.compression.pruning import Pruning, apply_pruning, plan_pruning
 from edgemoe.compression.region_statistics import RegionStatistics
 from edgemoe.compression.region_view import regions_of
 from edgemoe.errors import OptionError
+from edgemoe.frontend import load_model
 from edgemoe.models.blockffn_lm import BlockFFN
 from edgemoe.models.families import blocks, noise, randomise, routers
 from edgemoe.models.moe_lm import MoE
+from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import run_passes
 
 KEPT = (0, 3, 4, 7)
@@ -53,7 +57,7 @@ def check(graphs: Any, graph: Any, module: nn.Module, x: torch.Tensor, kept: Any
     (pruned,) = regions_of(graph)
     assert pruned.experts == len(kept) and pruned.key == view.key
     for place in pruned.owned:
-        assert tuple(pruned.node.inputs[place].shape)[0] == len(kept)
+        assert pruned.node.inputs[place].shape[0] == len(kept)
     lowered = graphs.lowered(graph)
     assert [r.experts for r in lowered.variants[0].regions] == [len(kept)]
     np.testing.assert_allclose(graphs.run(graph, x.numpy()), wanted, rtol=2e-5, atol=2e-5)
@@ -67,7 +71,7 @@ def check(graphs: Any, graph: Any, module: nn.Module, x: torch.Tensor, kept: Any
         (routers.softmax_first, COLUMNS), (routers.softmax_after, COLUMNS),
         (routers.sigmoid_bias, COLUMNS), (routers.sqrt_softplus, COLUMNS),
         (routers.temperature, COLUMNS), (routers.argmax, COLUMNS),
-        (routers.sparsemixer, COLUMNS), (routers.groups, MASK),
+        (routers.sparsemixer, COLUMNS),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
@@ -79,6 +83,20 @@ def test_top_k_routers(graphs: Any, route: Any, how: str) -> None:
     layer.gate = Masked(layer.gate, mask)
     layer.bias.data += mask
     assert check(graphs, graph, layer, x, KEPT) == how
+
+
+def test_groups_of_experts(graphs: Any) -> None:
+    """Groups go altogether, or keep as many experts as their score is made of."""
+    layer = randomise(routers.Routed_(routers.groups))
+    x = noise(routers.T, routers.H, seed=4)
+    graph = graphs.of(layer, noise(routers.T, routers.H))
+    (view,) = regions_of(graph)
+    with pytest.raises(OptionError, match=r"2 of 4 groups.* \[1, 1, 1, 1\] would stay"):
+        apply_pruning(graph, Pruning({view.key: (0, 3, 4, 7)}))
+    kept = (0, 1, 2, 3, 6, 7)
+    mask = minus_infinity(routers.E, kept)
+    layer.gate, layer.bias.data = Masked(layer.gate, mask), layer.bias.data + mask
+    assert check(graphs, graph, layer, x, kept) == MASK
 
 
 @pytest.mark.parametrize("kept", [(2, 5), (7, 0), ()])
@@ -245,6 +263,33 @@ def test_every_bucket_alike_and_twice(graphs: Any) -> None:
     names = [{v.name for v in regions_of(graph)[0].node.inputs[3:]} for graph in every]
     assert names[0] == names[1]
     run_passes(every[0], phases=("fuse",))
+
+
+@pytest.mark.parametrize(
+    ("factory", "ratio", "chosen"),
+    [("moe_lm:char_moe", 0.5, 2), ("blockffn_lm:char_blockffn", 0.5, 0)],
+)
+def test_shipped_models(
+    graphs: Any, tmp_path: Path, factory: str, ratio: float, chosen: int
+) -> None:
+    """A whole artifact in two buckets computes what onnxruntime makes of the pruned graphs."""
+    model = f"edgemoe.models.{factory}"
+    every = graphs.recognised(model, [1, 8])
+    feed = feed_for(every[1], load_model(model).examples, {}, seed=3)
+    feed["position"] = np.zeros(1, np.int64)
+    found = calibrate(every[1], [feed])
+    plan = plan_pruning(found, ratio)
+    assert len(plan.kept) == 2 and all(r.chosen == chosen for r in found.regions.values())
+    for graph in every:
+        apply_pruning(graph, plan)
+        assert [v.experts for v in regions_of(graph)] == [len(k) for k in plan.kept.values()]
+    session = graphs.compiled(
+        model, tmp_path / "model.em", lambda graph: apply_pruning(graph, plan), [1, 8]
+    )
+    wanted = run_in_onnxruntime(every[1], feed, ["logits"])[0]
+    states = {name: array for name, array in feed.items() if "cache" in name}
+    got = session.run({**feed, **states})["logits"]
+    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_another_model(graphs: Any) -> None:
