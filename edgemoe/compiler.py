@@ -72,6 +72,7 @@ def compile(
     max_loss: float | None = None,
     max_bytes: int | None = None,
     metric: str = "auto",
+    save_onnx: str | Path | None = None,
     compression: Settings | None = None,
     check: bool = False,
     dump: str | Path | None = None,
@@ -106,6 +107,7 @@ def compile(
         max_bytes: largest size of the weights in bytes.
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
+        save_onnx: write what a search decided as a .onnx file too, for other runtimes.
         compression: more settings of the search.
         check: compare the graph with onnxruntime after every pass.
         dump: folder for the text of the graph around every pass.
@@ -135,6 +137,12 @@ def compile(
     _refuse_unusable(prune, max_loss, samples, spec)
     loaded = load_plugins(plugins)
     settings = compression or Settings()
+    searches = settings.searches(rest, prune, max_loss, max_bytes)
+    if save_onnx is not None and not (samples and searches):
+        raise OptionError(
+            "--save-onnx writes what a search decided; give --calibration F.npz, and --max-loss, "
+            "--max-bytes or --prune RATIO"
+        )
 
     show("import", 0, 1)
     source = load_model(model, dynamic=tokens is not None)
@@ -146,7 +154,7 @@ def compile(
         from edgemoe.compression.compress import compress, task_of
 
         task = task_of(source, buckets, samples, metric, loaded)
-        if settings.searches(rest, prune, max_loss, max_bytes):
+        if searches:
             out_path = Path(out) if out is not None else Path(f"{title}.em")
             decided = compress(
                 task, settings.goal(max_loss, max_bytes), pins=pins, prune=prune, precision=rest,
@@ -198,6 +206,10 @@ def compile(
             continue
         if decided is not None:
             decided.search.journal.close()
+            if save_onnx is not None:
+                from edgemoe.compression.saved_onnx import save_onnx as write
+
+                show(write(decided, Path(save_onnx)), total, total)
         return artifact
     raise AssertionError("the last attempt returns or raises")
 

@@ -117,9 +117,9 @@ class Precision:
     @property
     def title(self) -> str:
         """The format of all units, or how many formats they have."""
+        if not self.asked or not (self.formats or self.pins):
+            return "mixed" if self.formats else self.default.stored
         chosen = {self.choose(unit).stored for unit in self.asked.values()}
-        if not self.formats and not self.pins:
-            return self.default.stored
         return chosen.pop() if len(chosen) == 1 else f"mixed ({', '.join(sorted(chosen))})"
 
     def refuse_unmatched_pins(self) -> None:

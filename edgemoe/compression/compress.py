@@ -38,7 +38,7 @@ from edgemoe.plugins import Plugin
 from edgemoe.precision import ExpertRounder, Pin, Precision, Unit
 from edgemoe.quantise import Codes
 from edgemoe.reference import Reference
-from edgemoe.weight_format import F32, WeightFormat, parse
+from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -304,6 +304,7 @@ class Option:
     pruning: Pruning
     search: Search
     notes: list[Note]
+    graph: ir.Model  # fused, after the decision
 
     def find(self, goal: Goal, deadline: float) -> Measured:
         """The best formats; raises BudgetError where none keeps the promise."""
@@ -357,7 +358,7 @@ class _Maker:
             units, self._choices(units, trial), unit_bytes, fixed_bytes, trial, weights, self.judge,
             Journal(self.journal, self._subject(trial, pruning)), self.show,
         )  # fmt: skip
-        return Option(pruning, search, notes)
+        return Option(pruning, search, notes, graph)
 
     def _choices(self, units: Sequence[Unit], trial: Trial) -> list[list[WeightFormat]]:
         pinned = Precision(
@@ -367,10 +368,11 @@ class _Maker:
         choices = []
         for unit in units:
             is_pinned = any(pin.matches(unit) for pin in self.pins)
-            if is_pinned or unit.role == "router" or self.precision != "auto":
+            if is_pinned or self.precision != "auto":
                 choices.append([pinned.choose(unit)])
             else:
-                choices.append(possible(unit, listed, trial.weights))
+                own = listed if unit.role != "router" else [F16, BF16]
+                choices.append(possible(unit, own, trial.weights))
         return choices
 
     def _rounders(
