@@ -86,7 +86,10 @@ def _chosen(found: Compressed) -> Iterator[tuple[str, tuple[Unit, WeightFormat, 
 
 
 def _joined(parts: list[Codes]) -> Codes:
-    return Codes(*(np.stack([getattr(p, f) for p in parts]) for f in ("codes", "scales", "zeros")))
+    return Codes(
+        np.stack([part.codes for part in parts]), np.stack([part.scales for part in parts]),
+        np.stack([part.zeros for part in parts]),
+    )  # fmt: skip
 
 
 def _is_transposed(unit: Unit, name: str) -> bool:
