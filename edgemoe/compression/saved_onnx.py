@@ -86,17 +86,10 @@ def _chosen(found: Compressed) -> Iterator[tuple[str, tuple[Unit, WeightFormat, 
 
 
 def _joined(parts: list[Codes]) -> Codes:
-<<<<<<< HEAD
-    codes, scales, zeros = (
-        np.stack([getattr(part, name) for part in parts]) for name in ("codes", "scales", "zeros")
-    )
-    return Codes(codes, scales, zeros)
-=======
     return Codes(
         np.stack([part.codes for part in parts]), np.stack([part.scales for part in parts]),
         np.stack([part.zeros for part in parts]),
     )  # fmt: skip
->>>>>>> round
 
 
 def _is_transposed(unit: Unit, name: str) -> bool:
