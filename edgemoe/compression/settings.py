@@ -7,7 +7,20 @@ from pathlib import Path
 
 from edgemoe.compression.goal import Goal
 
-FORMATS = ("f16", "i8", "i8.a32", "i4", "i4.g64", "i4.g128", "i4.a32", "i2", "i2.g64")
+FORMATS = (
+    "f16",
+    "i8",
+    "i8.a32",
+    "i4",
+    "i4.g64",
+    "i4.g128",
+    "i4.a32",
+    "i3",
+    "i3.g64",
+    "i2",
+    "i2.g64",
+    "ternary",
+)
 """What the search chooses from, beside float32; the first of a family is the one measured."""
 
 
