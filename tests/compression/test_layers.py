@@ -115,7 +115,7 @@ def test_greedy_choice(graphs: Any, net: Net) -> None:
 def test_errors(graphs: Any, net: Net) -> None:
     graph = graphs.of(net, noise(5, H))
     feed = graphs.feed(graph, noise(5, H).numpy())
-    with pytest.raises(OptionError, match=r"no residual branch 'blocks'\n  next: one of blocks\.0,"):
+    with pytest.raises(OptionError, match=r"no residual branch 'blocks'\n  next: one of"):
         remove_branches(graph, ["blocks"])
     with pytest.raises(OptionError, match="5 residual branches cannot go, there are 4"):
         choose_branches(graph, [feed], 5)
