@@ -307,7 +307,7 @@ class TaskGates(nn.Module):
 def test_experts_of_one_task(graphs: Any) -> None:
     """Calibrated on the samples of a task, the plan keeps the experts that this task uses."""
     layer = randomise(TaskGates())
-    layer.gates.data[0, 2:], layer.gates.data[1, :2] = 0.0, 0.0
+    layer.gates.data *= 0.3
     layer.gates.data[0, :2, 0], layer.gates.data[1, 2:, 0] = 9.0, 9.0
     graph = graphs.of(layer, noise(8, H), torch.tensor([0]))
     for task, wanted in ((0, (0, 1)), (1, (2, 3))):
@@ -328,4 +328,4 @@ def test_experts_of_one_task(graphs: Any) -> None:
             exact = layer.experts(x, x @ layer.gates[task].t() + mask).numpy()
         got = graphs.run(pruned, data[0]["x"], data[0]["task"])
         np.testing.assert_allclose(got, exact, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(got, before, rtol=1e-2, atol=1e-2)  # the others are not missed
+        assert np.linalg.norm(got - before) < 0.2 * np.linalg.norm(before)  # others count little
