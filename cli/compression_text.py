@@ -81,9 +81,15 @@ def _pruning(report: Mapping[str, Any]) -> list[str]:
             f"{region.get('label', entry['weights'][0])}: {len(entry['experts'])} of {experts} "
             "experts stay"
         )
-    for entry in pruning["tried"]:
+    for entry in pruning["merged"]:
+        region = regions.get(tuple(entry["weights"]), {})
+        lines.append(
+            f"{region.get('region', entry['weights'][0])}: {len(entry['target'])} experts become "
+            f"{len(set(entry['target']))}"
+        )
+    for entry in report["tried"]:
         lines.append(f"pruning {entry['ratio']:.1%} of the experts alone: {entry['loss']:+.3%}")
-    return lines + list(pruning["notes"])
+    return lines + list(report["notes"]) + list(pruning["notes"])
 
 
 def _units(report: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +18,21 @@ from edgemoe.buckets import Buckets, feed_for
 from edgemoe.compression.calibration import Calibration, calibrate
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.controls import Control, controls_of, pruning_controls
+from edgemoe.compression.decision import Decision, Outliers
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Judge, Verdict
+from edgemoe.compression.layers import choose_branches
 from edgemoe.compression.metrics import Metric, metrics_of
-from edgemoe.compression.outliers import NotSplit, massive_features, split_outliers
-from edgemoe.compression.pruning import Pruning, apply_pruning, plan_pruning
+from edgemoe.compression.outliers import massive_features
+from edgemoe.compression.pruning import Pruning
+from edgemoe.compression.pruning_methods import planned_pruning
 from edgemoe.compression.report import report_of
 from edgemoe.compression.rounding import gptq
 from edgemoe.compression.samples import Samples, samples_of
 from edgemoe.compression.search import Measured, Search, possible
 from edgemoe.compression.settings import Settings
+from edgemoe.compression.skipping import Skipping, plan_skipping
 from edgemoe.compression.statistics import Gram
 from edgemoe.compression.trial import Trial, flat
 from edgemoe.errors import BudgetError, InputError
@@ -44,8 +47,6 @@ from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
-Outliers = Mapping[str, tuple[int, ...]]
-"""Features of the inputs of products, by weight, that are multiplied in float32."""
 
 SHARE = 0.45
 """Of the time of a search: for the sensitivities; the rest is for what is judged on all samples."""
@@ -55,6 +56,9 @@ RETREATS = 6
 
 RATIOS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 """Shares of experts whose removal is tried; from the first that loses too much on, none is."""
+
+BRANCH_SAMPLES = 16
+"""Samples that the removal of a sub-layer is judged by."""
 
 GRAM_SAMPLES = 128
 """Samples of the search part that Gram matrices are made of."""
@@ -105,13 +109,12 @@ class Compressed:
 
     @property
     def changes_graph(self) -> bool:
-        """Tell whether experts go, or outliers are kept apart."""
-        option = self.option
-        return bool(option.pruning.kept or option.pruning.merged or option.outliers)
+        """Tell whether the graph is another one than the model that came in."""
+        return self.option.decision.changes_graph
 
     def change(self, graph: ir.Model) -> list[Note]:
         """Apply the decisions to a recognised graph of any token bucket."""
-        return changed(graph, self.option.pruning, self.option.outliers)[0]
+        return self.option.decision.apply(graph)[0]
 
     def retreat(self) -> Compressed:
         """Decisions that lose less: the artifact lost more than these promised."""
@@ -127,10 +130,11 @@ class Compressed:
             f"a loss of at most {loss:.3%} needs {nbytes:,} B of weights, --max-bytes allows "
             f"{limit:,} B (over by {nbytes - limit:,} B)"
         )
-        smaller = [m for m in self.search.archive.values() if m.nbytes <= limit]
-        best = min(smaller, key=lambda m: m.verdict.loss, default=None)
-        if best is not None:
-            text += f"\n  nearest: {best.nbytes:,} B lose {best.verdict.loss:.3%}"
+        search = self.search
+        fitting = search.within_bytes(limit) or search.smallest()
+        smaller = [m for m in search.archive.values() if m.nbytes <= limit]
+        best = min([*smaller, search.measure(fitting)], key=lambda m: m.verdict.loss)
+        text += f"\n  nearest: {best.nbytes:,} B lose {best.verdict.loss:.3%}"
         return text + f"\n  try: --max-bytes {nbytes}, a larger --max-loss, or --prune auto"
 
     def report(self) -> dict[str, Any]:
@@ -228,17 +232,18 @@ def compress(
         progress=lambda done: show("calibration", done, len(search_part)),
     )  # fmt: skip
     maker = _Maker(task, graph, judge, search_part, settings, precision, pins, journal, goal, show)
-    ratios, tried = _ratios(maker, calibration, prune)
+    base = _base(maker, calibration)
+    prunings, tried = _prunings(maker, calibration, prune, base)
     best: tuple[Option, Measured] | None = None
     errors: list[BudgetError] = []
     outliers = _outliers(calibration) if precision == "auto" else {}
-    decisions: list[tuple[Pruning, Outliers]] = [(pruning, {}) for pruning in ratios]
+    decisions = [replace(base, pruning=pruning) for pruning in prunings]
     if outliers:
-        decisions.append((Pruning(), outliers))
+        decisions.append(replace(base, outliers=outliers))
     for number, decision in enumerate(decisions):
         left = goal.seconds - (time.monotonic() - started)
         deadline = time.monotonic() + left / (len(decisions) - number)
-        option = maker.option(*decision)
+        option = maker.option(decision)
         try:
             found = option.find(goal, deadline)
         except BudgetError as error:
@@ -254,8 +259,8 @@ def compress(
     else:
         chosen, verdict = _proven(option.search, goal, found, proof, show)
     controls = controls_of(option.search, proof, chosen, show)
-    if option.pruning.kept:
-        controls += pruning_controls(maker, option.pruning, calibration, proof, show)
+    if option.decision.removes_experts:
+        controls += pruning_controls(maker, option.decision, calibration, proof, show)
     return Compressed(
         task, goal, option, chosen, verdict, proof, calibration, controls, tried,
         time.monotonic() - started,
@@ -272,39 +277,38 @@ def _outliers(calibration: Calibration) -> Outliers:
     return {name: features for name, features in found.items() if features}
 
 
-def changed(
-    graph: ir.Model, pruning: Pruning, outliers: Outliers
-) -> tuple[list[Note], tuple[Pin, ...]]:
-    """Apply decisions to a recognised graph; returns notes, and pins of the split-off weights."""
-    notes = apply_pruning(graph, pruning) if pruning.kept or pruning.merged else []
-    pins = []
-    for name, features in outliers.items():
-        try:
-            small = split_outliers(graph, name, features)
-        except NotSplit as reason:
-            notes.append(Note("missed", "outliers", f"{name} keeps its massive features: {reason}"))
-            continue
-        pins.append(Pin(glob.escape(small), F32))
-        text = f"{len(features)} massive features of the input of {name} stay float32"
-        notes.append(Note("matched", "outliers", text))
-    return notes, tuple(pins)
-
-
 def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
     if goal.max_loss is not None:
         return found.nbytes < best.nbytes
     return found.verdict.loss < best.verdict.loss
 
 
-def _ratios(
-    maker: _Maker, calibration: Calibration, prune: str | float
+def _base(maker: _Maker, calibration: Calibration) -> Decision:
+    """Sub-layers to remove and choices to skip, where settings ask for them."""
+    settings, data = maker.settings, maker.data
+    branches: tuple[str, ...] = ()
+    if settings.drop_branches:
+        some = [data.feed(number) for number in data.numbers[:BRANCH_SAMPLES]]
+        maker.show("sub-layers", 0, 1)
+        chosen = choose_branches(
+            maker.recognised, some, settings.drop_branches, outputs=list(maker.task.metrics)
+        )
+        branches = tuple(name for name, _ in chosen)
+    skipping = plan_skipping(calibration, settings.skip) if settings.skip else Skipping()
+    return Decision(branches, skipping=skipping)
+
+
+def _prunings(
+    maker: _Maker, calibration: Calibration, prune: str | float, base: Decision
 ) -> tuple[list[Pruning], list[dict[str, Any]]]:
     """What is searched on: no pruning, a given share, or the largest that the promise allows."""
     nothing, settings, goal = Pruning(), maker.settings, maker.goal
-    method, scope = settings.prune_method, settings.prune_scope
 
     def planned(ratio: float) -> Pruning:
-        return plan_pruning(calibration, ratio, method, scope, goal.seed)  # type: ignore[arg-type]
+        return planned_pruning(
+            maker.recognised, calibration, maker.data, ratio, settings.prune_method,
+            settings.prune_scope, goal.seed,
+        )  # fmt: skip
 
     if prune not in ("none", "auto"):
         return [planned(_share(prune))], []
@@ -314,9 +318,9 @@ def _ratios(
     for number, ratio in enumerate(RATIOS):
         maker.show("pruning", number, len(RATIOS))
         pruning = planned(ratio)
-        if not pruning.kept or pruning == fitting[-1]:
+        if not (pruning.kept or pruning.merged) or pruning == fitting[-1]:
             continue
-        verdict = maker.pruned(pruning, maker.judge)
+        verdict = maker.pruned(replace(base, pruning=pruning), maker.judge)
         tried.append({"ratio": ratio, "loss": verdict.loss, "interval": list(verdict.interval)})
         spread = goal.margin * verdict.standard_error
         if goal.max_loss is not None and not verdict.loss + spread <= goal.max_loss:
@@ -335,10 +339,9 @@ def _share(prune: str | float) -> float:
 
 @dataclass
 class Option:
-    """One decision about experts, with the search for formats that belongs to it."""
+    """One decision about the graph, with the search for formats that belongs to it."""
 
-    pruning: Pruning
-    outliers: Outliers
+    decision: Decision
     search: Search
     notes: list[Note]
     pins: tuple[Pin, ...]
@@ -374,31 +377,29 @@ class _Maker:
     goal: Goal
     show: Progress
 
-    def fused(
-        self, pruning: Pruning, outliers: Outliers
-    ) -> tuple[ir.Model, list[Note], tuple[Pin, ...]]:
-        """The graph that is lowered, after decisions about experts and outliers."""
+    def fused(self, decision: Decision) -> tuple[ir.Model, list[Note], tuple[Pin, ...]]:
+        """The graph that is lowered, after a decision."""
         graph = self.recognised.clone()
-        notes, pins = changed(graph, pruning, outliers)
+        notes, pins = decision.apply(graph)
         run_passes(graph, phases=("decide", "fuse"), extra=self.task.plugins)
         return graph, notes, (*pins, *self.pins)
 
-    def pruned(self, pruning: Pruning, judge: Judge) -> Verdict:
-        """What pruning alone loses, all weights in float32."""
-        trial = Trial(self.fused(pruning, {})[0], [], threads=self.settings.threads)
+    def pruned(self, decision: Decision, judge: Judge) -> Verdict:
+        """What a decision alone loses, all weights in float32."""
+        trial = Trial(self.fused(decision)[0], [], threads=self.settings.threads)
         return judge.judge(lambda feed: trial.run(feed, {}, {}))
 
-    def option(self, pruning: Pruning, outliers: Outliers) -> Option:
-        """A search on the graph after decisions about experts and outliers."""
-        graph, notes, pins = self.fused(pruning, outliers)
+    def option(self, decision: Decision) -> Option:
+        """A search on the graph after a decision."""
+        graph, notes, pins = self.fused(decision)
         units, fixed_bytes = units_of(graph, self.task.count, pins)
         trial = Trial(graph, units, threads=self.settings.threads)
         weights = Weights(units, trial.weights, self._rounders(graph, units, trial))
         search = Search(
-            units, self._choices(units, trial, pins), unit_bytes, fixed_bytes, trial, weights, self.judge,
-            Journal(self.journal, self._subject(trial, pruning, outliers)), self.show,
+            units, self._choices(units, trial, pins), unit_bytes, fixed_bytes, trial, weights,
+            self.judge, Journal(self.journal, self._subject(trial, decision)), self.show,
         )  # fmt: skip
-        return Option(pruning, outliers, search, notes, pins, graph)
+        return Option(decision, search, notes, pins, graph)
 
     def _choices(
         self, units: Sequence[Unit], trial: Trial, pins: Sequence[Pin]
@@ -431,7 +432,7 @@ class _Maker:
             for unit in units for name in unit.names if name in seen.grams
         }  # fmt: skip
 
-    def _subject(self, trial: Trial, pruning: Pruning, outliers: Outliers) -> str:
+    def _subject(self, trial: Trial, decision: Decision) -> str:
         """What verdicts in a journal belong to."""
         subject = hashlib.blake2b(digest_size=16)
         for name, array in sorted(trial.weights.items()):
@@ -442,7 +443,7 @@ class _Maker:
             subject.update(name.encode())
             subject.update(np.ascontiguousarray(array).tobytes())
         subject.update(repr((self.settings, self.precision, sorted(self.task.metrics))).encode())
-        subject.update(repr((sorted(pruning.kept.items()), sorted(outliers.items()))).encode())
+        subject.update(repr(decision.summary()).encode())
         return subject.hexdigest()
 
 

@@ -43,8 +43,8 @@ def report_of(found: Compressed) -> dict[str, Any]:
         "controls": [
             {"name": c.name, "bytes": c.nbytes, **verdict_of(c.verdict)} for c in found.controls
         ],
-        "pruning": {**found.option.pruning.summary(), "tried": found.tried},
-        "outliers": {name: list(f) for name, f in found.option.outliers.items()},
+        **found.option.decision.summary(),
+        "tried": found.tried,
         "notes": [note.text for note in found.option.notes],
         "calibration": found.calibration.summary(),
         "rounding": _rounding_notes(found),

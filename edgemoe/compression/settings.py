@@ -29,7 +29,9 @@ class Settings:
     """How to search.
 
     `formats` are the names of weight formats to choose from, `rounding` is "gptq" or "nearest",
-    `prune_method` a score of `edgemoe.compression.scores`, `prune_scope` "layer" or "global".
+    `prune_method` one of `edgemoe.compression.pruning_methods`, `prune_scope` "layer" or "global".
+    `skip` is the share of tokens whose last expert may be skipped (a threshold is calibrated),
+    `drop_branches` how many residual sub-layers are removed.
     `seed` splits the data and drives the swaps, `seconds` is the time for the search, `margin`
     standard errors are added to a loss before it is compared with the promise; `confident` asks
     that the upper end of the 95% interval keeps it, also on the proof part. `resume` keeps a
@@ -40,6 +42,8 @@ class Settings:
     rounding: str = "gptq"
     prune_method: str = "contribution"
     prune_scope: str = "global"
+    skip: float = 0.0
+    drop_branches: int = 0
     seed: int = 0
     seconds: float = 240.0
     margin: float = 1.0
