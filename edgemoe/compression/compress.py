@@ -148,8 +148,9 @@ def task_of(
     given: Mapping[str, Array],
     metric: str,
     plugins: Sequence[Plugin] = (),
+    only: Mapping[str, str] | None = None,
 ) -> Task:
-    """Fit calibration arrays to the model.
+    """Fit calibration arrays to the model; `only` keeps the samples of one task or domain.
 
     Raises:
         InputError: names, shapes or types do not fit.
@@ -158,7 +159,7 @@ def task_of(
     count = _tokens_of(source, buckets, given)
     graph = buckets.bind(count)
     rest = feed_for(graph, source.examples, source.states)
-    samples = samples_of(given, graph, rest)
+    samples = samples_of(given, graph, rest, only)
     outputs = {
         str(value.name): graph_facts.shape_of(value) or ()
         for value in graph.graph.outputs

@@ -56,7 +56,7 @@ class Settings:
     ) -> bool:
         """Tell whether there is something to decide."""
         has_budget = max_loss is not None or max_bytes is not None
-        prunes = prune not in ("none", "auto")
+        prunes = prune not in ("none", "auto") or self.skip > 0 or self.drop_branches > 0
         return prunes or (has_budget and (precision == "auto" or prune == "auto"))
 
     def goal(self, max_loss: float | None, max_bytes: int | None) -> Goal:

@@ -132,7 +132,7 @@ def test_bytes_that_no_format_reaches(compiled):
 
 
 def test_a_format_that_breaks_the_promise(compiled, tmp_path):
-    with pytest.raises(BudgetError, match="loses .*95% interval .*--max-loss allows 0.010%"):
+    with pytest.raises(BudgetError, match=r"loses .*95% interval .*--max-loss allows 0[.]010%"):
         compiled(precision="i2", max_loss=0.0001)
     assert not (tmp_path / "m.em").exists()
 

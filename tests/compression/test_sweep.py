@@ -8,7 +8,7 @@ from edgemoe.compression.sweep_plot import draw
 from edgemoe.errors import OptionError, ToolError
 
 LAYER = """<ir_version: 10, opset_import: ["" : 21]>
-g (float[4,64] x) => (float[4,32] y) <float[64,32] w> { y = MatMul(x, w) }"""
+g (float[4,64] x) => (float[4,32] y) <float[64,32] w = {W}> { y = MatMul(x, w) }"""
 
 
 def test_budgets_are_read():
@@ -39,11 +39,8 @@ def files(tmp_path):
     import onnx_ir as ir
 
     chance = np.random.default_rng(0)
-    model = ir.from_onnx_text(LAYER)
-    value = next(v for n in model.graph for v in n.inputs if v.name == "w")
-    value.const_value = ir.tensor(chance.normal(size=(64, 32)).astype(np.float32), name="w")
-    if "w" not in model.graph.initializers:
-        model.graph.register_initializer(value)
+    numbers = ", ".join(map(str, chance.normal(size=64 * 32).astype(np.float32)))
+    model = ir.from_onnx_text(LAYER.replace("{W}", f"{{{numbers}}}"))
     ir.save(model, tmp_path / "m.onnx")
     np.savez(tmp_path / "c.npz", x=chance.normal(size=(24, 4, 64)).astype(np.float32))
     return tmp_path / "m.onnx", tmp_path / "c.npz"

@@ -15,20 +15,18 @@ from edgemoe.quantise import quantise
 from edgemoe.weight_format import I4, I8
 
 LINEAR = """<ir_version: 10, opset_import: ["" : 21]>
-g (float[3,70] x) => (float[3,5] y) <float[70,5] w, float[5] b> { m = MatMul(x, w) y = Add(m, b) }"""
+g (float[3,70] x) => (float[3,5] y) <float[70,5] w = {W}, float[5] b = {B}> {
+    m = MatMul(x, w)
+    y = Add(m, b)
+}"""
 MIXED = """<ir_version: 10, opset_import: ["" : 21]>
-g (float[2,70,40] x) => (float[2,5,40] y) <float[5,70] w> { y = MatMul(w, x) }"""
+g (float[2,70,40] x) => (float[2,5,40] y) <float[5,70] w = {W}> { y = MatMul(w, x) }"""
 
 
 def model(text, **arrays):
-    found = ir.from_onnx_text(text)
     for name, array in arrays.items():
-        value = found.graph.initializers.get(name)
-        if value is None:
-            value = next(v for n in found.graph for v in n.inputs if v.name == name)
-            found.graph.register_initializer(value)
-        value.const_value = ir.tensor(array.astype(np.float32), name=name)
-    return found
+        text = text.replace(f"{{{name.upper()}}}", f"{{{', '.join(map(str, array.reshape(-1)))}}}")
+    return ir.from_onnx_text(text)
 
 
 def rounded(rows, group):
