@@ -126,7 +126,9 @@ class _Step:
 class Program:
     """One variant; `format` is how the weights of products are stored, `tunings` how they are cut.
 
-    `quantised` are rows that have been rounded to int8 for one product, for the next one.
+    `quantised` are rows that have been rounded to int8 for one product, and weights that have been
+    unpacked, for the next one. `around` is the program whose blocks this one computes, if any (see
+    `kernels/blocks`): what depends on weights alone is computed there, once.
     """
 
     kernels: KernelTable
@@ -137,6 +139,14 @@ class Program:
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     quantised: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    around: Program | None = None
+
+    def from_around(self, buffer: int) -> int:
+        """A buffer of this program for one of the program around; itself, where there is none."""
+        if self.around is None:
+            return buffer
+        known = self.around.buffers[buffer]
+        return self.buffer(known.name, known.dtype, known.shape, where="around", index=buffer)
 
     def buffer(self, name: str, dtype: str, shape: Sequence[int], **where: Any) -> int:
         """A new buffer, in the arena unless `where` says otherwise."""

@@ -101,22 +101,31 @@ def pack_lines(weights: Array, given: WeightFormat) -> Array:
 def pack_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:
     """Codes of a multiple of PANEL columns -> uint8 [panels, panel bytes]."""
     panels = len(coded.codes) // PANEL
-    groups, words = group_count(depth, given), group_words(depth, given)
-    inputs = words * inputs_per_word(given)
-    padded = np.empty((panels, PANEL, groups, inputs), np.uint8)
-    padded[...] = coded.zeros.reshape(panels, PANEL, groups, 1)
-    codes = coded.codes.reshape(panels, PANEL, groups, -1)
-    padded[..., : codes.shape[-1]] = codes
-    parts = padded.reshape(panels, PANEL, groups, words, 8 // given.bits, 4).astype(np.uint8)
-    shifts = given.bits * np.arange(8 // given.bits, dtype=np.uint8)
-    joined = np.bitwise_or.reduce(parts << shifts[:, None], axis=-2)
-    if given.bits == 8:
-        joined ^= 0x80
-    stream = joined.view(np.uint32)[..., 0].transpose(0, 2, 3, 1).reshape(panels, groups, -1)
+    words = join_codes(coded, depth, given)
+    groups = words.shape[1]
+    by_word = words.reshape(panels, PANEL, groups, -1).transpose(0, 2, 3, 1)
+    stream = by_word.reshape(panels, groups, -1)
     scales = coded.scales.reshape(panels, PANEL, groups).transpose(0, 2, 1)
     zeros = coded.zeros.reshape(panels, PANEL, groups).transpose(0, 2, 1)
     whole = np.concatenate([stream, _scale_words(scales, zeros, given)], -1)
     return np.ascontiguousarray(whole).view(np.uint8).reshape(panels, -1)
+
+
+def join_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:
+    """Codes -> words uint32 [columns, groups, words of a group], padded with the code of 0."""
+    columns = len(coded.codes)
+    groups, words = group_count(depth, given), group_words(depth, given)
+    inputs = words * inputs_per_word(given)
+    padded = np.empty((columns, groups, inputs), np.uint8)
+    padded[...] = coded.zeros.reshape(columns, groups, 1)
+    codes = coded.codes.reshape(columns, groups, -1)
+    padded[..., : codes.shape[-1]] = codes
+    parts = padded.reshape(columns, groups, words, 8 // given.bits, 4)
+    shifts = given.bits * np.arange(8 // given.bits, dtype=np.uint8)
+    joined = np.bitwise_or.reduce(parts << shifts[:, None], axis=-2)
+    if given.bits == 8:
+        joined ^= 0x80
+    return np.ascontiguousarray(joined).view(np.uint32)[..., 0]
 
 
 def _scale_words(scales: Array, zeros: Array, given: WeightFormat) -> Array:
