@@ -29,7 +29,7 @@ from benchmarks.cases import Case
 Array = NDArray[Any]
 Call = Callable[[], Array]
 
-BITS = {"f32": 32, "bf16": 16, "f16": 16, "i8": 8, "i4": 4}
+BITS = {"f32": 32, "bf16": 16, "f16": 16, "i8": 8, "i4": 4, "i3": 3}
 """Bits of a weight without its scales, by format."""
 
 

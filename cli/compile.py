@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edgemoe.cli import values
+from edgemoe.cli.compression_text import accuracy_lines, compression_text
 from edgemoe.cli.console import Console, size, wants_colour
 from edgemoe.cli.options import Json, Plugins, Quiet, Verbose
 
@@ -36,6 +37,23 @@ def command(
     prune: Annotated[str, typer.Option("--prune", help="auto, none or a ratio such as 25%.")] = (
         "auto"
     ),
+    metric: Annotated[
+        str, typer.Option("--metric", help="auto, mse, accuracy, cross-entropy, kl or rms.")
+    ] = "auto",
+    prune_method: Annotated[
+        str,
+        typer.Option("--prune-method", help="contribution, frequency, gate, reap, man, random."),
+    ] = "contribution",
+    prune_scope: Annotated[
+        str, typer.Option("--prune-scope", help="global (experts of all layers compete) or layer.")
+    ] = "global",
+    rounding: Annotated[
+        str, typer.Option("--rounding", help="gptq or nearest, for what the search chooses.")
+    ] = "gptq",
+    seed: Annotated[int, typer.Option("--seed", help="Splits the data, and drives swaps.")] = 0,
+    search_time: Annotated[
+        float, typer.Option("--search-time", help="Seconds for the search of formats.")
+    ] = 240.0,
     tokens: Annotated[
         str | None, typer.Option("--tokens", help="Token counts to compile for: 1,8,64.")
     ] = None,
@@ -73,6 +91,7 @@ def command(
 ) -> None:
     """Compile a model for a device."""
     from edgemoe.artifact import refuse_strangers
+    from edgemoe.compression.settings import Settings
     from edgemoe.errors import OptionError
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
@@ -89,6 +108,14 @@ def command(
         "max_bytes": values.nbytes(max_bytes),
         "precision": precision,
         "prune": values.pruning(prune),
+        "metric": metric,
+        "compression": Settings(
+            prune_method=prune_method,
+            prune_scope=prune_scope,
+            rounding=rounding,
+            seed=seed,
+            seconds=search_time,
+        ),
         "tuning": tuning,
     }
     if name is not None:
@@ -127,8 +154,10 @@ def command(
         f"  weights {size(memory['weights_bytes'])}, arena {size(memory['arena_bytes'])} (lower "
         f"bound {size(memory['lower_bound_bytes'])}), {', '.join(manifest['isas'])}"
     )
-    for key, value in manifest["accuracy"].items():
-        console.print(f"  {key}: {value}")
+    for line in accuracy_lines(manifest["accuracy"]):
+        console.print(f"  {line}")
+    if "compression" in (report := artifact.report()):
+        console.print(compression_text(report["compression"], verbose=verbose > 0), end="")
     for decision in artifact.plan.decisions:
         console.detail(f"  {decision.subject}: {decision.choice}, because {decision.reason}")
     console.result({"path": artifact.path, "manifest": manifest, "seconds": console.stages})

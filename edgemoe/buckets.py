@@ -213,3 +213,21 @@ def read_samples(given: str | Path | Mapping[str, Array] | None) -> dict[str, Ar
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"calibration array {name!r} holds NaN or infinity; remove the sample")
     return arrays
+
+
+def samples_that_fit(
+    samples: Mapping[str, Array], feed: Mapping[str, Array]
+) -> list[dict[str, Array]]:
+    """Calibration samples as feeds, those whose shapes fit this variant."""
+    names = [name for name in samples if name in feed]
+    if not names:
+        return []
+    fitting = []
+    for number in range(len(samples[names[0]])):
+        sample = {name: samples[name][number] for name in names}
+        if all(
+            sample[name].shape == feed[name].shape and sample[name].dtype == feed[name].dtype
+            for name in names
+        ):
+            fitting.append({**feed, **sample})
+    return fitting

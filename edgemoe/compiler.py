@@ -11,19 +11,23 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
-from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples
+from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples, samples_that_fit
+from edgemoe.compression.settings import Settings
 from edgemoe.dispatching import Found, find_dispatch
 from edgemoe.errors import BudgetError, OptionError, StrictError
 from edgemoe.frontend import Source, load_model
 from edgemoe.graph_pass import Phase
-from edgemoe.measured_loss import measurer, samples_that_fit
+from edgemoe.measured_loss import measurer
+from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.plugins import Plugin, load_plugins
+from edgemoe.precision import Pin, Precision, parse_pins
 from edgemoe.reference import Reference
-from edgemoe.weight_format import BF16, F32, I4, I8, WeightFormat, parse
+from edgemoe.weight_format import BF16, F32, I4, I8, parse
 
 if TYPE_CHECKING:
+    from edgemoe.compression.compress import Compressed, Task
     from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
@@ -38,7 +42,7 @@ FLOAT_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
 A bfloat16 weight has 8 significant bits: each product is off by up to 2^-9, their sums by less.
 """
 
-INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 2: 20.0}
+INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 3: 8.0, 2: 20.0}
 """The same by bits, for an artifact that does not run where it is compiled.
 
 Otherwise its own outputs become the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
@@ -67,6 +71,8 @@ def compile(
     calibration: str | Path | Mapping[str, Array] | None = None,
     max_loss: float | None = None,
     max_bytes: int | None = None,
+    metric: str = "auto",
+    compression: Settings | None = None,
     check: bool = False,
     dump: str | Path | None = None,
     strict: bool = False,
@@ -87,13 +93,20 @@ def compile(
             a token axis).
         shapes: extents of dimensions by name, or whole shapes of inputs by name.
         cpu: "all" instruction sets of the target, "native", or the name of one.
-        precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i2", "ternary", with
-            options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
-            "auto": the first of f32, bf16, i8, i4 that keeps `max_bytes`.
-        prune: "none" or "auto"; this version prunes nothing.
-        calibration: arrays by input name (an .npz or a mapping), with a sample axis first.
-        max_loss: largest relative RMS error of any output on the calibration data, 0.005 for 0.5%.
+        precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i3", "i2", "ternary",
+            with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
+            "auto": with calibration data and a budget a format for every weight, else the first of
+            f32, bf16, i8, i4 that keeps `max_bytes`. Pins follow behind commas, such as
+            "auto,*.router=f32" (docs/compression.md).
+        prune: "none", "auto" (as many experts as the budget of accuracy lets go), or the share of
+            experts to remove. Needs calibration data.
+        calibration: arrays by input name (an .npz or a mapping), with a sample axis first, and
+            `target:<output>` arrays for a task metric.
+        max_loss: largest loss by the metric, 0.005 for 0.5%, on data that the search did not see.
         max_bytes: largest size of the weights in bytes.
+        metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
+            fp32), or "auto": by the targets, "rms" without.
+        compression: more settings of the search.
         check: compare the graph with onnxruntime after every pass.
         dump: folder for the text of the graph around every pass.
         strict: an error for what falls back to generic code, stays dense or is skipped.
@@ -117,44 +130,91 @@ def compile(
     show = progress or (lambda what, done, total: None)
     spec = family.with_isas(load_target(target), cpu)
     tunings = choose_tunings(spec, tuning, native=cpu == "native")
-    formats = _formats(precision, max_bytes)
+    rest, pins = parse_pins(precision)
     samples = read_samples(calibration)
     _refuse_unusable(prune, max_loss, samples, spec)
     loaded = load_plugins(plugins)
+    settings = compression or Settings()
 
     show("import", 0, 1)
     source = load_model(model, dynamic=tokens is not None)
     title = name or source.name
     buckets = plan_buckets(source.model, tokens, shapes or {})
-    total = 2 * len(buckets.counts) + len(spec.isas) + 3
     reference = Reference(buckets)
+    task, decided = None, None
+    if samples:
+        from edgemoe.compression.compress import compress, task_of
+
+        task = task_of(source, buckets, samples, metric, loaded)
+        if settings.searches(rest, prune, max_loss, max_bytes):
+            out_path = Path(out) if out is not None else Path(f"{title}.em")
+            decided = compress(
+                task, settings.goal(max_loss, max_bytes), pins=pins, prune=prune, precision=rest,
+                settings=settings, journal=settings.journal_beside(out_path), show=show,
+            )  # fmt: skip
+
+    total = 2 * len(buckets.counts) + len(spec.isas) + 3
     variants = []
     for number, count in enumerate(buckets.counts):
         label = "" if count is None else f" for {count} tokens"
         show(f"passes{label}", 1 + 2 * number, total)
-        variants.append(_prepare(source, buckets, count, reference, samples, loaded, check, dump))
+        variants.append(
+            _prepare(source, buckets, count, reference, samples, loaded, check, dump, decided)
+        )
     inputs, outputs = buckets.infos(source.states)
     found = _dispatch(source, buckets, reference, inputs, outputs)
 
-    lowered, given = _lower_within(title, variants, formats, max_bytes, tunings, show, total)
-    plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
-    if strict:
-        _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
-    done = total - len(spec.isas) - 1
-    return family.write(
-        spec, lowered, plan, Path(out) if out is not None else Path(f"{title}.em"),
-        selftests=[_self_test(variant, inputs, _tolerance(given)) for variant in variants],
-        extras=ManifestExtras(
-            command=command,
-            versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
-            vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
-        ),
-        report={"notes": [asdict(n) for v in variants for n in v.report.notes],
-                "warnings": source.notes, "passes": _pass_times(variants)},
-        show=lambda what, step: show(what, done + step, total),
-        measure=measurer(reference, buckets, source, samples, max_loss, own=given.is_integer)
-        if family.runs_here(spec) else None,
-    )  # fmt: skip
+    for attempt in range(REBUILDS):
+        precisions = _precisions(rest, pins, max_bytes, decided)
+        lowered, given = _lower_within(
+            title, variants, precisions, max_bytes, tunings, show, total, decided
+        )
+        plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
+        if strict:
+            _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
+        done = total - len(spec.isas) - 1
+        try:
+            artifact = family.write(
+                spec, lowered, plan, Path(out) if out is not None else Path(f"{title}.em"),
+                selftests=[_self_test(v, inputs, _tolerance(given)) for v in variants],
+                extras=ManifestExtras(
+                    command=command,
+                    versions={
+                        **family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}
+                    },
+                    vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
+                ),
+                report={"notes": [asdict(n) for v in variants for n in v.report.notes],
+                        "warnings": source.notes, "passes": _pass_times(variants),
+                        **({} if decided is None else {"compression": decided.report()})},
+                show=lambda what, step, done=done: show(what, done + step, total),  # type: ignore[misc]
+                measure=_measure(task, decided, reference, max_loss, given)
+                if family.runs_here(spec) else None,
+            )  # fmt: skip
+        except BudgetError:
+            if decided is None or attempt == REBUILDS - 1:
+                raise
+            decided = decided.retreat()  # what the kernels do was not quite what was foreseen
+            continue
+        if decided is not None:
+            decided.search.journal.close()
+        return artifact
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _measure(
+    task: Task | None, decided: Compressed | None, reference: Reference, max_loss: float | None,
+    given: Precision,
+) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
+    """What measures the finished artifact: on the proof part where there was a search."""
+    judge, what = None, "calibration samples"
+    if decided is not None:
+        judge, what = decided.proof, "samples that the search did not see"
+    elif task is not None:
+        from edgemoe.compression.judge import Judge
+
+        judge = Judge(task.samples, task.metrics, lambda feed: reference.run(feed, task.count))
+    return measurer(judge, what, max_loss, own=given.integers)
 
 
 def explain(
@@ -186,15 +246,26 @@ def explain(
     return explain_graph(graph, report, notes=source.notes, plugins=loaded)
 
 
-def _formats(precision: str, max_bytes: int | None) -> list[WeightFormat]:
-    """The formats to try, in order."""
-    if precision == "auto":
-        return [F32] if max_bytes is None else [F32, BF16, I8, I4]
-    return [parse(precision)]
+REBUILDS = 3
+"""How often an artifact is made again whose loss was larger than the search foresaw."""
 
 
-def _tolerance(given: WeightFormat) -> float:
-    return INTEGER_TOLERANCE[given.bits] if given.is_integer else FLOAT_TOLERANCE[given.kind]
+def _precisions(
+    rest: str, pins: Sequence[Pin], max_bytes: int | None, decided: Compressed | None
+) -> list[Precision]:
+    """What to try, in order."""
+    if decided is not None:
+        return [decided.precision]
+    if rest != "auto":
+        return [Precision(parse(rest), pins=pins)]
+    formats = [F32] if max_bytes is None else [F32, BF16, I8, I4]
+    return [Precision(given, pins=pins) for given in formats]
+
+
+def _tolerance(given: Precision) -> float:
+    return given.widest_error(
+        lambda f: INTEGER_TOLERANCE[f.bits] if f.is_integer else FLOAT_TOLERANCE[f.kind]
+    )
 
 
 def _refuse_unusable(
@@ -202,9 +273,10 @@ def _refuse_unusable(
 ) -> None:
     from edgemoe.targets.cpu import runs_here
 
-    if prune not in ("none", "auto"):
+    if prune not in ("none", "auto") and not samples:
         raise OptionError(
-            f"--prune {prune}: this version prunes nothing; leave the option out, or give none"
+            f"--prune {prune} needs data to choose experts by; give --calibration F.npz with "
+            "arrays under the model's input names"
         )
     if max_loss is not None and not samples:
         raise OptionError(
@@ -226,6 +298,7 @@ def _prepare(
     plugins: Sequence[Plugin],
     check: bool,
     dump: str | Path | None,
+    decided: Compressed | None,
 ) -> _Variant:
     """Bind, run all passes, and ask onnxruntime what the outputs should be."""
     graph = buckets.bind(count)
@@ -235,7 +308,19 @@ def _prepare(
         folder = Path(dump) if count is None else Path(dump) / f"tokens-{count}"
     feeds = [feed, *samples_that_fit(samples, feed)[:2]]
     expected = reference.run(feed, count)
-    report = run_passes(graph, dump=folder, check=feeds if check else None, extra=plugins)
+    checked = feeds if check else None
+    if decided is None or not decided.changes_graph:
+        report = run_passes(graph, dump=folder, check=checked, extra=plugins)
+    else:
+        first: tuple[Phase, ...] = ("import", "canonicalise", "recognise")
+        report = run_passes(graph, phases=first, dump=folder, check=checked, extra=plugins)
+        notes = decided.change(graph)
+        later = run_passes(graph, phases=("decide", "fuse"), check=checked, extra=plugins)
+        report = PassReport(
+            report.order + later.order, report.runs + later.runs,
+            report.notes + notes + later.notes,
+        )  # fmt: skip
+        expected = dict(zip(expected, run_in_onnxruntime(graph, feed), strict=True))
     return _Variant(count, graph, report, feed, expected)
 
 
@@ -257,26 +342,30 @@ def _dispatch(
 def _lower_within(
     title: str,
     variants: Sequence[_Variant],
-    formats: Sequence[WeightFormat],
+    precisions: Sequence[Precision],
     max_bytes: int | None,
     tunings: Tunings,
     show: Progress,
     total: int,
-) -> tuple[Lowered, WeightFormat]:
-    """Lower with the first weight format that keeps `max_bytes`."""
+    decided: Compressed | None,
+) -> tuple[Lowered, Precision]:
+    """Lower with the first precision that keeps `max_bytes`."""
     from edgemoe.targets.cpu import lower_variants
 
-    for given in formats:
-        show(f"lowering, {given} weights", 1 + 2 * len(variants), total)
+    for given in precisions:
+        show(f"lowering, {given.title} weights", 1 + 2 * len(variants), total)
         graphs, counts = [v.graph for v in variants], [v.count for v in variants]
         lowered = lower_variants(graphs, counts, given, tunings)
         if max_bytes is None or lowered.weights.nbytes <= max_bytes:
+            given.refuse_unmatched_pins()
             return lowered, given
-    over = lowered.weights.nbytes - (max_bytes or 0)
+    over, last = lowered.weights.nbytes - (max_bytes or 0), precisions[-1]
+    if decided is not None:
+        raise BudgetError(decided.nearest(lowered.weights.nbytes))
     raise BudgetError(
-        f"{title} needs {lowered.weights.nbytes:,} B of weights as {formats[-1]}, --max-bytes "
+        f"{title} needs {lowered.weights.nbytes:,} B of weights as {last.title}, --max-bytes "
         f"allows {max_bytes:,} B (over by {over:,} B)\n  try: a larger --max-bytes"
-        + ("" if formats[-1].bits < 8 else ", or --precision i4")
+        + ("" if last.default.bits < 8 else ", or --precision i4")
     )
 
 
@@ -289,7 +378,7 @@ def _plan(
     found: Found,
     source: Source,
     variants: Sequence[_Variant],
-    given: WeightFormat,
+    given: Precision,
     plugins: Sequence[Plugin],
 ) -> Plan:
     from edgemoe.targets import cpu as family
@@ -299,7 +388,7 @@ def _plan(
     kept = [s for s in lowered.weights.sections if s.format == F32.stored]
     decisions = [
         Decision("dispatch", found.dispatch, found.reason),
-        Decision("weights", given.stored, f"{sum(s.nbytes for s in kept):,} B stay float32"),
+        Decision("weights", given.title, f"{sum(s.nbytes for s in kept):,} B stay float32"),
         Decision(
             "generic kernels", f"{len(generic)} of {steps} steps",
             "no kernel of ours computes them; TVM's functions run with the default schedule",

@@ -1,18 +1,18 @@
-"""What an artifact loses against onnxruntime: measured on calibration data, kept or refused."""
+"""What an artifact loses against onnxruntime: measured by running it, kept or refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.buckets import Buckets, feed_for
-from edgemoe.errors import BudgetError, InputError
-from edgemoe.frontend import Source
-from edgemoe.reference import Reference
+from edgemoe.errors import BudgetError
+
+if TYPE_CHECKING:
+    from edgemoe.compression.judge import Judge, Verdict
 
 Array = NDArray[Any]
 
@@ -24,18 +24,16 @@ Sums of floats in another order move a value over the border between two codes n
 
 
 def measurer(
-    reference: Reference,
-    buckets: Buckets,
-    source: Source,
-    samples: Mapping[str, Array],
-    max_loss: float | None,
-    *,
-    own: bool,
+    judge: Judge | None, what: str, max_loss: float | None, *, own: bool
 ) -> Callable[[Path], dict[str, Any]]:
     """A function that runs a finished artifact against onnxruntime.
 
-    With `own` the artifact's self-test then expects what the artifact has computed here: rounding
-    is wanted, and the test is to find machines that compute something else.
+    Args:
+        judge: samples with what fp32 gives on them; None: only the self-test is run.
+        what: what the samples are, for people.
+        max_loss: a larger loss raises BudgetError.
+        own: the artifact's self-test then expects what the artifact has computed here: rounding is
+            wanted, and the test is to find machines that compute something else.
     """
 
     def measure(folder: Path) -> dict[str, Any]:
@@ -43,13 +41,48 @@ def measurer(
 
         with load(folder, verify=False, check=True) as session:
             accuracy = _on_examples(session) if own else {}
-            if samples:
-                accuracy = _loss(session, reference, buckets, source, samples, max_loss)
+            if judge is not None:
+                verdict = judge.judge(_runs(session))
+                accuracy = described(verdict, what, max_loss)
+                if max_loss is not None and not verdict.loss <= max_loss:
+                    raise BudgetError(_refusal(verdict, what, max_loss))
             if own:
                 _expect_own_outputs(session, folder)
         return accuracy
 
     return measure
+
+
+def described(verdict: Verdict, what: str, max_loss: float | None) -> dict[str, Any]:
+    """A verdict as the manifest keeps it."""
+    return {
+        "metric": verdict.metric, "output": verdict.output, "loss": verdict.loss,
+        "interval": list(verdict.interval), "value": verdict.value, "fp32": verdict.baseline,
+        "relative_rms_error": dict(verdict.rms), "max_loss": max_loss,
+        "data": f"{verdict.samples} {what}", "baseline": "onnxruntime, float32",
+    }  # fmt: skip
+
+
+def _runs(session: Any) -> Callable[[Mapping[str, Array]], Mapping[str, Array]]:
+    """Run one sample from the initial state."""
+    names = [spec.name for spec in session.inputs]
+
+    def run(feed: Mapping[str, Array]) -> Mapping[str, Array]:
+        session.reset()
+        found: Mapping[str, Array] = session.run({name: feed[name] for name in names})
+        return found
+
+    return run
+
+
+def _refusal(verdict: Verdict, what: str, max_loss: float) -> str:
+    low, high = verdict.interval
+    figures = f"{verdict.metric} {verdict.value:.6g}, fp32 {verdict.baseline:.6g}"
+    return (
+        f"output {verdict.output!r} loses {verdict.loss:.3%} ({figures}; 95% interval {low:.3%} to "
+        f"{high:.3%}) on {verdict.samples} {what}, --max-loss allows {max_loss:.3%}\n"
+        "  try: --precision auto or f32, or a larger --max-loss"
+    )
 
 
 def _on_examples(session: Any) -> dict[str, Any]:
@@ -77,59 +110,3 @@ def _expect_own_outputs(session: Any, folder: Path) -> None:
         tests.append(SelfTest(case.inputs, session.run(case.inputs, out=outputs), OWN_TOLERANCE))
     session.reset()
     write_selftests(folder, tests)
-
-
-def _loss(
-    session: Any,
-    reference: Reference,
-    buckets: Buckets,
-    source: Source,
-    samples: Mapping[str, Array],
-    max_loss: float | None,
-) -> dict[str, Any]:
-    """Relative RMS error per output over the calibration samples."""
-    squares: dict[str, list[float]] = {}
-    used = 0
-    for count in buckets.counts:
-        feed = feed_for(buckets.bind(count), source.examples, source.states)
-        for sample in samples_that_fit(samples, feed):
-            used += 1
-            wanted, got = reference.run(sample, count), session.run(sample)
-            for name, array in wanted.items():
-                if array.dtype.kind == "f":
-                    sums = squares.setdefault(name, [0.0, 0.0])
-                    sums[0] += float(np.sum((got[name].astype(np.float64) - array) ** 2))
-                    sums[1] += float(np.sum(array.astype(np.float64) ** 2))
-    if not used:
-        shapes = {name: a.shape[1:] for name, a in samples.items()}
-        raise InputError(
-            f"no calibration sample fits the model: arrays {shapes} after the sample axis, the "
-            f"model has {[(str(v.name), list(v.shape or ())) for v in source.model.graph.inputs]}"
-        )
-    errors = {name: float(np.sqrt(a / b)) if b else 0.0 for name, (a, b) in squares.items()}
-    worst = max(errors, key=lambda n: errors[n])
-    if max_loss is not None and errors[worst] > max_loss:
-        raise BudgetError(
-            f"output {worst!r} is off by {errors[worst]:.3%} relative RMS on the calibration data, "
-            f"--max-loss allows {max_loss:.3%}\n  try: --precision f32, or a larger --max-loss"
-        )
-    return {"relative_rms_error": errors, "data": f"{used} calibration samples",
-            "baseline": "onnxruntime, float32"}  # fmt: skip
-
-
-def samples_that_fit(
-    samples: Mapping[str, Array], feed: Mapping[str, Array]
-) -> list[dict[str, Array]]:
-    """Calibration samples as feeds, those whose shapes fit this variant."""
-    names = [name for name in samples if name in feed]
-    if not names:
-        return []
-    fitting = []
-    for number in range(len(samples[names[0]])):
-        sample = {name: samples[name][number] for name in names}
-        if all(
-            sample[name].shape == feed[name].shape and sample[name].dtype == feed[name].dtype
-            for name in names
-        ):
-            fitting.append({**feed, **sample})
-    return fitting

@@ -104,6 +104,11 @@ def row_sum(emit: Emitter, scores: ir.Value, ids: ir.Value, table: ir.Value) -> 
     return _call(emit, "RowSum", "RowSum", [scores, ids, table], shape, scores.dtype)
 
 
+def is_primitive(name: str) -> bool:
+    """Tell whether a function of this name is a primitive, and not a region made of them."""
+    return name in _BODIES
+
+
 def add_bodies(model: ir.Model) -> None:
     """Give every primitive that the model calls its function, and forget those it does not."""
     called = {

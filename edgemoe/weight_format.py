@@ -1,6 +1,6 @@
 """How the weights of a product are stored, and what the product does with its activations.
 
-A format has a name that people type: `f32`, `bf16`, `f16`, `i8`, `i4`, `i2`, `ternary`, with
+A format has a name that people type: `f32`, `bf16`, `f16`, `i8`, `i4`, `i3`, `i2`, `ternary`, with
 options behind dots: `g32`, `g64`, `g128` (one scale per that many inputs of a column instead of one
 per column), `zp` (zero points: codes need not lie around 0), `a32` (activations stay float32;
 otherwise integer weights meet activations that are rounded to int8 as they come, per token).
@@ -86,10 +86,14 @@ BF16 = WeightFormat("bfloat16", 16)
 F16 = WeightFormat("float16", 16)
 I8 = WeightFormat("integer", 8, int8_activations=True)
 I4 = WeightFormat("integer", 4, DEFAULT_GROUP, int8_activations=True)
+I3 = WeightFormat("integer", 3, DEFAULT_GROUP, int8_activations=True)
 I2 = WeightFormat("integer", 2, DEFAULT_GROUP, int8_activations=True)
 TERNARY = WeightFormat("ternary", 2, DEFAULT_GROUP, int8_activations=True)
 
-BASES = {"f32": F32, "bf16": BF16, "f16": F16, "i8": I8, "i4": I4, "i2": I2, "ternary": TERNARY}
+BASES = {
+    "f32": F32, "bf16": BF16, "f16": F16, "i8": I8, "i4": I4, "i3": I3, "i2": I2,
+    "ternary": TERNARY,
+}  # fmt: skip
 """Formats by the first part of their names."""
 
 OPTIONS = "g32, g64, g128, zp, a32"

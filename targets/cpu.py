@@ -15,6 +15,7 @@ import onnx_ir as ir
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.errors import OptionError
 from edgemoe.plan import Pointer, TensorInfo, Variant
+from edgemoe.precision import Precision
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import flags_of, isas_of
 from edgemoe.targets.host_package import write_cpu_artifact
@@ -22,7 +23,6 @@ from edgemoe.targets.lowering import lower
 from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_dot
 from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
-from edgemoe.weight_format import WeightFormat
 
 _TOOLS = ("apache-tvm", "onnx", "onnx-ir", "onnxruntime", "numpy")
 
@@ -69,14 +69,14 @@ class Lowered:
 
 
 def lower_variants(
-    graphs: Sequence[ir.Model], counts: Sequence[int | None], given: WeightFormat,
+    graphs: Sequence[ir.Model], counts: Sequence[int | None], precision: Precision,
     tunings: Tunings = UNTUNED,
 ) -> Lowered:  # fmt: skip
     """Lower fused graphs of static shapes; equal weights and kernels are shared."""
     kernels, weights = KernelTable(), WeightTable()
     variants = []
     for graph, count in zip(graphs, counts, strict=True):
-        program = Program(kernels, weights, given, tunings)
+        program = Program(kernels, weights, precision, tunings)
         lower(graph, program)
         variants.append(program.finish(count))
     return Lowered(tuple(variants), kernels, weights, tunings)

@@ -22,10 +22,10 @@ from edgemoe.plan import (
     Variant,
     WeightSection,
 )
+from edgemoe.precision import Precision
 from edgemoe.targets.kernels.tile import Built
 from edgemoe.targets.spec import Isa
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
-from edgemoe.weight_format import F32, WeightFormat
 
 Array = NDArray[Any]
 
@@ -124,7 +124,7 @@ class _Step:
 
 @dataclass
 class Program:
-    """One variant; `format` is how the weights of products are stored, `tunings` how they are cut.
+    """One variant; `precision` is how weights are stored, `tunings` how products are cut.
 
     `quantised` are rows that have been rounded to int8 for one product, and weights that have been
     unpacked, for the next one. `around` is the program whose blocks this one computes, if any (see
@@ -133,7 +133,7 @@ class Program:
 
     kernels: KernelTable
     weights: WeightTable
-    format: WeightFormat = F32
+    precision: Precision = field(default_factory=Precision)
     tunings: Tunings = UNTUNED
     buffers: list[Buffer] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)

@@ -121,7 +121,7 @@ def lower(site: Site) -> None:
     lead = len(shape) - 2
     blocks = size_of(shape[:lead])
     single = one_block(site.node, site.function, site.functions, lead)
-    inner = Program(program.kernels, program.weights, program.format, around=program)
+    inner = Program(program.kernels, program.weights, program.precision, around=program)
     lower_program(single, inner)
     variant = inner.finish(None)
     tasks = min(blocks, MAX_TASKS)

@@ -176,16 +176,16 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
 
 def lower(site: Site) -> None:
     """Append the product to the program."""
-    given = site.program.format
+    x, weight = site.node.inputs[:2]
+    assert x is not None and weight is not None
+    depth, columns = shape_of(weight)
+    rows = size_of(shape_of(x)) // depth
+    given = site.program.precision.choose(linear.unit_of(site, weight, True, rows))
     if given.is_integer:
         linear.lower(site)
         return
     assert site.function is not None
     body, epilogue = _parse(site.function)
-    x, weight = site.node.inputs[:2]
-    assert x is not None and weight is not None
-    depth, columns = shape_of(weight)
-    rows = size_of(shape_of(x)) // depth
     spec = ChannelMix(epilogue, given.kind)
     read = reader(weight)
     nbytes = depth * columns * given.bits // 8

@@ -14,10 +14,11 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels import three_bits
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer_tile import Fetching, groups_of, words_of
+from edgemoe.targets.kernels.integer_tile import Fetching, blocks_of, groups_of, words_of
 from edgemoe.targets.kernels.panel_scales import load_scale
-from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
+from edgemoe.targets.kernels.panels import PANEL, block_inputs, block_words, scale_words
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
@@ -77,7 +78,7 @@ class DequantisedProduct:
                 sums = T.alloc_buffer((len(rows) * width,), "float32")
                 for _, _, cell, _ in places:
                     T.buffer_store(sums, zero, [T.ramp(cell, 1, lanes)])
-                inputs = tiles.local(words * inputs_per_word(given))
+                inputs = tiles.local(blocks_of(depth, given) * block_inputs(given))
                 self._group(
                     lanes, buffers, [tiles.local(s + g * inputs) for s in starts], start + first,
                     tiles.local(tirx.min(depth - g * inputs, inputs)), sums, width,
@@ -94,18 +95,20 @@ class DequantisedProduct:
         fetch: tiles.Fetch | None,
     ) -> None:  # fmt: skip
         """Add the products of one group; the inputs beyond its end have no row to read."""
-        each = inputs_per_word(self.given)
+        each, words = block_inputs(self.given), range(block_words(self.given))
 
-        def word(number: Expr, count: int | None) -> None:
-            at = tiles.local(start + number * PANEL)
+        def block(number: Expr, count: int | None) -> None:
+            at = tiles.local(start + number * (len(words) * PANEL))
             if fetch is not None:
-                near = at + self.tuning.prefetch // 4
-                fetch.line(near)
-                fetch.line(near + tiles.CACHE_LINE // 4)
+                for word in words:
+                    near = at + (self.tuning.prefetch // 4 + word * PANEL)
+                    fetch.line(near)
+                    fetch.line(near + tiles.CACHE_LINE // 4)
             raw = [
-                register(tiles.load(buffers["weights"], at + j, lanes))
+                [register(tiles.load(buffers["weights"], at + (word * PANEL + j), lanes))
+                 for word in words]
                 for j in range(0, width, lanes)
-            ]
+            ]  # fmt: skip
             left = tirx.const(each) if count is None else inputs - number * each
             for k in range(each):
                 if count is None:
@@ -115,20 +118,20 @@ class DequantisedProduct:
                     self._input(lanes, buffers, rows, number * each + k, raw, k, sums, width, zeros)
 
         whole = tiles.local(tirx.truncdiv(inputs, each))
-        tiles.for_unrolled(whole, self.tuning.unroll, lambda number: word(number, None))
+        tiles.for_unrolled(whole, self.tuning.unroll, lambda number: block(number, None))
         with T.If(whole * each < inputs), T.Then():
-            word(whole, 0)
+            block(whole, 0)
 
     def _input(
         self, lanes: int, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], k: Expr,
-        raw: Sequence[Expr], place: int, sums: tirx.Var, width: int,
+        raw: Sequence[Sequence[Expr]], place: int, sums: tirx.Var, width: int,
         zeros: Sequence[Expr | None],
     ) -> None:  # fmt: skip
         """Add the products of one input."""
         usual = tirx.Broadcast(tirx.const(float(self.given.zero), "float32"), lanes)
         weights = []
-        for vector, zero in zip(raw, zeros, strict=True):
-            value = tirx.Cast(typed("float32", lanes), self._code(vector, place, lanes))
+        for words, zero in zip(raw, zeros, strict=True):
+            value = tirx.Cast(typed("float32", lanes), self._code(words, place, lanes))
             if zero is not None:
                 value = value - zero
             elif self.given.bits < 8:  # codes of 8 bits are signed as they lie there
@@ -140,14 +143,17 @@ class DequantisedProduct:
                 at = T.ramp(i * width + j * lanes, 1, lanes)
                 T.buffer_store(sums, sums[at] + value * weight, [at])
 
-    def _code(self, words: Expr, place: int, lanes: int) -> Expr:
+    def _code(self, words: Sequence[Expr], place: int, lanes: int) -> Expr:
         """The code of input 4p + i, which lies in byte i, at bits p * bits and up."""
         bits = self.given.bits
-        low = place % 4 * 8 + place // 4 * bits
 
         def by(count: int) -> Expr:
             return tirx.Broadcast(tirx.const(count, "int32"), lanes)
 
+        if bits == 3:
+            four = three_bits.take(words, place // 4, by)
+            return tirx.bitwise_and(tirx.shift_right(four, by(place % 4 * 8)), by(7))
+        low = place % 4 * 8 + place // 4 * bits
         if bits == 8:
-            return tirx.shift_right(tirx.shift_left(words, by(24 - low)), by(24))
-        return tirx.bitwise_and(tirx.shift_right(words, by(low)), by((1 << bits) - 1))
+            return tirx.shift_right(tirx.shift_left(words[0], by(24 - low)), by(24))
+        return tirx.bitwise_and(tirx.shift_right(words[0], by(low)), by((1 << bits) - 1))

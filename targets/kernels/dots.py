@@ -14,7 +14,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.targets.kernels import opaque
+from edgemoe.targets.kernels import opaque, three_bits
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -88,11 +88,13 @@ class Dot:
         """A word of activations, in every lane."""
         return tirx.Broadcast(activations, self.lanes) if self.lanes > 1 else activations
 
-    def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
-        """Four codes per word: bytes `part` * bits and up; those of 8 bits are signed."""
+    def take(self, raw: Sequence[Expr], part: int, given: WeightFormat) -> Expr:
+        """Four codes per word, of the words of a block; those of 8 bits are signed."""
         if given.bits == 8:
-            return raw
-        shifted = tirx.shift_right(raw, self.word(part * given.bits)) if part else raw
+            return raw[0]
+        if given.bits == 3:
+            return three_bits.take(raw, part, self.word)
+        shifted = tirx.shift_right(raw[0], self.word(part * given.bits)) if part else raw[0]
         mask = ((1 << given.bits) - 1) * 0x01010101
         return tirx.bitwise_and(shifted, self.word(mask))
 
@@ -123,10 +125,10 @@ class Vnni(Dot):
         """8-bit codes are moved up by 128, to be unsigned."""
         return 128 if given.bits == 8 else 0
 
-    def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
+    def take(self, raw: Sequence[Expr], part: int, given: WeightFormat) -> Expr:
         """Four unsigned codes per word."""
         if given.bits == 8:
-            return tirx.bitwise_xor(raw, self.word(-0x7F7F7F80))
+            return tirx.bitwise_xor(raw[0], self.word(-0x7F7F7F80))
         return super().take(raw, part, given)
 
     def add(
@@ -210,11 +212,11 @@ class Arm(Dot):
         """Likewise."""
         return max(1, super().widest(given, limit) - (given.bits < 8))
 
-    def take(self, raw: Expr, part: int, given: WeightFormat) -> Expr:
+    def take(self, raw: Sequence[Expr], part: int, given: WeightFormat) -> Expr:
         """Four codes per word; bytes are shifted, which leaves nothing to mask off the last."""
-        if given.bits == 8 or part * given.bits + given.bits < 8:
+        if given.bits in (8, 3) or part * given.bits + given.bits < 8:
             return super().take(raw, part, given)
-        codes = tirx.reinterpret(typed("uint8", 4 * self.lanes), raw)
+        codes = tirx.reinterpret(typed("uint8", 4 * self.lanes), raw[0])
         by = tirx.Broadcast(tirx.const(part * given.bits, "uint8"), 4 * self.lanes)
         return tirx.reinterpret(typed("int32", self.lanes), tirx.shift_right(codes, by))
 

@@ -19,9 +19,9 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import opaque
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.dots import Dot
+from edgemoe.targets.kernels.dots import INPUTS, Dot
 from edgemoe.targets.kernels.panel_scales import load_scale
-from edgemoe.targets.kernels.panels import PANEL, inputs_per_word, scale_words
+from edgemoe.targets.kernels.panels import PANEL, block_inputs, block_words, scale_words
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
@@ -36,10 +36,15 @@ def groups_of(depth: Expr, given: WeightFormat) -> Expr:
     return tirx.truncdiv(depth + (given.group - 1), given.group) if given.group else tirx.const(1)
 
 
+def blocks_of(depth: Expr, given: WeightFormat) -> Expr:
+    """Blocks of words of one column in one group."""
+    each = block_inputs(given)
+    return tirx.const(given.group // each) if given.group else tirx.truncdiv(depth + each - 1, each)
+
+
 def words_of(depth: Expr, given: WeightFormat) -> Expr:
     """Words of one column in one group."""
-    each = inputs_per_word(given)
-    return tirx.const(given.group // each) if given.group else tirx.truncdiv(depth + each - 1, each)
+    return blocks_of(depth, given) * block_words(given)
 
 
 class Tile:
@@ -53,14 +58,16 @@ class Tile:
         self.tuning = tuning
         self.given, self.dot, self.isa, self.buffers = given, dot, isa, buffers
         self.lanes, self.rows = isa.lanes, rows
-        self.parts = 8 // given.bits
+        self.block_words = block_words(given)
+        self.parts = block_inputs(given) // INPUTS
         self.copies = 1 + dot.magnitudes(given)
         self.groups = tiles.local(groups_of(depth, given))
+        self.blocks = tiles.local(blocks_of(depth, given))
         self.words = tiles.local(words_of(depth, given))
         self.block = tiles.local(self.words * PANEL + scale_words(given))
         self.start = tiles.local(panel * self.groups * self.block)
         self.fetch = following(self.start, tiles.local(self.groups * self.block))
-        row_words = tiles.local(self.groups * self.words * (self.parts * self.copies))
+        row_words = tiles.local(self.groups * self.blocks * (self.parts * self.copies))
         self.row_starts = [tiles.local(row * row_words) for row in rows]
         self.facts = [tiles.local(row * self.groups) for row in rows]
         widest = dot.widest(given, tiles.WIDE_SUMS[self.lanes] * self.lanes // PANEL)
@@ -90,7 +97,7 @@ class Tile:
     def _group(self, values: tirx.Var, first: int, g: Expr) -> None:
         """Add the group's share to `values`."""
         start = tiles.local(self.start + g * self.block)
-        rows = [tiles.local(at + g * self.words * (self.parts * self.copies))
+        rows = [tiles.local(at + g * self.blocks * (self.parts * self.copies))
                 for at in self.row_starts]  # fmt: skip
         # Both passes of a tile that takes half panels read the same lines: one fetch is enough.
         ahead = None
@@ -133,13 +140,14 @@ class Tile:
     def _splat(self, value: Expr) -> Expr:
         return tirx.Broadcast(value, self.lanes)
 
-    def _fetch(self, ahead: Expr | None, word: Expr) -> None:
-        """Emit the prefetches of the two cache lines of a row of words."""
+    def _fetch(self, ahead: Expr | None, block: Expr) -> None:
+        """Emit the prefetches of the two cache lines of each row of words of a block."""
         if ahead is None:
             return
-        at = tiles.local(ahead + word * (self.fetch.step * 2))
-        self.fetch.line(at)
-        self.fetch.line(at + tiles.CACHE_LINE // 4)
+        for word in range(self.block_words):
+            at = tiles.local(ahead + (block * self.block_words + word) * (self.fetch.step * 2))
+            self.fetch.line(at)
+            self.fetch.line(at + tiles.CACHE_LINE // 4)
 
     def _sums(self, start: Expr, rows: Sequence[Expr], ahead: Expr | None) -> list[Expr]:
         """int32 sums of one group, a vector per cell."""
@@ -151,13 +159,13 @@ class Tile:
             totals = self._zeros(dtype, each)
             tiles.for_unrolled(
                 count, self.tuning.unroll,
-                lambda word: self._word(totals, each, start, rows, first + word, ahead),
+                lambda block: self._block(totals, each, start, rows, first + block, ahead),
             )  # fmt: skip
             return [self.dot.widened(totals[T.ramp(n * each, 1, each)], self.given) for n in cells]
 
         if limit is None:
-            return sums_over(tirx.const(0), self._word_count())
-        group = self.given.group // inputs_per_word(self.given)
+            return sums_over(tirx.const(0), self._block_count())
+        group = self.given.group // block_inputs(self.given)
         fold = max(n for n in range(1, group + 1) if group % n == 0 and n * self.parts <= limit)
         if fold == group:
             return sums_over(tirx.const(0), self._count(fold))
@@ -170,12 +178,12 @@ class Tile:
         return [wide[at] for at in places]
 
     def _count(self, number: int) -> Expr:
-        """The number of turns of a loop over words."""
+        """The number of turns of a loop over blocks."""
         return tiles.local(opaque.count(number) if self.dot.rolls_groups else number)
 
-    def _word_count(self) -> Expr:
+    def _block_count(self) -> Expr:
         group = self.given.group
-        return self._count(group // inputs_per_word(self.given)) if group else self.words
+        return self._count(group // block_inputs(self.given)) if group else self.blocks
 
     def _zeros(self, dtype: str, each: int) -> tirx.Var:
         cells = len(self.rows) * self.vectors
@@ -185,22 +193,18 @@ class Tile:
             T.buffer_store(array, zero, [T.ramp(n * each, 1, each)])
         return array
 
-    def _word(
-        self, totals: tirx.Var, each: int, start: Expr, rows: Sequence[Expr], word: Expr,
+    def _block(
+        self, totals: tirx.Var, each: int, start: Expr, rows: Sequence[Expr], block: Expr,
         ahead: Expr | None,
     ) -> None:  # fmt: skip
-        """Add the products of one row of words."""
-        at = tiles.local(start + word * PANEL)
-        weights = self.buffers["weights"]
-        self._fetch(ahead, word)
-        raw = [
-            register(tiles.load(weights, at + j * self.lanes, self.lanes))
-            for j in range(self.vectors)
-        ]
+        """Add the products of one block of words."""
+        at = tiles.local(start + block * (self.block_words * PANEL))
+        self._fetch(ahead, block)
+        raw = [self._words(at + j * self.lanes, self.lanes) for j in range(self.vectors)]
         for part in range(self.parts):
-            codes = [register(self.dot.take(vector, part, self.given)) for vector in raw]
+            codes = [register(self.dot.take(words, part, self.given)) for words in raw]
             for i, row in enumerate(rows):
-                place = row + (word * self.parts + part) * self.copies
+                place = row + (block * self.parts + part) * self.copies
                 activations = [
                     register(self.dot.spread(self.buffers["a"][place + copy]))
                     for copy in range(self.copies)
@@ -209,3 +213,11 @@ class Tile:
                     cell = T.ramp((i * self.vectors + j) * each, 1, each)
                     total = self.dot.add(totals[cell], code, activations, self.given)
                     T.buffer_store(totals, total, [cell])
+
+    def _words(self, at: Expr, lanes: int) -> list[Expr]:
+        """The words of a block, of `lanes` columns."""
+        weights = self.buffers["weights"]
+        return [
+            register(tiles.load(weights, at + word * PANEL, lanes))
+            for word in range(self.block_words)
+        ]

@@ -15,14 +15,15 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, WeightSection
+from edgemoe.precision import Unit
 from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
-from edgemoe.targets.kernels.panels import pack, panel_bytes
+from edgemoe.targets.kernels.panels import pack_ports, panel_bytes
 from edgemoe.targets.kernels.product import c_types, product_of, row_pointers
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
-from edgemoe.targets.site import Site, reader, shape_of, size_of
+from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import F32, WeightFormat
 
@@ -193,13 +194,11 @@ def lower(site: Site) -> None:
     transposed = product.op_type == "MatMul" or not graph_facts.attribute(product, "transB", 0)
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
     rows = size_of(shape_of(x)) // depth
-    role, given = "linear", site.program.format.for_depth(depth)
-    if any(graph_facts.kind_of(use.node) == "Route" for use in site.node.outputs[0].uses()):
-        # A router decides by small differences; it is a fraction of the bytes.
-        role, given = "router", F32
+    unit = unit_of(site, weight, transposed, rows)
+    given = site.program.precision.choose(unit)
     tuned, why = site.program.tunings.find("linear", given, rows, depth, columns)
     spec = Linear(epilogue, given, tuned)
-    weights = _place(site, weight, transposed, role, given)
+    weights = _place(site, weight, transposed, unit, given)
     operands = site.operands(body)
     (out,) = site.outputs
     (source,) = site.pointers([x])
@@ -218,12 +217,28 @@ def lower(site: Site) -> None:
     )  # fmt: skip
 
 
-def _place(site: Site, weight: ir.Value, transposed: bool, role: str, given: WeightFormat) -> int:
-    read = reader(weight)
+def unit_of(site: Site, weight: ir.Value, transposed: bool, rows: int) -> Unit:
+    """The weight of a product of `rows` rows as a unit of precision."""
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
-    nbytes = -(-columns // tiles.PANEL) * panel_bytes(depth, given)
-    section = WeightSection(str(weight.name), 0, nbytes, role, None, given.stored)
-    key = ("linear", transposed, given, site.program.weights.digest(weight.const_value, read))
-    return site.program.packed(
-        str(weight.name), key, [(section, lambda: pack(read().T if transposed else read(), given))]
-    )
+    routes = any(graph_facts.kind_of(use.node) == "Route" for use in site.node.outputs[0].uses())
+    return Unit(
+        (str(weight.name),), "router" if routes else "linear", depth, columns, (transposed,),
+        macs=rows * depth * columns, origin=site.origin,
+    )  # fmt: skip
+
+
+def _place(site: Site, weight: ir.Value, transposed: bool, unit: Unit, given: WeightFormat) -> int:
+    read, name = reader(weight), str(weight.name)
+    nbytes = -(-unit.columns // tiles.PANEL) * panel_bytes(unit.depth, given)
+    section = WeightSection(name, 0, nbytes, unit.role, None, given.stored)
+    precision = site.program.precision
+    key = (
+        "linear", transposed, given, site.program.weights.digest(weight.const_value, read),
+        precision.key(name),
+    )  # fmt: skip
+
+    def packed() -> Array:
+        rows = read().T if transposed else read()
+        return pack_ports([rows], given, [precision.rounder(name)])
+
+    return site.program.packed(name, key, [(section, packed)])

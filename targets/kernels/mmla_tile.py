@@ -29,11 +29,11 @@ class MmlaTile(Tile):
         totals = T.alloc_buffer((cells * 4,), "int32")
         for n in range(cells):
             T.buffer_store(totals, self.dot.word(0), [T.ramp(n * 4, 1, 4)])
-        count = self._word_count()
+        count = self._block_count()
         if self.parts > 1:
             tiles.for_unrolled(
                 count, self.tuning.unroll,
-                lambda word: self._one_word(totals, start, pairs, word, ahead),
+                lambda block: self._one_block(totals, start, pairs, block, ahead),
             )  # fmt: skip
         else:
             tiles.for_unrolled(
@@ -58,20 +58,17 @@ class MmlaTile(Tile):
                 found.append(register(tirx.Shuffle(halves, places)))
         return found
 
-    def _load(self, at: Expr, j: int) -> Expr:
-        return register(tiles.load(self.buffers["weights"], at + j * 4, 4))
-
-    def _one_word(
-        self, totals: tirx.Var, start: Expr, pairs: Sequence[tuple[Expr, Expr]], word: Expr,
+    def _one_block(
+        self, totals: tirx.Var, start: Expr, pairs: Sequence[tuple[Expr, Expr]], block: Expr,
         ahead: Expr | None,
     ) -> None:  # fmt: skip
-        """Codes below 8 bits: a word holds two, or four, blocks of four inputs."""
-        self._fetch(ahead, word)
-        at = tiles.local(start + word * PANEL)
-        places = [tiles.local(word * self.parts + part) for part in range(0, self.parts, 2)]
+        """Codes below 8 bits: a block holds two times four inputs, or a multiple of that."""
+        self._fetch(ahead, block)
+        at = tiles.local(start + block * (self.block_words * PANEL))
+        places = [tiles.local(block * self.parts + part) for part in range(0, self.parts, 2)]
         rows = [self._rows(pairs, place, whole=True) for place in places]
         for j in range(self.vectors):
-            raw = self._load(at, j)
+            raw = self._words(at + j * 4, 4)
             for part in range(0, self.parts, 2):
                 low, high = (
                     register(self.dot.take(raw, part + n, self.given)) for n in range(2)
@@ -89,8 +86,8 @@ class MmlaTile(Tile):
         at = tiles.local(start + word * PANEL)
         rows = self._rows(pairs, word, whole)
         for j in range(self.vectors):
-            low = self._load(at, j)
-            high = self._load(tiles.local(at + PANEL), j) if whole else self.dot.word(0)
+            (low,) = self._words(at + j * 4, 4)
+            high = self._words(at + (PANEL + j * 4), 4)[0] if whole else self.dot.word(0)
             self._multiply(totals, rows, j, low, high)
 
     def _multiply(

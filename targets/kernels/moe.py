@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from edgemoe import constant_eval, graph_facts
 from edgemoe.plan import Pointer, Region, WeightSection
+from edgemoe.precision import Unit
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.body import Body, NotElementwise, shape_of
 from edgemoe.targets.kernels.experts import Experts, Result, Source
@@ -59,7 +60,7 @@ def lower(site: Site) -> None:
     group = _Group(site, route, tokens * width, experts, routing)
     rows = site.buffer(site.node.inputs[0])  # type: ignore[arg-type]
     number = len(site.program.regions)
-    bytes_before, macs = 0, 0
+    nbytes, macs = 0, 0
     for position, stage in enumerate(stages):
         last = position == len(stages) - 1
         columns = stage.ports[0].columns
@@ -69,16 +70,17 @@ def lower(site: Site) -> None:
             f"{site.node.name}.hidden{position}", "float32", (tokens * width, columns)
         )  # fmt: skip
         depth = _depth(site, stage)
-        group.product(stage, rows, out, source, result, depth, width, tokens, number)
-        macs += depth * columns * len(stage.ports)
-        bytes_before += depth * columns * len(stage.ports)
+        given = group.product(stage, rows, out, source, result, depth, width, tokens, number)
+        each = depth * columns * len(stage.ports)
+        macs += each
+        nbytes += each * given.bits // 8
         rows = out
     site.program.regions.append(
         Region(
             name=site.node.op_type, origin=site.origin,
             routing="scored" if routing == "scored" else "indexed",
             buffer=site.buffer(route), routed_at=group.step, tokens=tokens, experts=experts,
-            chosen=width, expert_bytes=bytes_before * site.program.format.bits // 8,
+            chosen=width, expert_bytes=nbytes,
             expert_macs=macs, constant_ids=_constant_ids(route),
         )
     )  # fmt: skip
@@ -121,10 +123,10 @@ class _Group:
     def product(
         self, stage: Stage, rows: int, out: int, source: Source, result: Result, depth: int,
         chosen: int, tokens: int, region: int | None,
-    ) -> None:  # fmt: skip
-        """Append one stage."""
+    ) -> WeightFormat:  # fmt: skip
+        """Append one stage; returns the format of its weights."""
         site, program = self.site, self.site.program
-        given = program.format.for_depth(depth)
+        given = program.precision.choose(_unit(site, stage, self.slots))
         columns = stage.ports[0].columns
         epilogue = _plain_indexing(stage.epilogue)
         active = min(self.experts, self.slots)
@@ -155,6 +157,18 @@ class _Group:
             nbytes=active * each * given.bits // 8 + 4 * self.slots * (depth + columns),
             reason=f"{len(stage.ports)} product(s) per expert, {given}{why}",
         )  # fmt: skip
+        return given
+
+
+def _unit(site: Site, stage: Stage, slots: int) -> Unit:
+    """The weights of a stage: its ports are read as one stream."""
+    weights = {site.actual(port.weight): port.transposed for port in stage.ports}
+    depth, columns = _depth(site, stage), stage.ports[0].columns * len(stage.ports)
+    return Unit(
+        tuple(str(weight.name) for weight in weights), "expert", depth, columns,
+        tuple(weights.values()), experts=shape_of(next(iter(weights)))[0],
+        macs=slots * depth * columns, origin=site.origin,
+    )  # fmt: skip
 
 
 def _plain_indexing(node: ex.Node) -> ex.Node:
@@ -189,11 +203,14 @@ def _place(site: Site, stage: Stage, spec: Experts, depth: int, given: WeightFor
         for weight, read in zip(weights, readers, strict=True)
     )
 
+    precision = site.program.precision
+
     def packed(expert: int) -> Array:
         parts = [
             port.rows_of(read()[expert]) for port, read in zip(stage.ports, readers, strict=True)
         ]
-        return pack_ports(parts, given)
+        rounders = [precision.rounder(str(weight.name), expert) for weight in weights]
+        return pack_ports(parts, given, rounders)
 
     parts = [
         (
@@ -202,7 +219,8 @@ def _place(site: Site, stage: Stage, spec: Experts, depth: int, given: WeightFor
         )
         for e in range(experts)
     ]
-    return site.program.packed(name, ("experts", given, layout, digests), parts)
+    named = tuple(precision.key(str(weight.name)) for weight in weights)
+    return site.program.packed(name, ("experts", given, layout, digests, named), parts)
 
 
 def _lower_single(site: Site) -> None:
@@ -224,14 +242,16 @@ def _lower_single(site: Site) -> None:
     if may_be_nobody(ids):
         Fill.append(site.program, site.outputs[0], 4 * slots * port.columns, origin=site.origin)
     number = len(site.program.regions)
-    group.product(stage, site.buffer(x), site.outputs[0], "slot", "slot", depth, 1, slots, number)
+    given = group.product(
+        stage, site.buffer(x), site.outputs[0], "slot", "slot", depth, 1, slots, number
+    )
     each = depth * port.columns
     site.program.regions.append(
         Region(
             name=str(site.node.name or site.node.op_type), origin=site.origin, routing="indexed",
             buffer=site.buffer(ids), routed_at=group.step, tokens=slots,
             experts=shape_of(weight)[0], chosen=1, expert_macs=each,
-            expert_bytes=each * site.program.format.bits // 8,
+            expert_bytes=each * given.bits // 8,
             constant_ids=_constant_ids(ids),
         )
     )  # fmt: skip

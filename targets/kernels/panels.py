@@ -7,6 +7,7 @@ words is a vector of columns:
     8 bits: word = codes of k, k+1, k+2, k+3, lowest byte first, each minus 128 (signed)
     4 bits: word = 8 inputs; the low nibbles of its bytes are k..k+3, the high ones k+4..k+7
     2 bits: word = 16 inputs, four per pair of bits, likewise
+    3 bits: three words = 32 inputs, see `three_bits`
 
 A panel is one group after another: its words [words of the group][PANEL], then its scales. Without
 groups there is one group, of the whole depth, and its scales are float32 [PANEL]. With groups a
@@ -23,7 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.quantise import Codes, quantise, to_bfloat16
+from edgemoe.bfloat16 import to_bfloat16
+from edgemoe.quantise import Codes, Rounder, quantise
+from edgemoe.targets.kernels import three_bits
 from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
@@ -35,9 +38,14 @@ LINE = 16
 """Columns of float weights that lie together: a cache line of float32."""
 
 
-def inputs_per_word(given: WeightFormat) -> int:
-    """Inputs whose codes share a 32-bit word."""
-    return 32 // given.bits
+def block_words(given: WeightFormat) -> int:
+    """32-bit words of one column that are read at a time: three with codes of 3 bits, or one."""
+    return 3 if given.bits == 3 else 1
+
+
+def block_inputs(given: WeightFormat) -> int:
+    """Inputs whose codes are in those words."""
+    return 32 * block_words(given) // given.bits
 
 
 def group_count(depth: int, given: WeightFormat) -> int:
@@ -45,9 +53,19 @@ def group_count(depth: int, given: WeightFormat) -> int:
     return -(-depth // given.group) if given.group else 1
 
 
+def group_blocks(depth: int, given: WeightFormat) -> int:
+    """Blocks of words of one column in one group."""
+    return -(-(given.group or depth) // block_inputs(given))
+
+
 def group_words(depth: int, given: WeightFormat) -> int:
     """32-bit words of the codes of one column in one group."""
-    return -(-(given.group or depth) // inputs_per_word(given))
+    return group_blocks(depth, given) * block_words(given)
+
+
+def group_inputs(depth: int, given: WeightFormat) -> int:
+    """Inputs of one group, with what fills its last word."""
+    return group_blocks(depth, given) * block_inputs(given)
 
 
 def scale_words(given: WeightFormat) -> int:
@@ -63,27 +81,45 @@ def panel_bytes(depth: int, given: WeightFormat) -> int:
     return 4 * words * group_count(depth, given)
 
 
-def pack(weights: Array, given: WeightFormat) -> Array:
+def pack(weights: Array, given: WeightFormat, rounder: Rounder = quantise) -> Array:
     """Weights [columns, depth] -> panels, padded with zeros; uint8 [panels, panel bytes]."""
-    return pack_ports([weights], given)
+    return pack_ports([weights], given, [rounder])
 
 
-def pack_ports(ports: Sequence[Array], given: WeightFormat) -> Array:
+def pack_ports(
+    ports: Sequence[Array], given: WeightFormat, rounders: Sequence[Rounder] = ()
+) -> Array:
     """Matrices [columns, depth] of equal shapes -> panels with equal shares of columns of each.
 
     Panel p holds columns p*w to (p+1)*w of every port, w = PANEL / ports, one port after another.
+    Integer codes come from `rounders`, one per port, which see the port as float32 without any
+    padding; without rounders, from `quantise`.
     """
     columns, depth = ports[0].shape
     each = PANEL // len(ports)
     panels = -(-columns // each)
-    stacked = np.zeros((panels, PANEL, depth), np.float32)
-    for number, port in enumerate(ports):
-        padded = np.zeros((panels * each, depth), np.float32)
-        padded[:columns] = port
-        stacked[:, number * each : (number + 1) * each] = padded.reshape(panels, each, depth)
+    floats = [np.ascontiguousarray(port, np.float32) for port in ports]
     if given.is_integer:
-        return pack_codes(quantise(stacked.reshape(panels * PANEL, depth), given), depth, given)
-    return pack_lines(stacked.reshape(panels * PANEL, depth), given).reshape(panels, -1)
+        chosen = rounders or [quantise] * len(ports)
+        nothing = quantise(np.zeros((panels * each - columns, depth), np.float32), given)
+        coded = [
+            round_rows(port, given) for port, round_rows in zip(floats, chosen, strict=True)
+        ]  # fmt: skip
+
+        def joined(part: str) -> Array:
+            return _side_by_side(
+                [np.concatenate([getattr(c, part), getattr(nothing, part)]) for c in coded], each
+            )
+
+        return pack_codes(Codes(joined("codes"), joined("scales"), joined("zeros")), depth, given)
+    padded = [np.pad(port, ((0, panels * each - columns), (0, 0))) for port in floats]
+    return pack_lines(_side_by_side(padded, each), given).reshape(panels, -1)
+
+
+def _side_by_side(ports: Sequence[Array], each: int) -> Array:
+    """Rows of the ports [n * each, ...], `each` of every port in turn."""
+    blocks = [port.reshape(-1, 1, each, port.shape[-1]) for port in ports]
+    return np.concatenate(blocks, 1).reshape(-1, ports[0].shape[-1])
 
 
 def pack_lines(weights: Array, given: WeightFormat) -> Array:
@@ -114,18 +150,22 @@ def pack_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:
 def join_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:
     """Codes -> words uint32 [columns, groups, words of a group], padded with the code of 0."""
     columns = len(coded.codes)
-    groups, words = group_count(depth, given), group_words(depth, given)
-    inputs = words * inputs_per_word(given)
-    padded = np.empty((columns, groups, inputs), np.uint8)
+    groups, blocks = group_count(depth, given), group_blocks(depth, given)
+    padded = np.empty((columns, groups, group_inputs(depth, given)), np.uint8)
     padded[...] = coded.zeros.reshape(columns, groups, 1)
     codes = coded.codes.reshape(columns, groups, -1)
     padded[..., : codes.shape[-1]] = codes
-    parts = padded.reshape(columns, groups, words, 8 // given.bits, 4)
+    joined = _joined(padded.reshape(columns, groups, blocks, -1, 4), given)
+    return np.ascontiguousarray(joined).view(np.uint32).reshape(columns, groups, -1)
+
+
+def _joined(parts: Array, given: WeightFormat) -> Array:
+    """Codes [..., inputs of a block / 4, 4] -> the bytes of its words, [..., words, 4]."""
+    if given.bits == 3:
+        return three_bits.join(parts)
     shifts = given.bits * np.arange(8 // given.bits, dtype=np.uint8)
-    joined = np.bitwise_or.reduce(parts << shifts[:, None], axis=-2)
-    if given.bits == 8:
-        joined ^= 0x80
-    return np.ascontiguousarray(joined).view(np.uint32)[..., 0]
+    joined = np.bitwise_or.reduce(parts << shifts[:, None], axis=-2, keepdims=True)
+    return joined ^ np.uint8(0x80) if given.bits == 8 else joined
 
 
 def _scale_words(scales: Array, zeros: Array, given: WeightFormat) -> Array:

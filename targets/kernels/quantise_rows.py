@@ -21,8 +21,8 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import INPUTS, dot_of
-from edgemoe.targets.kernels.integer_tile import groups_of, words_of
-from edgemoe.targets.kernels.panels import group_count, group_words
+from edgemoe.targets.kernels.integer_tile import blocks_of, groups_of
+from edgemoe.targets.kernels.panels import block_inputs, group_count, group_inputs
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
@@ -55,7 +55,7 @@ class QuantiseRows:
             names = {"rows": "float32", "codes": "int8", "scales": "float32", "sums": "int32"}
             buffers, (depth, begin, end) = tiles.parameters(names, ("depth",))
             groups = tiles.local(groups_of(depth, self.given))
-            inputs = tiles.local(words_of(depth, self.given) * (32 // self.given.bits))
+            inputs = tiles.local(blocks_of(depth, self.given) * block_inputs(self.given))
             with T.serial(begin, end) as row, T.serial(0, groups) as g:
                 start = tiles.local(row * depth + g * inputs)
                 count = tiles.local(tirx.min(depth - g * inputs, inputs))
@@ -182,7 +182,7 @@ def append(
         return known
     groups, name = group_count(depth, given), f"{program.buffers[source.buffer].name}.int8"
     # For codes of 8 bits, some instruction sets need the magnitudes as well.
-    words = group_words(depth, given) * (8 // given.bits) * (2 if given.bits == 8 else 1)
+    words = group_inputs(depth, given) // INPUTS * (2 if given.bits == 8 else 1)
     made = QuantisedRows(
         program.buffer(name, "int32", (rows, groups * words)),
         program.buffer(f"{name}.scales", "float32", (rows, groups)),

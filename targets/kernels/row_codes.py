@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.quantise import quantise, to_bfloat16
+from edgemoe.bfloat16 import to_bfloat16
+from edgemoe.quantise import Rounder, quantise
 from edgemoe.targets.kernels.panels import group_count, group_words, join_codes
 from edgemoe.weight_format import WeightFormat
 
@@ -33,8 +34,8 @@ def part_bytes(rows: int, depth: int, given: WeightFormat) -> tuple[int, ...]:
     return (codes, scales, facts) if given.zero_points else (codes, scales)
 
 
-def pack_rows(weights: Array, given: WeightFormat) -> Array:
-    """Weights [rows, depth] -> uint8 [sum of `part_bytes`]."""
+def pack_rows(weights: Array, given: WeightFormat, rounder: Rounder = quantise) -> Array:
+    """Weights [rows, depth] -> uint8 [sum of `part_bytes`]; codes come from `rounder`."""
     floats = np.ascontiguousarray(weights, np.float32)
     if not given.is_integer:
         if given.kind == "bfloat16":
@@ -42,7 +43,7 @@ def pack_rows(weights: Array, given: WeightFormat) -> Array:
         elif given.kind == "float16":
             floats = floats.astype(np.float16)
         return floats.reshape(-1).view(np.uint8)
-    coded = quantise(floats, given)
+    coded = rounder(floats, given)
     scales = to_bfloat16(coded.scales) if given.group else coded.scales
     parts = [join_codes(coded, weights.shape[1], given), np.ascontiguousarray(scales)]
     if given.zero_points:

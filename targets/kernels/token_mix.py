@@ -18,6 +18,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
+from edgemoe.precision import Unit
 from edgemoe.targets.kernels import columns, mix_tile, quantise_panels, unpack_rows
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
@@ -197,6 +198,15 @@ def _extent(value: ir.Value | np.ndarray) -> tuple[int, ...]:
     return tuple(value.shape) if isinstance(value, np.ndarray) else shape_of_inner(value)
 
 
+def unit_of(site: Site, weight: ir.Value, columns: int) -> Unit:
+    """The weight as a unit of precision: its outputs are tokens."""
+    rows, depth = shape_of(weight)
+    return Unit(
+        (str(weight.name),), "token_mix", depth, rows, (False,), macs=rows * depth * columns,
+        origin=site.origin,
+    )  # fmt: skip
+
+
 def lower(site: Site) -> None:
     """Append the product to the program."""
     assert site.function is not None
@@ -204,8 +214,8 @@ def lower(site: Site) -> None:
     weight, x = site.node.inputs[:2]
     assert weight is not None and x is not None
     rows, depth = shape_of(weight)
-    given = site.program.format.for_depth(depth)
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
+    given = site.program.precision.choose(unit_of(site, weight, batch * channels))
     origin, nodes = site.origin, site.nodes
     left = site.pointers([weight]) if given == F32 else unpack_rows.append(site, weight, given)
     (right,), operands = site.pointers([x]), site.operands(body)

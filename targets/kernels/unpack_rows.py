@@ -19,9 +19,9 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer, WeightSection
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.dots import INPUTS, as_bytes, dot_of
-from edgemoe.targets.kernels.integer_tile import groups_of, words_of
-from edgemoe.targets.kernels.panels import group_count, group_words, inputs_per_word
+from edgemoe.targets.kernels.dots import INPUTS, Dot, as_bytes, dot_of
+from edgemoe.targets.kernels.integer_tile import blocks_of, groups_of
+from edgemoe.targets.kernels.panels import block_inputs, block_words, group_count, group_inputs
 from edgemoe.targets.kernels.product import C_TYPES
 from edgemoe.targets.kernels.row_codes import pack_rows, part_bytes
 from edgemoe.targets.kernels.tile import STORED
@@ -97,50 +97,50 @@ class UnpackRows:
         tiles.for_columns(depth, isa.lanes, visit)
 
     def _groups(self, isa: Isa, buffers: Mapping[str, tirx.Var], row: Expr, depth: Expr) -> None:
-        groups = tiles.local(groups_of(depth, self.given))
-        words = tiles.local(words_of(depth, self.given))
+        given = self.given
+        groups = tiles.local(groups_of(depth, given))
+        blocks = tiles.local(blocks_of(depth, given))
         with T.serial(0, groups) as g:
             fact = tiles.local(row * groups + g)
             scale = buffers["packed_scales"][fact]
-            if self.given.group:
+            if given.group:
                 bits = tirx.shift_left(tirx.Cast("int32", scale), tirx.const(16, "int32"))
                 scale = tirx.reinterpret("float32", bits)
-            zero: Expr = tirx.const(self.given.zero if self.given.bits < 8 else 0, "int8")
-            if self.given.zero_points:
+            zero: Expr = tirx.const(given.zero if given.bits < 8 else 0, "int8")
+            if given.zero_points:
                 zero = register(buffers["packed_zeros"][fact])
-            if self.given.int8_activations:
+            if given.int8_activations:
                 T.buffer_store(buffers["scales"], scale, [fact])
                 if "zeros" in self.made:
                     T.buffer_store(buffers["zeros"], tirx.Cast("int32", zero), [fact])
                     zero = tirx.const(0, "int8")
-                self._bytes(isa, buffers, fact, words, zero)
+                self._bytes(isa, buffers, fact, blocks, zero)
             else:
-                first = tiles.local(g * words * inputs_per_word(self.given))
-                self._floats(buffers, fact * words, row * depth + first, depth - first,
-                             words, zero, register(scale))  # fmt: skip
+                first = tiles.local(g * blocks * block_inputs(given))
+                inputs = tiles.local(tirx.min(depth - first, blocks * block_inputs(given)))
+                to = tiles.local(row * depth + first)
+                self._floats(buffers, fact * blocks, to, inputs, zero, register(scale))
 
     def _bytes(
-        self, isa: Isa, buffers: Mapping[str, tirx.Var], fact: Expr, words: Expr, zero: Expr
+        self, isa: Isa, buffers: Mapping[str, tirx.Var], fact: Expr, blocks: Expr, zero: Expr
     ) -> None:
         """Words of four signed codes, each with the word of their magnitudes where wanted."""
         given, dot = self.given, dot_of(isa)
         panels = activation_format(given)
-        copies, parts = 1 + dot.magnitudes(panels), 8 // given.bits
+        copies, parts = 1 + dot.magnitudes(panels), block_inputs(given) // INPUTS
         total = T.alloc_buffer((isa.lanes,), "int32")
         T.buffer_store(total, _words(0, isa.lanes), [T.ramp(0, 1, isa.lanes)])
-        start = tiles.local(fact * words)
+        start = tiles.local(fact * blocks)
 
         def visit(j: Expr, n: int) -> None:
-            raw = register(tiles.load(buffers["weights"], start + j, n))
+            block = tiles.local(start + j)
+            raw = self._raw(buffers["weights"], block, n)
             kept = []
             for part in range(parts):
-                codes = raw
+                codes = register(Dot(n).take(raw, part, given))
                 if given.bits < 8:
-                    mask = _words(((1 << given.bits) - 1) * 0x01010101, n)
-                    shifted = tirx.shift_right(raw, _words(part * given.bits, n))
-                    off = tirx.Broadcast(zero, 4 * n)
-                    moved = as_bytes(tirx.bitwise_and(shifted, mask), n) - off
-                    codes = register(tirx.reinterpret(typed("int32", n), register(moved)))
+                    moved = register(as_bytes(codes, n) - tirx.Broadcast(zero, 4 * n))
+                    codes = register(tirx.reinterpret(typed("int32", n), moved))
                 kept.append(codes)
                 if copies == 2:
                     signed = register(as_bytes(codes, n))
@@ -150,7 +150,7 @@ class UnpackRows:
                 if dot.bias(panels):
                     at = T.ramp(0, 1, n) if n > 1 else 0
                     T.buffer_store(total, total[at] + _byte_sum(codes, n), [at])
-            to = tiles.local((start + j) * len(kept))
+            to = tiles.local(block * len(kept))
             if n == 1:
                 for i, word in enumerate(kept):
                     T.buffer_store(buffers["a"], word, [to + i])
@@ -159,41 +159,53 @@ class UnpackRows:
                 whole = kept[0] if len(kept) == 1 else tirx.Shuffle(kept, order)
                 tiles.store(buffers["a"], to, whole, n * len(kept))
 
-        tiles.for_columns(words, isa.lanes, visit)
+        if block_words(given) == 1:
+            tiles.for_columns(blocks, isa.lanes, visit)
+        else:  # words of one block lie side by side: there are no vectors of blocks
+            with T.serial(0, blocks) as number:
+                visit(number, 1)
         sums = across([total[T.ramp(0, 1, isa.lanes)]], lambda one, other: one + other)
         T.buffer_store(buffers["sums"], sums, [fact])
 
+    def _raw(self, weights: tirx.Var, block: Expr, n: int) -> list[Expr]:
+        """The words of `n` blocks, which are one where a block has several."""
+        words = block_words(self.given)
+        at = tiles.local(block * words)
+        return [register(tiles.load(weights, at + word, n)) for word in range(words)]
+
     def _floats(
-        self, buffers: Mapping[str, tirx.Var], start: Expr, to: Expr, inputs: Expr, words: Expr,
-        zero: Expr, scale: Expr,
+        self, buffers: Mapping[str, tirx.Var], start: Expr, to: Expr, inputs: Expr, zero: Expr,
+        scale: Expr,
     ) -> None:  # fmt: skip
-        """Word by word: its bits, shifted by as many places as there are inputs in a word."""
-        bits, each = self.given.bits, inputs_per_word(self.given)
-        start, to, inputs = tiles.local(start), tiles.local(to), tiles.local(inputs)
-        whole = tiles.local(tirx.min(words, tirx.truncdiv(inputs, each)))
-        floats = typed("float32", each)
+        """Block by block, four inputs at a time."""
+        given, each = self.given, block_inputs(self.given)
+        start = tiles.local(start)
         offset = register(tirx.Cast("float32", zero))
-        # Codes of 8 bits are moved to the top of their words, which keeps their signs.
-        shifts = [T.ramp(24, -8, 4)] if bits == 8 else [
-            T.ramp(part * bits, 8, 4) for part in range(8 // bits)
-        ]  # fmt: skip
-        by = shifts[0] if len(shifts) == 1 else tirx.Shuffle(shifts, list(range(each)))
 
-        def value(number: Expr) -> Expr:
-            raw = tirx.Broadcast(buffers["weights"][start + number], each)
-            if bits == 8:
-                codes = tirx.shift_right(tirx.shift_left(raw, by), _words(24, each))
-            else:
-                codes = tirx.bitwise_and(tirx.shift_right(raw, by), _words((1 << bits) - 1, each))
-            moved = tirx.Cast(floats, codes) - tirx.Broadcast(offset, each)
-            return register(moved * tirx.Broadcast(scale, each))
+        def values(number: Expr) -> list[Expr]:
+            raw = self._raw(buffers["weights"], start + number, 1)
+            found = []
+            for part in range(each // INPUTS):
+                codes = tirx.Broadcast(Dot(1).take(raw, part, given), INPUTS)
+                if given.bits == 8:  # to the top of a word, which keeps the sign, and back
+                    codes = tirx.shift_left(codes, T.ramp(24, -8, INPUTS))
+                    codes = tirx.shift_right(codes, _words(24, INPUTS))
+                else:
+                    codes = tirx.shift_right(codes, T.ramp(0, 8, INPUTS))
+                    codes = tirx.bitwise_and(codes, _words(0xFF, INPUTS))
+                moved = tirx.Cast("float32x4", codes) - tirx.Broadcast(offset, INPUTS)
+                found.append(register(moved * tirx.Broadcast(scale, INPUTS)))
+            return found
 
+        whole = tiles.local(tirx.truncdiv(inputs, each))
         with T.serial(0, whole) as number:
-            tiles.store(buffers["rows"], to + number * each, value(number), each)
+            for part, value in enumerate(values(number)):
+                tiles.store(buffers["rows"], to + number * each + part * INPUTS, value, INPUTS)
         done = tiles.local(whole * each)
-        with T.If(tirx.And(whole < words, done < inputs)), T.Then():
+        with T.If(done < inputs), T.Then():
             last = T.alloc_buffer((each,), "float32")
-            tiles.store(last, 0, value(whole), each)
+            for part, value in enumerate(values(whole)):
+                tiles.store(last, part * INPUTS, value, INPUTS)
             with T.serial(0, inputs - done) as k:
                 T.buffer_store(buffers["rows"], last[k], [to + done + k])
 
@@ -217,19 +229,22 @@ def append(site: Site, weight: ir.Value, given: WeightFormat) -> list[Pointer]:
     A program for one block leaves the step to the program around it, where it runs once.
     """
     rows, depth = shape_of(weight)
-    read, program = reader(weight), site.program
-    sizes = part_bytes(rows, depth, given)
-    section = WeightSection(str(weight.name), 0, sum(sizes), "linear", None, given.stored)
-    key = ("rows", given, program.weights.digest(weight.const_value, read))
+    read, program, name = reader(weight), site.program, str(weight.name)
+    precision, sizes = program.precision, part_bytes(rows, depth, given)
+    section = WeightSection(name, 0, sum(sizes), "token_mix", None, given.stored)
+    digest = program.weights.digest(weight.const_value, read)
+    key = ("rows", given, digest, precision.key(name))
     if key in program.quantised:
         found: list[Pointer] = program.quantised[key]
         return found
     home = program.around or program
-    packed = home.packed(str(weight.name), key, [(section, lambda: pack_rows(read(), given))])
+    packed = home.packed(
+        name, key, [(section, lambda: pack_rows(read(), given, precision.rounder(name)))]
+    )
     spec = UnpackRows(given)
     groups = group_count(depth, given) if given.is_integer else 0
     # For codes of 8 bits, some instruction sets need the magnitudes as well.
-    words = 2 * groups * group_words(depth, given) * (8 // given.bits) if groups else 0
+    words = 2 * groups * group_inputs(depth, given) // INPUTS if groups else 0
     shapes = {"rows": (rows, depth), "a": (rows, words)}
     made = [
         home.buffer(f"{weight.name}.{name}", dtype, shapes.get(name, (rows, groups)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels.dots import INPUTS
 from edgemoe.targets.kernels.experts import Experts
 from edgemoe.targets.kernels.linear import Linear
 from edgemoe.targets.kernels.panels import (
     PANEL,
     group_count,
+    group_inputs,
     group_words,
     panel_bytes,
     scale_words,
@@ -78,8 +80,8 @@ class Problem:
         """32-bit words of one row, with the magnitudes that some instruction sets need."""
         if not self.given.int8_activations:
             return self.depth
-        words = group_count(self.depth, self.given) * group_words(self.depth, self.given)
-        return words * (8 // self.given.bits) * (2 if self.given.bits == 8 else 1)
+        inputs = group_count(self.depth, self.given) * group_inputs(self.depth, self.given)
+        return inputs // INPUTS * (2 if self.given.bits == 8 else 1)
 
     def layout(self) -> tuple[int, int]:
         """Words of the codes and of the scales of one group of a panel; (0, 0) for floats."""

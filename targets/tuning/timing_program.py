@@ -18,7 +18,7 @@ from edgemoe.targets.program import KernelSpec
 from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.problem import Problem
 
-_CODE_MASKS = {8: 0x7F7F7F7F, 4: 0xFFFFFFFF, 2: 0x55555555}
+_CODE_MASKS = {8: 0x7F7F7F7F, 4: 0xFFFFFFFF, 3: 0xFFFFFFFF, 2: 0x55555555}
 """Bits of code words that may be set: ternary codes end at 2."""
 
 _SIXTEEN = {"bfloat16": 0x3F003F00, "float16": 0x38003800}

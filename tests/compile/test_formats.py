@@ -12,10 +12,11 @@ import edgemoe
 # less than the floor would not have taken place.
 ERRORS = {
     "f16": (2e-5, 1e-3), "i8": (4e-3, 4e-2), "i8.g32.a32": (2e-3, 2e-2), "i4": (5e-2, 0.2),
-    "i4.g64.zp": (4e-2, 0.2), "i4.a32": (4e-2, 0.2), "i2": (0.25, 0.9), "ternary": (0.3, 1.5),
+    "i4.g64.zp": (4e-2, 0.2), "i4.a32": (4e-2, 0.2), "i3": (0.1, 0.45),
+    "i3.g64.zp.a32": (0.1, 0.45), "i2": (0.25, 0.9), "ternary": (0.3, 1.5),
 }  # fmt: skip
 BITS = {"f16": 16, "i8": 8.5, "i8.g32.a32": 8.5, "i4": 4.5, "i4.g64.zp": 4.5, "i4.a32": 4.5,
-        "i2": 2.5, "ternary": 2.5}  # fmt: skip
+        "i3": 3.5, "i3.g64.zp.a32": 3.5, "i2": 2.5, "ternary": 2.5}  # fmt: skip
 """Bits per weight of 64 inputs, with their scales."""
 
 

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from edgemoe import quantise as module
-from edgemoe.quantise import from_bfloat16, quantise, to_bfloat16
+from edgemoe.bfloat16 import from_bfloat16, to_bfloat16
+from edgemoe.quantise import quantise
 from edgemoe.weight_format import parse
 
 # SQNR in dB of normally distributed weights, per format: a floor and a ceiling. A rounding that is
 # better than its bits allow would have done nothing.
 SQNR = {
     "i8": (40, 46), "i8.g32": (43, 48), "i4": (19, 23), "i4.g128": (17.5, 21), "i4.zp": (19, 23),
+    "i3": (13, 16.5), "i3.g128": (12, 15), "i3.zp": (13, 17),
     "i2": (7, 10.5), "i2.zp": (7, 11), "ternary": (4, 8),
 }  # fmt: skip
 

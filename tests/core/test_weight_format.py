@@ -8,6 +8,7 @@ from edgemoe.weight_format import BASES, F32, I4, I8, parse
 
 @pytest.mark.parametrize("text", [
     *BASES, "i8.g32", "i4.g64", "i4.g128.zp", "i4.zp.a32", "i2.a32", "ternary.g128", "i8.a32",
+    "i3.g64.zp.a32",
 ])  # fmt: skip
 def test_names_come_back(text):
     found = parse(text)
@@ -29,7 +30,7 @@ def test_zero_points_of_int8_need_groups():
 
 
 @pytest.mark.parametrize(("text", "parts"), [
-    ("i3", ["no format 'i3'", "i4", "ternary"]),
+    ("i5", ["no format 'i5'", "i4", "ternary"]),
     ("f32.g32", ["f32 has no options"]),
     ("i4.g48", ["no option 'g48'", "g128"]),
     ("ternary.zp", ["no option 'zp'"]),

@@ -7,7 +7,7 @@ from math import erf
 import numpy as np
 import pytest
 
-from edgemoe.quantise import to_bfloat16
+from edgemoe.bfloat16 import to_bfloat16
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.channel_mix import ChannelMix
 from edgemoe.targets.kernels.panels import pack_lines

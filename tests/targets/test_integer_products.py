@@ -15,7 +15,7 @@ from edgemoe.targets.kernels.linear import Linear
 from edgemoe.targets.kernels.panels import (
     PANEL,
     group_count,
-    group_words,
+    group_inputs,
     pack,
     pack_codes,
     pack_ports,
@@ -24,11 +24,11 @@ from edgemoe.targets.kernels.panels import (
 from edgemoe.targets.kernels.quantise_rows import QuantiseRows
 from edgemoe.weight_format import parse
 
-INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g128", "i4.g64.zp", "i2", "i2.g128",
-        "ternary")  # fmt: skip
-BY_HAND = ("i8", "i8.zp", "i4", "i4.g64.zp", "ternary")
-EXPERTS = ("i8", "i4")
-FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i2.a32", "i8.zp.a32")
+INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g128", "i4.g64.zp", "i3", "i3.g128",
+        "i3.g64.zp", "i2", "i2.g128", "ternary")  # fmt: skip
+BY_HAND = ("i8", "i8.zp", "i4", "i4.g64.zp", "i3", "i3.g128.zp", "ternary")
+EXPERTS = ("i8", "i4", "i3")
+FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i3.a32", "i3.g64.zp.a32", "i2.a32", "i8.zp.a32")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def quantised(kernels, name, a):
     """Codes, scales and sums of rows."""
     given, (rows, depth) = parse(name), a.shape
     groups = group_count(depth, given)
-    words = group_words(depth, given) * (8 // given.bits) * (2 if given.bits == 8 else 1)
+    words = group_inputs(depth, given) // 4 * (2 if given.bits == 8 else 1)
     codes = np.full((rows, groups * words), -1, np.int32)
     scales = np.full((rows, groups), np.nan, np.float32)
     sums = np.full((rows, groups), -1, np.int32)
@@ -186,7 +186,7 @@ def test_extreme_codes_do_not_overflow(kernels, rms, name):
     assert rms(run(kernels, name, signs, w), reference(signs, w, parse(name))) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["i8", "i4", "i4.g64.zp"])
+@pytest.mark.parametrize("name", ["i8", "i4", "i4.g64.zp", "i3"])
 def test_bits_of_a_row_do_not_depend_on_the_others(kernels, name):
     a, w = data(23, 200, 65)
     whole = run(kernels, name, a, w)
@@ -250,7 +250,7 @@ def test_experts(kernels, rms, name, tokens):
 
 def test_ports_share_panels_evenly():
     gate, up = data(1, 64, 40, 1)[1], data(1, 64, 40, 2)[1]
-    for name in ("f32", "bf16", "f16", "i8", "i4", "i4.g64.zp", "ternary"):
+    for name in ("f32", "bf16", "f16", "i8", "i4", "i4.g64.zp", "i3", "ternary"):
         given = parse(name)
         packed = pack_ports([gate, up], given)
         assert packed.shape == (3, panel_bytes(64, given))
@@ -258,3 +258,30 @@ def test_ports_share_panels_evenly():
         np.testing.assert_array_equal(
             packed[0], pack(np.concatenate([gate[:16], up[:16]]), given)[0]
         )
+
+
+@pytest.mark.parametrize("name", ["i8", "i8.zp", "i4", "i4.g64.zp", "i3", "ternary"])
+def test_every_port_has_its_rounder(name):
+    """Rounders see the columns of their port alone; what they choose is what lies in the panels."""
+    given, (gate, up) = parse(name), (data(1, 64, 40, n)[1] for n in (1, 2))
+    seen = []
+
+    def times(factor):
+        def rounder(rows, asked):
+            seen.append((rows, asked))
+            return quantise(factor * rows, asked)
+
+        return rounder
+
+    packed = pack_ports([gate, up], given, [times(1), times(2)])
+    np.testing.assert_array_equal(packed, pack_ports([gate, 2 * up], given))
+    assert (packed != pack_ports([gate, up], given)).any()
+    for (rows, asked), port in zip(seen, (gate, up), strict=True):
+        assert asked == given
+        np.testing.assert_array_equal(rows, port)
+
+
+def test_every_port_needs_a_rounder():
+    gate = data(1, 64, 40)[1]
+    with pytest.raises(ValueError, match="zip"):
+        pack_ports([gate, gate], parse("i4"), [quantise])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemoe.quantise import to_bfloat16
+from edgemoe.bfloat16 import to_bfloat16
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.linear import Linear
 from edgemoe.targets.kernels.panels import pack as packed_as

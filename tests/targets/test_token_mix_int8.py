@@ -8,18 +8,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemoe.quantise import Codes, from_bfloat16, quantise, to_bfloat16
+from edgemoe.bfloat16 import from_bfloat16, to_bfloat16
+from edgemoe.quantise import Codes, quantise
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels import row_codes
-from edgemoe.targets.kernels.panels import PANEL, group_count, group_words, panel_bytes
+from edgemoe.targets.kernels.panels import PANEL, group_count, group_inputs, panel_bytes
 from edgemoe.targets.kernels.quantise_panels import QuantisePanels
 from edgemoe.targets.kernels.row_codes import pack_rows, part_bytes
 from edgemoe.targets.kernels.token_mix_int8 import TokenMixInt8
 from edgemoe.targets.kernels.unpack_rows import UnpackRows, activation_format
 from edgemoe.weight_format import parse
 
-INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g64.zp", "i2", "i2.zp", "ternary")
-FLOAT = ("bf16", "f16", "i8.a32", "i8.zp.a32", "i4.a32", "i4.g64.zp.a32", "i2.a32", "ternary.a32")
+INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g64.zp", "i3", "i3.zp", "i2", "ternary")
+FLOAT = ("bf16", "f16", "i8.a32", "i8.zp.a32", "i4.a32", "i4.g64.zp.a32", "i3.a32", "i2.a32",
+         "ternary.a32")  # fmt: skip
 BIAS = ex.Apply("Add", (ex.Port(), ex.Operand(0, "row")))
 BIASED = ex.Apply("Add", (ex.Operand(1, "full"), BIAS))
 SIZES = pytest.mark.parametrize(("batch", "rows", "depth", "channels"), [
@@ -104,7 +105,7 @@ def parts_of(packed, rows, depth, given):
 def unpacked(kernels, name, packed, rows, depth):
     given = parse(name)
     groups = group_count(depth, given)
-    words = 2 * groups * group_words(depth, given) * (8 // given.bits)
+    words = 2 * groups * group_inputs(depth, given) // 4
     made = [
         np.full((rows, words), 0x55555555, np.int32), np.full((rows, groups), np.nan, np.float32),
         np.full((rows, groups), -1, np.int32),
@@ -166,12 +167,11 @@ def integers(batch, rows, depth, channels, given):
     return Codes(codes, np.ones((rows, groups), np.float32), zeros), x
 
 
-def check_exact(kernels, monkeypatch, name, sizes):
+def check_exact(kernels, name, sizes):
     _, rows, depth, _ = sizes
     given = parse(name)
     coded, x = integers(*sizes, given)
-    monkeypatch.setattr(row_codes, "quantise", lambda weights, given: coded)
-    packed = pack_rows(np.zeros((rows, depth), np.float32), given)
+    packed = pack_rows(np.zeros((rows, depth)), given, lambda weights, given: coded)
     got = call(kernels, name, packed, rows, x.astype(np.float32))
     wanted = np.einsum("mk,bkn->bmn", coded.dequantise(depth).astype(int), x)
     np.testing.assert_array_equal(got, wanted)
@@ -179,14 +179,14 @@ def check_exact(kernels, monkeypatch, name, sizes):
 
 @pytest.mark.parametrize("name", INT8)
 @SIZES
-def test_sums_are_exact(kernels, monkeypatch, name, batch, rows, depth, channels):
-    check_exact(kernels, monkeypatch, name, (batch, rows, depth, channels))
+def test_sums_are_exact(kernels, name, batch, rows, depth, channels):
+    check_exact(kernels, name, (batch, rows, depth, channels))
 
 
 @pytest.mark.parametrize("name", INT8)
 @SIZES
-def test_sums_are_exact_with_vnni(vnni_by_hand, monkeypatch, name, batch, rows, depth, channels):
-    check_exact(vnni_by_hand, monkeypatch, name, (batch, rows, depth, channels))
+def test_sums_are_exact_with_vnni(vnni_by_hand, name, batch, rows, depth, channels):
+    check_exact(vnni_by_hand, name, (batch, rows, depth, channels))
 
 
 def test_operands_at_their_places(kernels, rms):
@@ -232,7 +232,15 @@ def test_floats_are_those_of_the_format(float_kernels, name, rows, depth):
 
 def test_weights_take_the_bytes_of_their_bits():
     w, _ = data(1, 10, 64, 1)
-    bits = {"bf16": 16, "i8": 8.5, "i4": 4.5, "i4.g64.zp": 4.375, "i2": 2.5, "ternary": 2.5}
+    bits = {
+        "bf16": 16,
+        "i8": 8.5,
+        "i4": 4.5,
+        "i4.g64.zp": 4.375,
+        "i3": 3.5,
+        "i2": 2.5,
+        "ternary": 2.5,
+    }
     for name, each in bits.items():
         assert 8 * pack_rows(w, parse(name)).nbytes == each * w.size
 

@@ -1,0 +1,132 @@
+"""Judges candidates on samples: the loss, its interval, and a smooth distance to rank by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe.compression.metrics import METRICS, Metric
+from edgemoe.compression.samples import Samples
+
+Array = NDArray[Any]
+Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+"""From the inputs of one sample to its outputs."""
+
+DRAWS = 1000
+"""Sets of samples that are drawn for an interval."""
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a candidate loses on the samples it was run on.
+
+    `loss` is the largest over the judged outputs, `interval` its paired bootstrap interval (Efron
+    and Tibshirani, 1993, ch. 13: percentiles over sets of samples, candidate and fp32 drawn
+    together), `value` and `baseline` the metric of that output. `error` is a sum over outputs of
+    squared errors relative to fp32: smooth, and defined without targets. `sums` [outputs, samples,
+    2] are what everything comes from.
+    """
+
+    loss: float
+    interval: tuple[float, float]
+    output: str
+    metric: str
+    value: float
+    baseline: float
+    error: float
+    samples: int
+    sums: Array
+    rms: Mapping[str, float]  # relative RMS error per output, against fp32
+
+    @property
+    def standard_error(self) -> float:
+        """Of the loss, from its interval."""
+        return (self.interval[1] - self.interval[0]) / (2 * 1.96)
+
+
+class Judge:
+    """Holds what the fp32 model gives on the samples.
+
+    Outputs are kept where they are small, so that a candidate costs one run per sample.
+    """
+
+    def __init__(self, samples: Samples, metrics: Mapping[str, Metric], fp32: Run) -> None:
+        self.samples, self.metrics = samples, dict(metrics)
+        self._wanted: list[dict[str, Array]] = []
+        base = []
+        for number in samples.numbers:
+            outputs = fp32(samples.feed(number))
+            wanted = {name: np.array(outputs[name]) for name in self.metrics}
+            self._wanted.append(wanted)
+            base.append(self._sums(number, wanted, wanted))
+        self._base = np.array(base).transpose(1, 0, 2)  # [outputs, samples, 2]
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.samples)
+
+    def fp32(self) -> Verdict:
+        """What the uncompressed model gets."""
+        return self._verdict(self._base, np.zeros((len(self.metrics), len(self.samples), 2)))
+
+    def judge(self, run: Run, *, most: int | None = None) -> Verdict:
+        """Run a candidate on all samples, or on the first `most`."""
+        numbers = self.samples.numbers[:most]
+        sums, squares = [], []
+        for place, number in enumerate(numbers):
+            outputs, wanted = run(self.samples.feed(number)), self._wanted[place]
+            sums.append(self._sums(number, outputs, wanted))
+            squares.append(
+                [METRICS["rms"].measure(np.asarray(outputs[name]), wanted[name], None)
+                 for name in self.metrics]
+            )  # fmt: skip
+        return self._verdict(*(np.array(each).transpose(1, 0, 2) for each in (sums, squares)))
+
+    def _sums(
+        self, number: int, outputs: Mapping[str, Array], wanted: Mapping[str, Array]
+    ) -> list[tuple[float, float]]:
+        targets = self.samples.target(number)
+        return [
+            metric.measure(np.asarray(outputs[name]), wanted[name], targets.get(name))
+            for name, metric in self.metrics.items()
+        ]
+
+    def _verdict(self, sums: Array, squares: Array) -> Verdict:
+        """From [outputs, samples, 2]: measured and weight, squared error and squared fp32."""
+        count = sums.shape[1]
+        base = self._base[:, :count]
+        relative = squares[..., 0] / np.maximum(squares[..., 1], 1e-30)
+        whole = squares.sum(1)
+        rms = np.sqrt(whole[:, 0] / np.maximum(whole[:, 1], 1e-30))
+        losses, intervals, values, baselines = [], [], [], []
+        drawn = np.random.default_rng(0).integers(0, count, (DRAWS, count)) if count else None
+        for own, fp32, metric in zip(sums, base, self.metrics.values(), strict=True):
+            value = metric.value(own[:, 0].sum(), own[:, 1].sum())
+            baseline = metric.value(fp32[:, 0].sum(), fp32[:, 1].sum())
+            losses.append(float(metric.loss(value, baseline)))
+            values.append(float(value))
+            baselines.append(float(baseline))
+            intervals.append(_interval(metric, own, fp32, drawn))
+        worst = int(np.argmax(np.nan_to_num(losses, nan=np.inf)))
+        name = list(self.metrics)[worst]
+        return Verdict(
+            losses[worst], intervals[worst], name, self.metrics[name].name, values[worst],
+            baselines[worst], float(relative.sum(0).mean()), count, sums,
+            dict(zip(self.metrics, rms.tolist(), strict=True)),
+        )  # fmt: skip
+
+
+def _interval(metric: Metric, own: Array, fp32: Array, drawn: Array | None) -> tuple[float, float]:
+    if drawn is None:
+        return (0.0, 0.0)
+    one, other = own[drawn].sum(1), fp32[drawn].sum(1)  # [draws, 2]
+    losses = metric.loss(metric.value(one[:, 0], one[:, 1]), metric.value(other[:, 0], other[:, 1]))
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(losses, [tail, 100 - tail])
+    return float(low), float(high)

@@ -1,0 +1,68 @@
+"""What a compression decided and measured, as JSON for report.json, `inspect` and the HTML page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from edgemoe.weight_format import F32
+
+if TYPE_CHECKING:
+    from edgemoe.compression.compress import Compressed
+    from edgemoe.compression.judge import Verdict
+
+
+def report_of(found: Compressed) -> dict[str, Any]:
+    """Bytes by role before and after, formats, losses with intervals, controls, expert use."""
+    search, formats = found.search, found.chosen.candidate.formats
+    before: defaultdict[str, int] = defaultdict(int)
+    after: defaultdict[str, int] = defaultdict(int)
+    units, weights, bits = [], 0, 0.0
+    for number, (unit, given) in enumerate(zip(search.units, formats, strict=True)):
+        nbytes = search.nbytes(unit, given)
+        before[unit.role] += search.nbytes(unit, F32)
+        after[unit.role] += nbytes
+        weights += unit.parameters
+        bits += 8.0 * nbytes
+        units.append(
+            {
+                "weights": list(unit.names), "module": unit.origin, "role": unit.role,
+                "shape": [unit.columns, unit.depth], "experts": unit.experts, "format": given.name,
+                "bytes": nbytes, "alone": search.sensitivity.get((number, given), 0.0),
+            }
+        )  # fmt: skip
+    before["constants"] = after["constants"] = search.fixed_bytes
+    return {
+        "goal": {"max_loss": found.goal.max_loss, "max_bytes": found.goal.max_bytes},
+        "bytes": {"before": dict(before), "after": dict(after)},
+        "total": {"before": sum(before.values()), "after": sum(after.values())},
+        "average_bits": bits / max(weights, 1),
+        "units": units,
+        "search": verdict_of(found.chosen.verdict),
+        "proof": verdict_of(found.verdict),
+        "controls": [
+            {"name": c.name, "bytes": c.nbytes, **verdict_of(c.verdict)} for c in found.controls
+        ],
+        "pruning": {**found.option.pruning.summary(), "tried": found.tried},
+        "calibration": found.calibration.summary(),
+        "rounding": _rounding_notes(found),
+        "runs": search.trial.runs, "reused": search.journal.reused, "seconds": found.seconds,
+    }  # fmt: skip
+
+
+def verdict_of(verdict: Verdict) -> dict[str, Any]:
+    """A verdict without its sums."""
+    return {
+        "loss": verdict.loss, "interval": list(verdict.interval), "metric": verdict.metric,
+        "output": verdict.output, "value": verdict.value, "fp32": verdict.baseline,
+        "samples": verdict.samples,
+    }  # fmt: skip
+
+
+def _rounding_notes(found: Compressed) -> dict[str, Any]:
+    names = [name for unit in found.search.units for name in unit.names]
+    compensated = [name for name in names if name in found.search.weights.rounders]
+    return {
+        "compensated": len(compensated),
+        "nearest": sorted(set(names) - set(compensated)),
+    }

@@ -1,0 +1,49 @@
+"""What can be set for a search beyond the budgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgemoe.compression.goal import Goal
+
+FORMATS = ("f16", "i8", "i8.a32", "i4", "i4.g64", "i4.g128", "i4.a32", "i2", "i2.g64")
+"""What the search chooses from, beside float32; the first of a family is the one measured."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search.
+
+    `formats` are the names of weight formats to choose from, `rounding` is "gptq" or "nearest",
+    `prune_method` a score of `edgemoe.compression.scores`, `prune_scope` "layer" or "global".
+    `seed` splits the data and drives the swaps, `seconds` is the time for the search, `margin`
+    standard errors are added to a loss before it is compared with the promise, `resume` keeps a
+    journal beside the artifact until the search is done.
+    """
+
+    formats: tuple[str, ...] = FORMATS
+    rounding: str = "gptq"
+    prune_method: str = "contribution"
+    prune_scope: str = "global"
+    seed: int = 0
+    seconds: float = 240.0
+    margin: float = 1.0
+    threads: int = 1
+    resume: bool = True
+
+    def searches(
+        self, precision: str, prune: str | float, max_loss: float | None, max_bytes: int | None
+    ) -> bool:
+        """Tell whether there is something to decide."""
+        has_budget = max_loss is not None or max_bytes is not None
+        prunes = prune not in ("none", "auto")
+        return prunes or (has_budget and (precision == "auto" or prune == "auto"))
+
+    def goal(self, max_loss: float | None, max_bytes: int | None) -> Goal:
+        """The budgets as a goal."""
+        return Goal(max_loss, max_bytes, self.margin, self.seconds, self.seed)
+
+    def journal_beside(self, out: Path) -> Path | None:
+        """Where verdicts are kept until the search is done."""
+        return out.parent / f".{out.name}.search.jsonl" if self.resume else None

@@ -1,0 +1,105 @@
+"""Calibration and test data of the models that ship: python -m edgemoe.models.calibration NAME.
+
+    python -m edgemoe.models.calibration etth1 --data ETTh1.csv -o etth1.npz
+    python -m edgemoe.models.calibration char_moe --data tinyshakespeare.txt -o text.npz
+    python -m edgemoe.models.calibration digits --split test -o digits-test.npz
+
+Calibration takes samples of the validation split (of the training split where there is no other),
+so that the test split says what a compressed model is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES = ("etth1", "co2", "char_moe", "char_blockffn", "digits")
+SEQUENCE = 128
+"""Characters of one sample of the language models."""
+
+
+def arrays(
+    name: str, data: Path | None = None, *, split: str = "validate", samples: int = 256
+) -> dict[str, NDArray[np.generic]]:
+    """Inputs and targets with a sample axis, evenly spread over the split.
+
+    Raises:
+        ValueError: the model is unknown, or needs a file that is not given.
+    """
+    if name in ("etth1", "co2"):
+        return _series(name, data, split, samples)
+    if name in ("char_moe", "char_blockffn"):
+        return _text(_given(name, data, "tinyshakespeare.txt"), split, samples)
+    if name == "digits":
+        return _digits(split, samples)
+    raise ValueError(f"no model {name!r}; there are {', '.join(NAMES)}")
+
+
+def _given(name: str, data: Path | None, what: str) -> Path:
+    if data is None:
+        raise ValueError(f"{name} needs its data: --data {what}")
+    return data
+
+
+def _spread(count: int, samples: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, count - 1, min(count, samples)).astype(np.int64))
+
+
+def _series(
+    name: str, data: Path | None, split: str, samples: int
+) -> dict[str, NDArray[np.generic]]:
+    from edgemoe.models import forecaster
+    from edgemoe.models.series import co2_series, etth1_series
+
+    series = co2_series() if name == "co2" else etth1_series(_given(name, data, "ETTh1.csv"))
+    module, inputs = getattr(forecaster, name)()
+    context, horizon = inputs[0].shape[1], module(*inputs).shape[1]
+    x, y = series.windows(split, context, horizon)
+    chosen = _spread(len(x), samples)
+    return {"x": x[chosen][:, None].numpy(), "target:y": y[chosen][:, None].numpy()}
+
+
+def _text(data: Path, split: str, samples: int) -> dict[str, NDArray[np.generic]]:
+    from edgemoe.models.train_language import split as split_text
+
+    tokens = dict(zip(("train", "validate", "test"), split_text(data), strict=True))[split].numpy()
+    starts = _spread(len(tokens) - SEQUENCE - 1, samples)
+    rows = np.stack([tokens[s : s + SEQUENCE + 1] for s in starts])
+    return {"tokens": rows[:, :-1], "target:logits": rows[:, 1:]}
+
+
+def _digits(split: str, samples: int) -> dict[str, NDArray[np.generic]]:
+    from edgemoe.models import train_digits
+
+    x, held_x, y, held_y = train_digits.split()
+    images, labels = (held_x, held_y) if split == "test" else (x, y)
+    chosen = _spread(len(images), samples)
+    pixels = images[chosen][:, None].astype(np.float32) / 16
+    return {"image": pixels, "target:logits": labels[chosen][:, None]}
+
+
+def main() -> None:
+    """Write an .npz."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--split", choices=("train", "validate", "test"), default="validate")
+    parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    given = parser.parse_args()
+    try:
+        found = arrays(given.name, given.data, split=given.split, samples=given.samples)
+    except ValueError as error:
+        parser.error(str(error))
+    np.savez(given.output, **found)  # type: ignore[arg-type]
+    shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in found.items())
+    print(f"{given.output}: {shapes}")
+
+
+if __name__ == "__main__":
+    main()
