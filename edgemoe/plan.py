@@ -159,7 +159,7 @@ class WeightSection:
     name: str
     offset: int
     nbytes: int
-    role: str = ""  # "expert", "router", "linear", "constant"
+    role: str = ""  # "expert", "router", "linear", "token_mix", "constant"
     expert: int | None = None
     format: str = "float32"
 

@@ -22,7 +22,6 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
-
 TOGETHER = 4
 """Registers of partial sums."""
 
