@@ -50,6 +50,13 @@ def command(
     rounding: Annotated[
         str, typer.Option("--rounding", help="gptq or nearest, for what the search chooses.")
     ] = "gptq",
+    save_onnx: Annotated[
+        Path | None, typer.Option("--save-onnx", help="Write the compressed model as .onnx too.")
+    ] = None,
+    confident: Annotated[
+        bool,
+        typer.Option("--confident", help="The upper end of the 95% interval keeps --max-loss."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Splits the data, and drives swaps.")] = 0,
     search_time: Annotated[
         float, typer.Option("--search-time", help="Seconds for the search of formats.")
@@ -109,12 +116,14 @@ def command(
         "precision": precision,
         "prune": values.pruning(prune),
         "metric": metric,
+        "save_onnx": save_onnx,
         "compression": Settings(
             prune_method=prune_method,
             prune_scope=prune_scope,
             rounding=rounding,
             seed=seed,
             seconds=search_time,
+            confident=confident,
         ),
         "tuning": tuning,
     }

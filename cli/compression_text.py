@@ -17,7 +17,8 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
     low, high = accuracy["interval"]
     lines = [
         f"{accuracy['metric']} of {accuracy['output']}: loss {accuracy['loss']:+.3%} (95% interval "
-        f"{low:+.3%} to {high:+.3%}), {accuracy['value']:.6g} against {accuracy['fp32']:.6g} in fp32",
+        f"{low:+.3%} to {high:+.3%}), {accuracy['value']:.6g} against "
+        f"{accuracy['fp32']:.6g} in fp32",
         f"on {accuracy['data']}, against {accuracy['baseline']}",
     ]
     errors = ", ".join(

@@ -28,6 +28,7 @@ from edgemoe.weight_format import BF16, F32, I4, I8, parse
 
 if TYPE_CHECKING:
     from edgemoe.compression.compress import Compressed, Task
+    from edgemoe.compression.goal import Goal
     from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
@@ -72,6 +73,7 @@ def compile(
     max_loss: float | None = None,
     max_bytes: int | None = None,
     metric: str = "auto",
+    save_onnx: str | Path | None = None,
     compression: Settings | None = None,
     check: bool = False,
     dump: str | Path | None = None,
@@ -106,6 +108,7 @@ def compile(
         max_bytes: largest size of the weights in bytes.
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
+        save_onnx: write what a search decided as a .onnx file too, for other runtimes.
         compression: more settings of the search.
         check: compare the graph with onnxruntime after every pass.
         dump: folder for the text of the graph around every pass.
@@ -135,6 +138,13 @@ def compile(
     _refuse_unusable(prune, max_loss, samples, spec)
     loaded = load_plugins(plugins)
     settings = compression or Settings()
+    goal = settings.goal(max_loss, max_bytes)
+    searches = settings.searches(rest, prune, max_loss, max_bytes)
+    if save_onnx is not None and not (samples and searches):
+        raise OptionError(
+            "--save-onnx writes what a search decided; give --calibration F.npz, and --max-loss, "
+            "--max-bytes or --prune RATIO"
+        )
 
     show("import", 0, 1)
     source = load_model(model, dynamic=tokens is not None)
@@ -146,10 +156,10 @@ def compile(
         from edgemoe.compression.compress import compress, task_of
 
         task = task_of(source, buckets, samples, metric, loaded)
-        if settings.searches(rest, prune, max_loss, max_bytes):
+        if searches:
             out_path = Path(out) if out is not None else Path(f"{title}.em")
             decided = compress(
-                task, settings.goal(max_loss, max_bytes), pins=pins, prune=prune, precision=rest,
+                task, goal, pins=pins, prune=prune, precision=rest,
                 settings=settings, journal=settings.journal_beside(out_path), show=show,
             )  # fmt: skip
 
@@ -188,7 +198,7 @@ def compile(
                         "warnings": source.notes, "passes": _pass_times(variants),
                         **({} if decided is None else {"compression": decided.report()})},
                 show=lambda what, step, done=done: show(what, done + step, total),  # type: ignore[misc]
-                measure=_measure(task, decided, reference, max_loss, given)
+                measure=_measure(task, decided, reference, goal, given)
                 if family.runs_here(spec) else None,
             )  # fmt: skip
         except BudgetError:
@@ -198,12 +208,16 @@ def compile(
             continue
         if decided is not None:
             decided.search.journal.close()
+            if save_onnx is not None:
+                from edgemoe.compression.saved_onnx import save_onnx as write
+
+                show(write(decided, Path(save_onnx)), total, total)
         return artifact
     raise AssertionError("the last attempt returns or raises")
 
 
 def _measure(
-    task: Task | None, decided: Compressed | None, reference: Reference, max_loss: float | None,
+    task: Task | None, decided: Compressed | None, reference: Reference, goal: Goal,
     given: Precision,
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
     """What measures the finished artifact: on the proof part where there was a search."""
@@ -214,7 +228,7 @@ def _measure(
         from edgemoe.compression.judge import Judge
 
         judge = Judge(task.samples, task.metrics, lambda feed: reference.run(feed, task.count))
-    return measurer(judge, what, max_loss, own=given.integers)
+    return measurer(judge, what, goal, own=given.integers)
 
 
 def explain(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgemoe.errors import BudgetError
 
 if TYPE_CHECKING:
+    from edgemoe.compression.goal import Goal
     from edgemoe.compression.judge import Judge, Verdict
 
 Array = NDArray[Any]
@@ -24,14 +25,14 @@ Sums of floats in another order move a value over the border between two codes n
 
 
 def measurer(
-    judge: Judge | None, what: str, max_loss: float | None, *, own: bool
+    judge: Judge | None, what: str, goal: Goal, *, own: bool
 ) -> Callable[[Path], dict[str, Any]]:
     """A function that runs a finished artifact against onnxruntime.
 
     Args:
         judge: samples with what fp32 gives on them; None: only the self-test is run.
         what: what the samples are, for people.
-        max_loss: a larger loss raises BudgetError.
+        goal: a loss that breaks its promise raises BudgetError.
         own: the artifact's self-test then expects what the artifact has computed here: rounding is
             wanted, and the test is to find machines that compute something else.
     """
@@ -43,9 +44,9 @@ def measurer(
             accuracy = _on_examples(session) if own else {}
             if judge is not None:
                 verdict = judge.judge(_runs(session))
-                accuracy = described(verdict, what, max_loss)
-                if max_loss is not None and not verdict.loss <= max_loss:
-                    raise BudgetError(_refusal(verdict, what, max_loss))
+                accuracy = described(verdict, what, goal)
+                if not goal.holds(verdict):
+                    raise BudgetError(_refusal(verdict, what, goal))
             if own:
                 _expect_own_outputs(session, folder)
         return accuracy
@@ -53,12 +54,13 @@ def measurer(
     return measure
 
 
-def described(verdict: Verdict, what: str, max_loss: float | None) -> dict[str, Any]:
+def described(verdict: Verdict, what: str, goal: Goal) -> dict[str, Any]:
     """A verdict as the manifest keeps it."""
     return {
         "metric": verdict.metric, "output": verdict.output, "loss": verdict.loss,
         "interval": list(verdict.interval), "value": verdict.value, "fp32": verdict.baseline,
-        "relative_rms_error": dict(verdict.rms), "max_loss": max_loss,
+        "relative_rms_error": dict(verdict.rms), "max_loss": goal.max_loss,
+        "confident": goal.confident,
         "data": f"{verdict.samples} {what}", "baseline": "onnxruntime, float32",
     }  # fmt: skip
 
@@ -75,12 +77,14 @@ def _runs(session: Any) -> Callable[[Mapping[str, Array]], Mapping[str, Array]]:
     return run
 
 
-def _refusal(verdict: Verdict, what: str, max_loss: float) -> str:
+def _refusal(verdict: Verdict, what: str, goal: Goal) -> str:
     low, high = verdict.interval
     figures = f"{verdict.metric} {verdict.value:.6g}, fp32 {verdict.baseline:.6g}"
     return (
         f"output {verdict.output!r} loses {verdict.loss:.3%} ({figures}; 95% interval {low:.3%} to "
-        f"{high:.3%}) on {verdict.samples} {what}, --max-loss allows {max_loss:.3%}\n"
+        f"{high:.3%}) on {verdict.samples} {what}, --max-loss allows {goal.max_loss:.3%}"
+        + (" at the upper end of the interval" if goal.confident else "")
+        + "\n"
         "  try: --precision auto or f32, or a larger --max-loss"
     )
 

@@ -23,13 +23,21 @@ Array = NDArray[Any]
 ExpertRounder = Callable[[int, Array, WeightFormat], Codes]
 """The same for expert number `e`; 0 where a weight has no experts."""
 
-Role = Literal["linear", "router", "expert", "token_mix"]
+Role = Literal["linear", "router", "expert", "token_mix", "constant"]
 
-KEPT = {"router": F32}
+KEPT = {"router": F32, "constant": F32}
 """Formats of roles that the default does not reach.
 
-A router decides by small differences, and is a fraction of the bytes.
+A router decides by small differences, and is a fraction of the bytes. Constants (biases, norms,
+tables) in 16 bits are widened in every call, which a search may find to be worth it.
 """
+
+LEAST_CONSTANT = 512
+"""Elements of a constant that is a unit: smaller ones are not worth a step."""
+
+
+TABLE = "constant:"
+"""Before the name of a constant: a tied embedding is a table and the weight of a product."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +125,9 @@ class Precision:
     @property
     def title(self) -> str:
         """The format of all units, or how many formats they have."""
+        if not self.asked or not (self.formats or self.pins):
+            return "mixed" if self.formats else self.default.stored
         chosen = {self.choose(unit).stored for unit in self.asked.values()}
-        if not self.formats and not self.pins:
-            return self.default.stored
         return chosen.pop() if len(chosen) == 1 else f"mixed ({', '.join(sorted(chosen))})"
 
     def refuse_unmatched_pins(self) -> None:

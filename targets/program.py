@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe.bfloat16 import to_bfloat16
 from edgemoe.memory import Lifetime, lower_bound, plan_arena
 from edgemoe.plan import (
     DTYPE_BYTES,
@@ -22,10 +23,11 @@ from edgemoe.plan import (
     Variant,
     WeightSection,
 )
-from edgemoe.precision import Precision
+from edgemoe.precision import LEAST_CONSTANT, TABLE, Precision, Unit
 from edgemoe.targets.kernels.tile import Built
 from edgemoe.targets.spec import Isa
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+from edgemoe.weight_format import F32, WeightFormat
 
 Array = NDArray[Any]
 
@@ -127,8 +129,9 @@ class Program:
     """One variant; `precision` is how weights are stored, `tunings` how products are cut.
 
     `quantised` are rows that have been rounded to int8 for one product, and weights that have been
-    unpacked, for the next one. `around` is the program whose blocks this one computes, if any (see
-    `kernels/blocks`): what depends on weights alone is computed there, once.
+    unpacked, for the next one, `widened` constants that are stored in 16 bits. `around` is the
+    program whose blocks this one computes, if any (see `kernels/blocks`): this one runs many times
+    in a call, so what depends on weights alone is computed there.
     """
 
     kernels: KernelTable
@@ -139,6 +142,7 @@ class Program:
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     quantised: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    widened: dict[tuple[object, ...], int] = field(default_factory=dict)
     around: Program | None = None
 
     def from_around(self, buffer: int) -> int:
@@ -163,10 +167,36 @@ class Program:
     def constant(self, name: str, array: Array, role: str = "constant") -> int:
         """A buffer in the weights that holds `array` as it is."""
         dtype = str(array.dtype)
+        digest = self.weights.digest(array, lambda: array)
+        if dtype == "float32" and array.size >= LEAST_CONSTANT and self.around is None:
+            given = self.precision.choose(
+                Unit((TABLE + name,), "constant", array.size, 1, (False,))
+            )
+            if given != F32:
+                return self._narrow(name, array, given, digest)
         section = WeightSection(name, 0, array.nbytes, role, None, dtype)
-        key = ("plain", self.weights.digest(array, lambda: array))
-        offset = self.weights.add(key, [(section, lambda: array)])
+        offset = self.weights.add(("plain", digest), [(section, lambda: array)])
         return self.buffer(name, dtype, array.shape, where="weights", offset=offset)
+
+    def _narrow(self, name: str, array: Array, given: WeightFormat, digest: str) -> int:
+        """A buffer in the arena that a step fills from a constant of 16 bits."""
+        from edgemoe.targets.kernels.widen import Widen
+
+        key = ("narrow", given, digest)
+        if key not in self.widened:
+
+            def stored() -> Array:
+                flat = array.reshape(-1)
+                is_half = given.kind == "float16"
+                return flat.astype(np.float16).view(np.uint16) if is_half else to_bfloat16(flat)
+
+            section = WeightSection(name, 0, 2 * array.size, "constant", None, given.stored)
+            offset = self.weights.add(key, [(section, stored)])
+            source = self.buffer(name, "uint16", array.shape, where="weights", offset=offset)
+            target = self.buffer(f"{name}.wide", "float32", array.shape)
+            Widen.append(self, source, target, array.size, given.kind)
+            self.widened[key] = target
+        return self.widened[key]
 
     def packed(
         self,

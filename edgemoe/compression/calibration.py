@@ -183,15 +183,17 @@ def _add_range(found: Calibration, name: str, array: Array, done: set[str]) -> N
 
 
 def _add_gram(gram: Gram, parts: list[Array]) -> None:
+    squares: dict[int, Array] = {}  # experts may all read the same rows
     for expert, rows in enumerate(parts):
         if not len(rows):
             continue
-        wide = rows.astype(np.float64)
+        if id(rows) not in squares:
+            squares[id(rows)] = rows.T @ rows  # float32 within a sample, float64 over all
         if gram.matrix.ndim == 2:
-            gram.matrix += wide.T @ wide
+            gram.matrix += squares[id(rows)]
             gram.rows[0] += len(rows)
         else:
-            gram.matrix[expert] += wide.T @ wide
+            gram.matrix[expert] += squares[id(rows)]
             gram.rows[expert] += len(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Judge, Verdict
 from edgemoe.compression.metrics import Metric, metrics_of
+from edgemoe.compression.outliers import NotSplit, massive_features, split_outliers
 from edgemoe.compression.pruning import Pruning, apply_pruning, plan_pruning
 from edgemoe.compression.report import report_of
 from edgemoe.compression.rounding import gptq
@@ -38,10 +40,12 @@ from edgemoe.plugins import Plugin
 from edgemoe.precision import ExpertRounder, Pin, Precision, Unit
 from edgemoe.quantise import Codes
 from edgemoe.reference import Reference
-from edgemoe.weight_format import F32, WeightFormat, parse
+from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
+Outliers = Mapping[str, tuple[int, ...]]
+"""Features of the inputs of products, by weight, that are multiplied in float32."""
 
 SHARE = 0.45
 """Of the time of a search: for the sensitivities; the rest is for what is judged on all samples."""
@@ -78,7 +82,6 @@ class Compressed:
     chosen: Measured
     verdict: Verdict  # of the proof part, by the trial; the artifact is measured once more
     proof: Judge
-    pins: Sequence[Pin]
     calibration: Calibration
     controls: list[Control] = field(default_factory=list)
     tried: list[dict[str, Any]] = field(default_factory=list)  # pruning ratios
@@ -98,16 +101,17 @@ class Compressed:
             for name in unit.names
         }
         rounders = self.search.weights.rounders
-        return Precision(formats=formats, rounders=rounders, pins=self.pins)
+        return Precision(formats=formats, rounders=rounders, pins=self.option.pins)
 
     @property
     def changes_graph(self) -> bool:
-        """Tell whether experts go."""
-        return bool(self.option.pruning.kept or self.option.pruning.merged)
+        """Tell whether experts go, or outliers are kept apart."""
+        option = self.option
+        return bool(option.pruning.kept or option.pruning.merged or option.outliers)
 
     def change(self, graph: ir.Model) -> list[Note]:
-        """Remove the experts from a recognised graph of any token bucket."""
-        return apply_pruning(graph, self.option.pruning)
+        """Apply the decisions to a recognised graph of any token bucket."""
+        return changed(graph, self.option.pruning, self.option.outliers)[0]
 
     def retreat(self) -> Compressed:
         """Decisions that lose less: the artifact lost more than these promised."""
@@ -227,10 +231,14 @@ def compress(
     ratios, tried = _ratios(maker, calibration, prune)
     best: tuple[Option, Measured] | None = None
     errors: list[BudgetError] = []
-    for number, pruning in enumerate(ratios):
+    outliers = _outliers(calibration) if precision == "auto" else {}
+    decisions: list[tuple[Pruning, Outliers]] = [(pruning, {}) for pruning in ratios]
+    if outliers:
+        decisions.append((Pruning(), outliers))
+    for number, decision in enumerate(decisions):
         left = goal.seconds - (time.monotonic() - started)
-        deadline = time.monotonic() + left / (len(ratios) - number)
-        option = maker.option(pruning)
+        deadline = time.monotonic() + left / (len(decisions) - number)
+        option = maker.option(*decision)
         try:
             found = option.find(goal, deadline)
         except BudgetError as error:
@@ -249,9 +257,37 @@ def compress(
     if option.pruning.kept:
         controls += pruning_controls(maker, option.pruning, calibration, proof, show)
     return Compressed(
-        task, goal, option, chosen, verdict, proof, pins, calibration, controls, tried,
+        task, goal, option, chosen, verdict, proof, calibration, controls, tried,
         time.monotonic() - started,
     )  # fmt: skip
+
+
+def _outliers(calibration: Calibration) -> Outliers:
+    """Massive features of the inputs of products, by the name of the weight."""
+    found = {
+        name: tuple(massive_features(product.channel_absmax))
+        for name, product in calibration.products.items()
+        if product.rows and product.layout == "rows"
+    }  # fmt: skip
+    return {name: features for name, features in found.items() if features}
+
+
+def changed(
+    graph: ir.Model, pruning: Pruning, outliers: Outliers
+) -> tuple[list[Note], tuple[Pin, ...]]:
+    """Apply decisions to a recognised graph; returns notes, and pins of the split-off weights."""
+    notes = apply_pruning(graph, pruning) if pruning.kept or pruning.merged else []
+    pins = []
+    for name, features in outliers.items():
+        try:
+            small = split_outliers(graph, name, features)
+        except NotSplit as reason:
+            notes.append(Note("missed", "outliers", f"{name} keeps its massive features: {reason}"))
+            continue
+        pins.append(Pin(glob.escape(small), F32))
+        text = f"{len(features)} massive features of the input of {name} stay float32"
+        notes.append(Note("matched", "outliers", text))
+    return notes, tuple(pins)
 
 
 def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
@@ -302,8 +338,11 @@ class Option:
     """One decision about experts, with the search for formats that belongs to it."""
 
     pruning: Pruning
+    outliers: Outliers
     search: Search
     notes: list[Note]
+    pins: tuple[Pin, ...]
+    graph: ir.Model  # fused, after the decision
 
     def find(self, goal: Goal, deadline: float) -> Measured:
         """The best formats; raises BudgetError where none keeps the promise."""
@@ -335,42 +374,45 @@ class _Maker:
     goal: Goal
     show: Progress
 
-    def fused(self, pruning: Pruning) -> tuple[ir.Model, list[Note]]:
-        """The graph that is lowered, after a decision about experts."""
+    def fused(
+        self, pruning: Pruning, outliers: Outliers
+    ) -> tuple[ir.Model, list[Note], tuple[Pin, ...]]:
+        """The graph that is lowered, after decisions about experts and outliers."""
         graph = self.recognised.clone()
-        notes = apply_pruning(graph, pruning) if pruning.kept or pruning.merged else []
+        notes, pins = changed(graph, pruning, outliers)
         run_passes(graph, phases=("decide", "fuse"), extra=self.task.plugins)
-        return graph, notes
+        return graph, notes, (*pins, *self.pins)
 
     def pruned(self, pruning: Pruning, judge: Judge) -> Verdict:
         """What pruning alone loses, all weights in float32."""
-        trial = Trial(self.fused(pruning)[0], [], threads=self.settings.threads)
+        trial = Trial(self.fused(pruning, {})[0], [], threads=self.settings.threads)
         return judge.judge(lambda feed: trial.run(feed, {}, {}))
 
-    def option(self, pruning: Pruning) -> Option:
-        """A search on the graph after a decision about experts."""
-        graph, notes = self.fused(pruning)
-        units, fixed_bytes = units_of(graph, self.task.count, self.pins)
+    def option(self, pruning: Pruning, outliers: Outliers) -> Option:
+        """A search on the graph after decisions about experts and outliers."""
+        graph, notes, pins = self.fused(pruning, outliers)
+        units, fixed_bytes = units_of(graph, self.task.count, pins)
         trial = Trial(graph, units, threads=self.settings.threads)
         weights = Weights(units, trial.weights, self._rounders(graph, units, trial))
         search = Search(
-            units, self._choices(units, trial), unit_bytes, fixed_bytes, trial, weights, self.judge,
-            Journal(self.journal, self._subject(trial, pruning)), self.show,
+            units, self._choices(units, trial, pins), unit_bytes, fixed_bytes, trial, weights, self.judge,
+            Journal(self.journal, self._subject(trial, pruning, outliers)), self.show,
         )  # fmt: skip
-        return Option(pruning, search, notes)
+        return Option(pruning, outliers, search, notes, pins, graph)
 
-    def _choices(self, units: Sequence[Unit], trial: Trial) -> list[list[WeightFormat]]:
-        pinned = Precision(
-            F32 if self.precision == "auto" else parse(self.precision), pins=self.pins
-        )
+    def _choices(
+        self, units: Sequence[Unit], trial: Trial, pins: Sequence[Pin]
+    ) -> list[list[WeightFormat]]:
+        pinned = Precision(F32 if self.precision == "auto" else parse(self.precision), pins=pins)
         listed = [parse(name) for name in self.settings.formats]
         choices = []
         for unit in units:
-            is_pinned = any(pin.matches(unit) for pin in self.pins)
-            if is_pinned or unit.role == "router" or self.precision != "auto":
+            is_pinned = any(pin.matches(unit) for pin in pins)
+            if is_pinned or self.precision != "auto":
                 choices.append([pinned.choose(unit)])
             else:
-                choices.append(possible(unit, listed, trial.weights))
+                own = [F16, BF16] if unit.role in ("router", "constant") else listed
+                choices.append(possible(unit, own, trial.weights))
         return choices
 
     def _rounders(
@@ -389,7 +431,7 @@ class _Maker:
             for unit in units for name in unit.names if name in seen.grams
         }  # fmt: skip
 
-    def _subject(self, trial: Trial, pruning: Pruning) -> str:
+    def _subject(self, trial: Trial, pruning: Pruning, outliers: Outliers) -> str:
         """What verdicts in a journal belong to."""
         subject = hashlib.blake2b(digest_size=16)
         for name, array in sorted(trial.weights.items()):
@@ -400,7 +442,7 @@ class _Maker:
             subject.update(name.encode())
             subject.update(np.ascontiguousarray(array).tobytes())
         subject.update(repr((self.settings, self.precision, sorted(self.task.metrics))).encode())
-        subject.update(repr(sorted(pruning.kept.items())).encode())
+        subject.update(repr((sorted(pruning.kept.items()), sorted(outliers.items()))).encode())
         return subject.hexdigest()
 
 
@@ -429,6 +471,8 @@ def unit_bytes(unit: Unit, given: WeightFormat) -> int:
     """Bytes of a unit's packed weights."""
     from edgemoe.targets.kernels.panels import PANEL, panel_bytes
 
+    if unit.role == "constant":
+        return unit.depth * given.bits // 8
     given = given.for_depth(unit.depth)
     return max(1, unit.experts) * -(-unit.columns // PANEL) * panel_bytes(unit.depth, given)
 
@@ -466,7 +510,7 @@ def _proven(
     for attempt in range(RETREATS + 1):
         show("proof", attempt, RETREATS + 1)
         verdict = search.judge_on(proof, current.candidate)
-        if goal.max_loss is None or verdict.loss <= goal.max_loss:
+        if goal.holds(verdict):
             return current, verdict
         current = retreat(search, goal, current)
     verdict = search.judge_on(proof, search.best)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgemoe.compression.judge import Verdict
+
 
 @dataclass(frozen=True)
 class Goal:
     """What is asked for: the fewest bytes within `max_loss`, or the least loss within `max_bytes`.
 
     With both, the fewest bytes within `max_loss`; more than `max_bytes` is then an error of the
-    caller's. `margin` standard errors are added to a loss before it is compared. `seconds` is the
-    time for everything.
+    caller's. In the search, `margin` standard errors are added to a loss before it is compared. A
+    `confident` promise is kept by the upper end of the interval, not by the loss alone. `seconds`
+    is the time for everything.
     """
 
     max_loss: float | None = None
@@ -19,3 +22,11 @@ class Goal:
     margin: float = 1.0
     seconds: float = 240.0
     seed: int = 0
+    confident: bool = False
+
+    def holds(self, verdict: Verdict) -> bool:
+        """Tell whether the promise of a loss holds on the samples of a verdict."""
+        if self.max_loss is None:
+            return True
+        found = verdict.interval[1] if self.confident else verdict.loss
+        return bool(found <= self.max_loss)

@@ -44,6 +44,8 @@ def report_of(found: Compressed) -> dict[str, Any]:
             {"name": c.name, "bytes": c.nbytes, **verdict_of(c.verdict)} for c in found.controls
         ],
         "pruning": {**found.option.pruning.summary(), "tried": found.tried},
+        "outliers": {name: list(f) for name, f in found.option.outliers.items()},
+        "notes": [note.text for note in found.option.notes],
         "calibration": found.calibration.summary(),
         "rounding": _rounding_notes(found),
         "runs": search.trial.runs, "reused": search.journal.reused, "seconds": found.seconds,

@@ -8,15 +8,14 @@ under the same rules as `quantise`, and is a `Rounder` once its Gram matrix is b
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.code_ranges import Search
-from edgemoe.compression.compensation import compensate
-from edgemoe.compression.inverse_root import inverse_root
+from edgemoe.compression.compensation import GroupCodes, compensate
+from edgemoe.compression.curvature import DAMPING, NoCurvature, curvature_of
 from edgemoe.quantise import Codes, in_chunks, round_with
 from edgemoe.weight_format import WeightFormat
 
@@ -30,13 +29,6 @@ TERNARY_FACTORS = tuple(float(f) for f in np.linspace(0.6, 2.0, 15))
 
 REFITS = 2
 """Least-squares fits of a scale to the codes that it made."""
-
-DAMPING = 0.01
-"""What is added to the diagonal of a Gram matrix, in units of its mean: of inputs that calibration
-never saw active, the weights stay near theirs."""
-
-HIGHER_DAMPINGS = (1.0, 10.0, 100.0)
-"""Factors of the damping that are tried until the Gram matrix can be factorised."""
 
 
 def clip_search(rows: Array, given: WeightFormat, importance: Array | None = None) -> Codes:
@@ -76,56 +68,25 @@ def gptq(
         damping: added to the diagonal, in units of its mean; raised where that is not enough.
 
     Returns:
-        Codes. Where the Gram matrix is of no use they are those of `clip_search`, and their `note`
-        says why.
+        Codes; where the Gram matrix is of no use those of `clip_search`, and a `note` of why.
 
     Raises:
         ValueError: the Gram matrix has another size than the rows.
     """
     depth = rows.shape[1]
-    if gram is None:
-        return replace(clip_search(rows, given), note="no row was seen: rounded to nearest")
-    if gram.shape != (depth, depth):
-        raise ValueError(f"a Gram matrix of {gram.shape} for weights of {rows.shape}")
-    diagonal = np.diagonal(gram)
-    if why := _useless(gram):
-        return replace(clip_search(rows, given), note=f"{why}: rounded to nearest")
-    order = _order(diagonal, given)
-    ordered = gram[np.ix_(order, order)]
-    for factor in HIGHER_DAMPINGS:
-        root = inverse_root(ordered, damping * factor)
-        if root is not None:
-            # An input's error counts as much as what the inputs behind it cannot make up for.
-            importance = np.empty(depth)
-            importance[order] = np.diagonal(root) ** -2.0
-            search = _search(depth, given, importance)
-            step = partial(compensate, given=given, root=root, order=order, search=search)
-            return in_chunks(rows, step)
-    why = f"a Gram matrix with negative eigenvalues, beyond {HIGHER_DAMPINGS[-1] * damping:g}"
-    return replace(
-        clip_search(rows, given, diagonal), note=f"{why} of its mean: rounded to nearest"
-    )
-
-
-def _useless(gram: Array) -> str:
-    """Why nothing can be learnt from a Gram matrix, "" where something can."""
-    diagonal = np.diagonal(gram)
-    if not np.isfinite(gram).all():
-        return "the Gram matrix is not finite"
-    if (diagonal < 0).any():
-        return "the Gram matrix has a negative diagonal"
-    return "" if diagonal.any() else "every input was 0"
-
-
-def _order(diagonal: Array, given: WeightFormat) -> Array:
-    """Inputs in the order of rounding: group by group, the largest of a group first."""
-    depth = len(diagonal)
     group = given.group or max(depth, 1)
-    parts = [
-        start + np.argsort(-diagonal[start : start + group], kind="stable")
-        for start in range(0, depth, group)
-    ]
-    return np.concatenate(parts)
+    curvature = curvature_of(gram, depth, group, damping)
+    if isinstance(curvature, NoCurvature):
+        nearest = clip_search(rows, given, curvature.importance)
+        return replace(nearest, note=f"{curvature.why}: rounded to nearest")
+    search = _search(depth, given, curvature.importance)
+
+    def round_chunk(chunk: Array) -> Codes:
+        chooser = GroupCodes(len(chunk), depth, given, search)
+        compensate(chunk, group, curvature, chooser)
+        return chooser.result()
+
+    return in_chunks(rows, round_chunk)
 
 
 def _search(depth: int, given: WeightFormat, importance: Array | None) -> Search:
@@ -133,8 +94,13 @@ def _search(depth: int, given: WeightFormat, importance: Array | None) -> Search
     factors = TERNARY_FACTORS if given.kind == "ternary" else FACTORS
     if importance is None:
         return Search(factors, refits=REFITS)
-    group = given.group or max(depth, 1)
+    return Search(factors, in_groups(importance, given.group or max(depth, 1)), REFITS)
+
+
+def in_groups(importance: Array, group: int) -> Array:
+    """Importance [depth] -> float32 [groups, group] with a mean of 1, zeros at the end."""
+    depth = len(importance)
     groups = -(-depth // group)
     weights = np.zeros(groups * group, np.float32)
     weights[:depth] = importance / np.mean(importance)
-    return Search(factors, weights.reshape(groups, group), REFITS)
+    return weights.reshape(groups, group)

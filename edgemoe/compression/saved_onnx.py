@@ -20,7 +20,7 @@ from edgemoe.compression.trial import flat
 from edgemoe.emit import add_constant
 from edgemoe.errors import CheckError
 from edgemoe.pass_check import run_in_onnxruntime
-from edgemoe.precision import Unit
+from edgemoe.precision import TABLE, Unit
 from edgemoe.quantise import Codes, quantise
 from edgemoe.weight_format import F32, WeightFormat
 from edgemoe.write_onnx import write_onnx
@@ -55,7 +55,7 @@ def save_onnx(found: Compressed, path: Path) -> str:
         model = flat(found.option.graph)
         form = "the graph that was compiled, of static shapes"
         for name, (unit, given, codes) in weights.items():
-            value = model.graph.initializers.get(name)
+            value = model.graph.initializers.get(name.removeprefix(TABLE))
             if value is not None:
                 _replace(model, value, unit, given, codes, transposed=_is_transposed(unit, name))
     _check(found, model)
@@ -86,7 +86,10 @@ def _chosen(found: Compressed) -> Iterator[tuple[str, tuple[Unit, WeightFormat, 
 
 
 def _joined(parts: list[Codes]) -> Codes:
-    return Codes(*(np.stack([getattr(p, f) for p in parts]) for f in ("codes", "scales", "zeros")))
+    return Codes(
+        np.stack([part.codes for part in parts]), np.stack([part.scales for part in parts]),
+        np.stack([part.zeros for part in parts]),
+    )  # fmt: skip
 
 
 def _is_transposed(unit: Unit, name: str) -> bool:
@@ -127,7 +130,9 @@ def _replace(
     """Let products read a weight behind DequantizeLinear, or a cast from 16 bits."""
     users = [
         use for use in value.uses()
-        if unit.experts or not graph_facts.is_op(use.node, "Gather")  # a table of embeddings
+        if unit.experts
+        or unit.role == "constant"
+        or not graph_facts.is_op(use.node, "Gather")  # a table of embeddings
     ]  # fmt: skip
     if not users:
         return

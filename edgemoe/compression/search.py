@@ -24,7 +24,7 @@ from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Judge, Verdict
 from edgemoe.compression.trial import Trial
-from edgemoe.precision import Unit
+from edgemoe.precision import KEPT, Unit
 from edgemoe.weight_format import F32, WeightFormat
 
 Array = NDArray[Any]
@@ -110,17 +110,22 @@ class Search:
         return self._judged(judge, candidate)
 
     def uniform(self, given: WeightFormat) -> Candidate:
-        """Every unit in one format, or in the next better one that it may have."""
+        """Every product in one format, or in the next better one that it may have.
 
-        def nearest(choices: Sequence[WeightFormat], depth: int) -> WeightFormat:
-            wanted = given.for_depth(depth)
+        Routers and constants stay as they are, as they do where no search is asked for.
+        """
+
+        def nearest(choices: Sequence[WeightFormat], unit: Unit) -> WeightFormat:
+            wanted = given.for_depth(unit.depth)
+            if unit.role in KEPT:
+                return choices[0]
             if wanted in choices:
                 return wanted
             return min((c for c in choices if c.bits >= given.bits), key=lambda c: c.bits,
                        default=choices[0])  # fmt: skip
 
         return Candidate(
-            tuple(nearest(c, u.depth) for c, u in zip(self.choices, self.units, strict=True))
+            tuple(nearest(c, u) for c, u in zip(self.choices, self.units, strict=True))
         )
 
     def sense(self, seconds: float) -> None:
@@ -205,8 +210,10 @@ class Search:
         """Tell whether a candidate keeps the promise on the search part, with the margin."""
         if goal.max_loss is None:
             return goal.max_bytes is None or found.nbytes <= goal.max_bytes
+        if goal.confident:
+            return goal.holds(found.verdict)
         spread = goal.margin * found.verdict.standard_error
-        return bool(found.verdict.loss + max(spread, 0.0) <= goal.max_loss)
+        return bool(found.verdict.loss + spread <= goal.max_loss)
 
     def largest_error(self, goal: Goal) -> Measured:
         """Move the limit of the integer program up to the last that keeps the promise."""

@@ -7,7 +7,20 @@ from pathlib import Path
 
 from edgemoe.compression.goal import Goal
 
-FORMATS = ("f16", "i8", "i8.a32", "i4", "i4.g64", "i4.g128", "i4.a32", "i2", "i2.g64")
+FORMATS = (
+    "f16",
+    "i8",
+    "i8.a32",
+    "i4",
+    "i4.g64",
+    "i4.g128",
+    "i4.a32",
+    "i3",
+    "i3.g64",
+    "i2",
+    "i2.g64",
+    "ternary",
+)
 """What the search chooses from, beside float32; the first of a family is the one measured."""
 
 
@@ -18,7 +31,8 @@ class Settings:
     `formats` are the names of weight formats to choose from, `rounding` is "gptq" or "nearest",
     `prune_method` a score of `edgemoe.compression.scores`, `prune_scope` "layer" or "global".
     `seed` splits the data and drives the swaps, `seconds` is the time for the search, `margin`
-    standard errors are added to a loss before it is compared with the promise, `resume` keeps a
+    standard errors are added to a loss before it is compared with the promise; `confident` asks
+    that the upper end of the 95% interval keeps it, also on the proof part. `resume` keeps a
     journal beside the artifact until the search is done.
     """
 
@@ -29,6 +43,7 @@ class Settings:
     seed: int = 0
     seconds: float = 240.0
     margin: float = 1.0
+    confident: bool = False
     threads: int = 1
     resume: bool = True
 
@@ -42,7 +57,7 @@ class Settings:
 
     def goal(self, max_loss: float | None, max_bytes: int | None) -> Goal:
         """The budgets as a goal."""
-        return Goal(max_loss, max_bytes, self.margin, self.seconds, self.seed)
+        return Goal(max_loss, max_bytes, self.margin, self.seconds, self.seed, self.confident)
 
     def journal_beside(self, out: Path) -> Path | None:
         """Where verdicts are kept until the search is done."""

@@ -22,7 +22,7 @@ from edgemoe.emit import Emitter
 from edgemoe.errors import ModelError
 from edgemoe.graph_facts import DOMAIN
 from edgemoe.pass_check import onnxruntime_session
-from edgemoe.precision import Unit
+from edgemoe.precision import TABLE, Unit
 
 Array = NDArray[Any]
 
@@ -43,6 +43,7 @@ class Trial:
         model = flat(graph)
         self.products = _products(model, units)
         initializers = model.graph.initializers
+        constants = _constants(model, units)
         self.weights: dict[str, Array] = {}
         groups: dict[str, ir.Value] = {}
         for name in self.products:
@@ -54,6 +55,13 @@ class Trial:
         for name, nodes in self.products.items():
             for node in nodes:
                 _round_activations(node, initializers[name], groups[name])
+        for name, uses in constants.items():
+            weight = initializers[name.removeprefix(TABLE)]
+            self.weights[name] = np.ascontiguousarray(_array(weight), np.float32)
+            plain = ir.Value(name=f"{name}.given", shape=weight.shape, type=weight.type)
+            for use in uses:
+                use.node.replace_input_with(use.idx, plain)
+            model.graph.inputs.append(plain)
         loops = ExpertLoops(model)
         for name, nodes in self.products.items():
             weight = initializers[name]
@@ -88,7 +96,8 @@ class Trial:
         given = {name: array for name, array in feed.items() if name in self._given}
         for name, own in self.weights.items():
             given[f"{name}.given"] = weights.get(name, own)
-            given[f"{name}.group"] = np.array([groups.get(name, 0)], np.int64)
+            if name in self.products:
+                given[f"{name}.group"] = np.array([groups.get(name, 0)], np.int64)
         self.runs += 1
         try:
             return dict(zip(self._outputs, self._session.run(None, given), strict=True))
@@ -137,6 +146,16 @@ def _products(model: ir.Model, units: Sequence[Unit]) -> dict[str, list[ir.Node]
             if nodes:
                 found[name] = list(dict.fromkeys(nodes))
     return found
+
+
+def _constants(model: ir.Model, units: Sequence[Unit]) -> dict[str, list[Any]]:
+    """Where each constant that is a unit is read, as a bias, a norm or a table."""
+    found = {}
+    for unit in units:
+        value = model.graph.initializers.get(unit.names[0].removeprefix(TABLE))
+        if unit.role == "constant" and value is not None:
+            found[unit.names[0]] = [u for u in value.uses() if not _is_weight(u.node, u.idx)]
+    return {name: uses for name, uses in found.items() if uses}
 
 
 def _is_weight(node: ir.Node, index: int) -> bool:

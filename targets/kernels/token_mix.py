@@ -26,7 +26,7 @@ from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.body import shape_of as shape_of_inner
 from edgemoe.targets.kernels.token_mix_int8 import TokenMixInt8
 from edgemoe.targets.kernels.unpack_rows import activation_format
-from edgemoe.targets.site import Site, reader, shape_of, size_of
+from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import F32
 
@@ -218,8 +218,7 @@ def lower(site: Site) -> None:
     given = site.program.precision.choose(unit_of(site, weight, batch * channels))
     origin, nodes = site.origin, site.nodes
     if given == F32:
-        array = np.ascontiguousarray(reader(weight)())
-        left = [Pointer(site.program.constant(str(weight.name), array, "token_mix"))]
+        left = [Pointer(unpack_rows.place(site, weight, given, site.program)[0])]
     else:
         left = unpack_rows.append(site, weight, given)
     (right,), operands = site.pointers([x]), site.operands(body)

@@ -26,6 +26,7 @@ from edgemoe.targets.kernels.product import C_TYPES
 from edgemoe.targets.kernels.row_codes import pack_rows, part_bytes
 from edgemoe.targets.kernels.tile import STORED
 from edgemoe.targets.kernels.vector_math import across, register, typed
+from edgemoe.targets.program import Program
 from edgemoe.targets.site import Site, reader, shape_of
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -223,24 +224,32 @@ def _byte_sum(words: Expr, n: int) -> Expr:
     return total
 
 
+def place(
+    site: Site, weight: ir.Value, given: WeightFormat, program: Program
+) -> tuple[int, tuple[object, ...]]:
+    """Place a constant [rows, depth] in the weights; a buffer of `program`, and its key."""
+    rows, depth = shape_of(weight)
+    read, name, precision = reader(weight), str(weight.name), site.program.precision
+    nbytes = sum(part_bytes(rows, depth, given))
+    section = WeightSection(name, 0, nbytes, "token_mix", None, given.stored)
+    digest = program.weights.digest(weight.const_value, read)
+    key = ("rows", given, digest, precision.key(name))
+    pack = [(section, lambda: pack_rows(read(), given, precision.rounder(name)))]
+    return program.packed(name, key, pack), key
+
+
 def append(site: Site, weight: ir.Value, given: WeightFormat) -> list[Pointer]:
-    """Place a constant [rows, depth] in the weights, append the step, return its results.
+    """Place a constant [rows, depth], append the step that unpacks it, return its results.
 
     A program for one block leaves the step to the program around it, where it runs once.
     """
     rows, depth = shape_of(weight)
-    read, program, name = reader(weight), site.program, str(weight.name)
-    precision, sizes = program.precision, part_bytes(rows, depth, given)
-    section = WeightSection(name, 0, sum(sizes), "token_mix", None, given.stored)
-    digest = program.weights.digest(weight.const_value, read)
-    key = ("rows", given, digest, precision.key(name))
+    program, home = site.program, site.program.around or site.program
+    packed, key = place(site, weight, given, home)
     if key in program.quantised:
         found: list[Pointer] = program.quantised[key]
         return found
-    home = program.around or program
-    packed = home.packed(
-        name, key, [(section, lambda: pack_rows(read(), given, precision.rounder(name)))]
-    )
+    sizes = part_bytes(rows, depth, given)
     spec = UnpackRows(given)
     groups = group_count(depth, given) if given.is_integer else 0
     # For codes of 8 bits, some instruction sets need the magnitudes as well.

@@ -12,15 +12,9 @@ from edgemoe.compression.weighted_error import best_group, weighted_error
 from edgemoe.quantise import quantise
 from edgemoe.weight_format import parse
 
-# The error of a product by GPTQ over that by nearest, on the data below: a floor and a ceiling.
-GAINS = {
-    "i8": (0.1, 0.35), "i8.g32": (0.1, 0.35), "i8.zp": (0.1, 0.35), "i8.g64.zp": (0.1, 0.35),
-    "i4": (0.1, 0.35), "i4.g128": (0.1, 0.35), "i4.g64.zp": (0.1, 0.35), "i3": (0.1, 0.4),
-    "i3.g64.zp": (0.1, 0.4), "i2": (0.1, 0.45),
-    "i2.g128": (0.1, 0.45), "i2.zp": (0.1, 0.45), "ternary": (0.1, 0.35),
-    "ternary.g128": (0.1, 0.35),
-}  # fmt: skip
-FORMATS = pytest.mark.parametrize("name", GAINS)
+NAMES = ("i8", "i8.g32", "i8.zp", "i8.g64.zp", "i4", "i4.g128", "i4.g64.zp", "i3", "i3.g64.zp",
+         "i2", "i2.g128", "i2.zp", "ternary", "ternary.g128")  # fmt: skip
+FORMATS = pytest.mark.parametrize("name", NAMES)
 
 
 def weights(columns=40, depth=256, seed=0):
@@ -67,12 +61,18 @@ def keeps_the_rules(coded, given, columns, depth):
 def test_compensation_lowers_the_error_of_the_product(name):
     w, gram, given = weights(), correlated(), parse(name)
     nearest = weighted_error(w, quantise(w, given), gram)
-    searched = weighted_error(w, clip_search(w, given, np.diagonal(gram)), gram)
     coded = gptq(w, given, gram)
-    low, high = GAINS[name]
-    assert low < weighted_error(w, coded, gram) / nearest < high
-    assert searched < nearest
+    assert 0.15 < weighted_error(w, coded, gram) / nearest < 0.32
     assert coded.note == ""
+
+
+@FORMATS
+def test_a_searched_range_suits_the_importance(name):
+    """As if inputs did not hang together: that is what the diagonal knows."""
+    w, gram, given = weights(), np.diag(np.diagonal(correlated())), parse(name)
+    nearest = weighted_error(w, quantise(w, given), gram)
+    searched = weighted_error(w, clip_search(w, given, np.diagonal(gram)), gram)
+    assert 0.5 < searched / nearest < 1
 
 
 @FORMATS
@@ -178,7 +178,7 @@ def test_what_does_not_belong_to_the_weights(call):
 def test_zeros_stay_zeros():
     w, gram = weights(), correlated()
     w[3] = 0
-    for name in GAINS:
+    for name in NAMES:
         assert (gptq(w, parse(name), gram).dequantise(256)[3] == 0).all()
 
 
