@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from edgemoe.compression.compress import unit_bytes
+from edgemoe.precision import Unit
 from edgemoe.weight_format import parse
 
 BATCH, TOKENS, HIDDEN, CHANNELS = 5, 20, 40, 64
@@ -78,3 +80,12 @@ def test_samples_do_not_depend_on_each_other_or_on_threads(model):
     got = session.run({"x": x})["y"]
     np.testing.assert_array_equal(got[[0, 2, 3, 4]], wanted[[0, 2, 3, 4]])
     assert np.isnan(got[1, :, 5]).all()
+
+
+def test_a_search_counts_the_bytes_that_are_stored(model):
+    name, made = model
+    counted = sum(
+        unit_bytes(Unit((end,), "token_mix", depth, outputs, (False,)), parse(name))
+        for end, depth, outputs in (("up", TOKENS, HIDDEN), ("down", HIDDEN, TOKENS))
+    )
+    assert counted == sum(s.nbytes for s in made.plan.weights if s.role == "token_mix")
