@@ -472,10 +472,13 @@ def units_of(
 def unit_bytes(unit: Unit, given: WeightFormat) -> int:
     """Bytes of a unit's packed weights."""
     from edgemoe.targets.kernels.panels import PANEL, panel_bytes
+    from edgemoe.targets.kernels.row_codes import part_bytes
 
     if unit.role == "constant":
         return unit.depth * given.bits // 8
     given = given.for_depth(unit.depth)
+    if unit.role == "token_mix":
+        return sum(part_bytes(unit.columns, unit.depth, given))
     return max(1, unit.experts) * -(-unit.columns // PANEL) * panel_bytes(unit.depth, given)
 
 
