@@ -87,6 +87,8 @@ class Compressed:
     verdict: Verdict  # of the proof part, by the trial; the artifact is measured once more
     proof: Judge
     calibration: Calibration
+    original_units: Sequence[Unit]
+    original_constants: int  # bytes
     controls: list[Control] = field(default_factory=list)
     tried: list[dict[str, Any]] = field(default_factory=list)  # pruning ratios
     seconds: float = 0.0
@@ -259,11 +261,13 @@ def compress(
         chosen, verdict = found, option.search.judge_on(proof, found.candidate)
     else:
         chosen, verdict = _proven(option.search, goal, found, proof, show)
-    controls = controls_of(option.search, proof, chosen, show)
+    units, constants = units_of(maker.fused(Decision())[0], task.count)
+    original = constants + sum(unit_bytes(unit, F32) for unit in units)
+    controls = controls_of(option.search, proof, chosen, original, show)
     if option.decision.removes_experts:
         controls += pruning_controls(maker, option.decision, calibration, proof, show)
     return Compressed(
-        task, goal, option, chosen, verdict, proof, calibration, controls, tried,
+        task, goal, option, chosen, verdict, proof, calibration, units, constants, controls, tried,
         time.monotonic() - started,
     )  # fmt: skip
 

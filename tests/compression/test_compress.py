@@ -106,7 +106,7 @@ def test_experts_go_where_a_ratio_asks_for_it(compiled):
 
 def test_pruning_and_precision_under_one_promise(compiled):
     both = compiled(max_loss=0.05, prune="auto")
-    assert both.report()["compression"]["pruning"]["tried"]
+    assert both.report()["compression"]["tried"]
     assert both.manifest["accuracy"]["loss"] <= 0.05
 
 
@@ -154,7 +154,7 @@ def test_a_search_that_was_killed_goes_on(compiled, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             compiled(max_loss=0.02)
     (journal,) = tmp_path.glob(".*.jsonl")
-    known = len(journal.read_text().splitlines()) - 1
+    known = journal.read_text().count('"verdict"')
     assert known > 5
     report = compiled(max_loss=0.02).report()["compression"]
     assert report["reused"] >= known
