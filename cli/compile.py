@@ -57,6 +57,12 @@ def command(
     prune_scope: Annotated[
         str, typer.Option("--prune-scope", help="global (experts of all layers compete) or layer.")
     ] = "global",
+    objective: Annotated[
+        str, typer.Option("--objective", help="What to make small: bytes, latency or both.")
+    ] = "bytes",
+    runner: Annotated[
+        str, typer.Option("--runner", help="Where products are timed for it; see `edgemoe tune`.")
+    ] = "local",
     rounding: Annotated[
         str, typer.Option("--rounding", help="gptq or nearest, for what the search chooses.")
     ] = "gptq",
@@ -126,11 +132,13 @@ def command(
         "precision": precision,
         "prune": values.pruning(prune),
         "metric": metric,
+        "runner": runner,
         "task_group": values.groups(task or []),
         "save_onnx": save_onnx,
         "compression": Settings(
             prune_method=prune_method,
             prune_scope=prune_scope,
+            objective=objective,
             rounding=rounding,
             seed=seed,
             seconds=search_time,

@@ -35,7 +35,7 @@ from edgemoe.compression.settings import Settings
 from edgemoe.compression.skipping import Skipping, plan_skipping
 from edgemoe.compression.statistics import Gram
 from edgemoe.compression.trial import Trial, flat
-from edgemoe.errors import BudgetError, InputError
+from edgemoe.errors import BudgetError, InputError, OptionError
 from edgemoe.frontend import Source
 from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
@@ -47,6 +47,11 @@ from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
+Costs = Callable[
+    [Sequence[Unit], Sequence[Sequence[WeightFormat]], Progress],
+    Callable[[Unit, WeightFormat], float],
+]
+"""Measures units in their formats; gives seconds of a unit in a format."""
 
 SHARE = 0.45
 """Of the time of a search: for the sensitivities; the rest is for what is judged on all samples."""
@@ -200,6 +205,7 @@ def compress(
     prune: str | float = "none",
     pins: Sequence[Pin] = (),
     journal: Path | None = None,
+    costs: Costs | None = None,
     show: Progress = lambda what, done, total: None,
 ) -> Compressed:
     """Choose which experts stay, and a format for every weight.
@@ -212,6 +218,7 @@ def compress(
         prune: "none", "auto" or the share of experts to remove.
         pins: formats by pattern, which are not searched.
         journal: a file that keeps verdicts until the search is done.
+        costs: measures products on the target, for objectives with latency.
         show: called with (what, done, total).
 
     Raises:
@@ -234,7 +241,9 @@ def compress(
         graph, search_part.feeds(),
         progress=lambda done: show("calibration", done, len(search_part)),
     )  # fmt: skip
-    maker = _Maker(task, graph, judge, search_part, settings, precision, pins, journal, goal, show)
+    maker = _Maker(
+        task, graph, judge, search_part, settings, precision, pins, journal, goal, show, costs
+    )
     base = _base(maker, calibration)
     prunings, tried = _prunings(maker, calibration, prune, base)
     best: tuple[Option, Measured] | None = None
@@ -284,7 +293,7 @@ def _outliers(calibration: Calibration) -> Outliers:
 
 def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
     if goal.max_loss is not None:
-        return found.nbytes < best.nbytes
+        return found.cost < best.cost
     return found.verdict.loss < best.verdict.loss
 
 
@@ -381,6 +390,7 @@ class _Maker:
     journal: Path | None
     goal: Goal
     show: Progress
+    costs: Costs | None
 
     def fused(self, decision: Decision) -> tuple[ir.Model, list[Note], tuple[Pin, ...]]:
         """The graph that is lowered, after a decision."""
@@ -400,11 +410,34 @@ class _Maker:
         units, fixed_bytes = units_of(graph, self.task.count, pins)
         trial = Trial(graph, units, threads=self.settings.threads)
         weights = Weights(units, trial.weights, self._rounders(graph, units, trial))
+        choices = self._choices(units, trial, pins)
         search = Search(
-            units, self._choices(units, trial, pins), unit_bytes, fixed_bytes, trial, weights,
+            units, choices, unit_bytes, fixed_bytes, trial, weights,
             self.judge, Journal(self.journal, self._subject(trial, decision)), self.show,
         )  # fmt: skip
+        search.cost = self._cost(units, choices)
         return Option(decision, search, notes, pins, graph)
+
+    def _cost(
+        self, units: Sequence[Unit], choices: Sequence[Sequence[WeightFormat]]
+    ) -> Callable[[Unit, WeightFormat], float] | None:
+        """What is made small: None for bytes."""
+        if self.settings.objective == "bytes":
+            return None
+        if self.costs is None:
+            raise OptionError(
+                f"--objective {self.settings.objective} needs times of the target; it has none here"
+            )
+        seconds = self.costs(units, choices, self.show)
+        if self.settings.objective == "latency":
+            return seconds
+        pairs = [(unit, formats[0]) for unit, formats in zip(units, choices, strict=True)]
+        all_bytes = sum(unit_bytes(unit, given) for unit, given in pairs)
+        all_seconds = sum(seconds(unit, given) for unit, given in pairs)
+        return lambda unit, given: (
+            unit_bytes(unit, given) / max(all_bytes, 1)
+            + seconds(unit, given) / max(all_seconds, 1e-30)
+        )
 
     def _choices(
         self, units: Sequence[Unit], trial: Trial, pins: Sequence[Pin]

@@ -10,7 +10,7 @@ from torch import nn
 
 import edgemoe
 from edgemoe.compression.settings import Settings
-from edgemoe.errors import BudgetError, InputError
+from edgemoe.errors import BudgetError, InputError, OptionError
 from edgemoe.pass_check import run_in_onnxruntime
 
 QUICK = Settings(seconds=4.0, formats=("f16", "i8", "i4", "i2"))
@@ -91,6 +91,70 @@ def test_a_budget_of_bytes(compiled):
     artifact = compiled(max_bytes=full // 4)
     assert artifact.manifest["memory"]["weights_bytes"] <= full // 4
     assert artifact.manifest["accuracy"]["loss"] < 0.5
+
+
+def test_what_is_made_small(compiled):
+    """Latency may keep more bytes; both lie between; times are measured, so only bounds hold."""
+    from dataclasses import replace
+
+    found = {
+        objective: compiled(max_loss=0.05, compression=replace(QUICK, objective=objective))
+        for objective in ("bytes", "latency", "both")
+    }
+    size = {name: a.manifest["memory"]["weights_bytes"] for name, a in found.items()}
+    assert size["bytes"] <= min(size["latency"], size["both"])
+    assert all(a.manifest["accuracy"]["loss"] <= 0.05 for a in found.values())
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("objective", "watts"), ("rounding", "up"), ("prune_method", "luck"),
+                           ("prune_scope", "city"), ("skip", 1.5)],
+)  # fmt: skip
+def test_settings_that_do_not_exist(compiled, setting, value):
+    from dataclasses import replace
+
+    with pytest.raises(OptionError, match=str(value)):
+        compiled(prune="34%", compression=replace(QUICK, **{setting: value}))
+
+
+@pytest.mark.parametrize("method", ["merge", "merge-weights", "naee", "reap", "gate"])
+def test_every_method_compiles(compiled, method):
+    from dataclasses import replace
+
+    artifact = compiled(prune="50%", compression=replace(QUICK, prune_method=method))
+    report = artifact.report()["compression"]
+    if method.startswith("merge"):
+        (merge,) = report["pruning"]["merged"]
+        assert len(set(merge["target"])) == 3
+    else:
+        (kept,) = report["pruning"]["kept"]
+        assert len(kept["experts"]) == 3
+    assert artifact.plan.variants[0].regions[0].experts == 3
+    assert artifact.manifest["accuracy"]["loss"] < 1.0
+
+
+def test_choices_are_skipped_and_sublayers_go(compiled):
+    from dataclasses import replace
+
+    skipped = compiled(compression=replace(QUICK, skip=0.5))
+    (beta,) = skipped.report()["compression"]["skipping"]
+    assert 0 < beta["below"] < 1
+    with skipped.load() as session:
+        assert np.isfinite(session.run({"x": X[0]})["y"]).all()
+    dropped = compiled(compression=replace(QUICK, drop_branches=1))
+    assert len(dropped.report()["compression"]["branches"]) == 1
+    assert not dropped.plan.variants[0].regions  # the only branch was that of the experts
+
+
+def test_one_task_of_the_data(model, tmp_path):
+    data = {**model[1], "group:domain": np.array(["a", "b"] * 24)}
+    options = {"cpu": "native", "calibration": data, "compression": QUICK, "max_loss": 0.05}
+    artifact = edgemoe.compile(
+        model[0], out=tmp_path / "m.em", task_group={"domain": "a"}, **options
+    )
+    assert artifact.manifest["accuracy"]["data"] == "12 samples that the search did not see"
+    with pytest.raises(InputError, match="there are a, b"):
+        edgemoe.compile(model[0], out=tmp_path / "n.em", task_group={"domain": "c"}, **options)
 
 
 def test_experts_go_where_a_ratio_asks_for_it(compiled):
