@@ -34,9 +34,9 @@ class Settings:
 
     `formats` are the names of weight formats to choose from; `objective` is what is made small
     within a loss: "bytes", "latency" (products timed on the target) or "both". `rounding` is "gptq"
-    or "nearest", `prune_method` one of `edgemoe.compression.pruning_methods`, `prune_scope` "layer" or "global".
-    `skip` is the share of tokens whose last expert may be skipped (a threshold is calibrated),
-    `drop_branches` how many residual sub-layers are removed.
+    or "nearest", `prune_method` one of `edgemoe.compression.pruning_methods`, `prune_scope` "layer"
+    or "global". `skip` is the share of tokens whose last expert may be skipped (a threshold is
+    calibrated), `drop_branches` how many residual sub-layers are removed.
     `seed` splits the data and drives the swaps, `seconds` is the time for the search, `margin`
     standard errors are added to a loss before it is compared with the promise; `confident` asks
     that the upper end of the 95% interval keeps it, also on the proof part. `resume` keeps a

@@ -7,10 +7,13 @@ import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 import edgemoe
+from edgemoe.cli.main import app
 from edgemoe.compression.settings import Settings
 from edgemoe.errors import BudgetError, InputError, OptionError
+from edgemoe.html_report import html_report
 from edgemoe.pass_check import run_in_onnxruntime
 
 QUICK = Settings(seconds=4.0, formats=("f16", "i8", "i4", "i2"))
@@ -74,6 +77,10 @@ def test_a_promise_is_kept_and_proved(compiled, tmp_path):
     assert sum(region["uses"]) == 24 * 8 * 2 and 0 < region["TLS"] < 1
     assert not list(tmp_path.glob(".*.jsonl"))  # the journal goes when the search is done
     _runs_in_onnxruntime(tmp_path / "m.onnx", artifact)
+    page = html_report(artifact.plan, artifact.manifest, artifact.read_report())
+    assert "Compression" in page and "uniform int4" in page and "head.weight" in page
+    shown = CliRunner().invoke(app, ["inspect", str(artifact.path)])
+    assert shown.exit_code == 0 and "on the proof part" in shown.stdout
 
 
 def _runs_in_onnxruntime(path, artifact):
@@ -225,10 +232,6 @@ def test_a_search_that_was_killed_goes_on(compiled, tmp_path, monkeypatch):
 
 
 def test_the_command_line(model, tmp_path):
-    from typer.testing import CliRunner
-
-    from edgemoe.cli.main import app
-
     torch.onnx.export(
         model[0][0].eval(), model[0][1], tmp_path / "m.onnx", dynamo=True, verbose=False,
         input_names=["x"], output_names=["y"],
