@@ -48,7 +48,7 @@ def compression_text(report: Mapping[str, Any], *, verbose: bool) -> str:
     if unseen:
         parts.append(f"never seen in calibration: {', '.join(unseen[:8])}"
                      + (f" and {len(unseen) - 8} more" if len(unseen) > 8 else ""))  # fmt: skip
-    nearest = report["rounding"]["nearest"]
+    nearest = [*report["rounding"]["nearest"], *report["rounding"]["unseen"]]
     if nearest:
         parts.append(f"rounded to nearest, for want of inputs: {', '.join(nearest[:8])}")
     parts.append(

@@ -409,7 +409,8 @@ class _Maker:
         graph, notes, pins = self.fused(decision)
         units, fixed_bytes = units_of(graph, self.task.count, pins)
         trial = Trial(graph, units, threads=self.settings.threads)
-        weights = Weights(units, trial.weights, self._rounders(graph, units, trial))
+        rounders, unseen = self._rounders(graph, units, trial)
+        weights = Weights(units, trial.weights, rounders, unseen)
         choices = self._choices(units, trial, pins)
         search = Search(
             units, choices, unit_bytes, fixed_bytes, trial, weights,
@@ -456,19 +457,28 @@ class _Maker:
 
     def _rounders(
         self, graph: ir.Model, units: Sequence[Unit], trial: Trial
-    ) -> dict[str, ExpertRounder]:
+    ) -> tuple[dict[str, ExpertRounder], list[str]]:
+        """What rounds each weight, and the weights and experts that no row reached."""
         if self.settings.rounding == "nearest":
-            return {}
+            return {}, []
         names = [name for unit in units for name in unit.names if name in trial.products]
         some = self.data.some(self.data.numbers[:GRAM_SAMPLES])
         seen = calibrate(
             flat(graph), some.feeds(), grams=names,
             progress=lambda done: self.show("Gram matrices", done, len(some)),
         )  # fmt: skip
-        return {
-            name: _rounder(seen.grams[name], unit.experts)
-            for unit in units for name in unit.names if name in seen.grams
-        }  # fmt: skip
+        rounders, unseen = {}, []
+        for unit in units:
+            for name in unit.names:
+                if name in seen.grams:
+                    gram = seen.grams[name]
+                    rounders[name] = _rounder(gram, unit.experts)
+                    per_expert = len(gram.rows) > 1
+                    unseen += [
+                        f"{name}[{e}]" if per_expert else name
+                        for e, rows in enumerate(gram.rows) if not rows
+                    ]  # fmt: skip
+        return rounders, unseen
 
     def _subject(self, trial: Trial, decision: Decision) -> str:
         """What verdicts in a journal belong to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from edgemoe.precision import TABLE
 from edgemoe.weight_format import F32
 
 if TYPE_CHECKING:
@@ -68,5 +69,6 @@ def _rounding_notes(found: Compressed) -> dict[str, Any]:
     compensated = [name for name in names if name in found.search.weights.rounders]
     return {
         "compensated": len(compensated),
-        "nearest": sorted(set(names) - set(compensated)),
+        "nearest": sorted({n for n in names if not n.startswith(TABLE)} - set(compensated)),
+        "unseen": list(found.search.weights.unseen),
     }

@@ -185,13 +185,8 @@ class Search:
                     self.sensitivity[number, given] = self.sensitivity[number, near] * ratio
 
     def weight_error(self, unit: Unit, given: WeightFormat) -> float:
-        """Squared error of the weights of a unit in a format."""
-        total = 0.0
-        for name in unit.names:
-            if name in self.weights.originals:
-                gap = self.weights.rounded(unit, name, given) - self.weights.originals[name]
-                total += float(np.vdot(gap, gap))
-        return max(total, NOISE)
+        """Squared error of the weights of a unit in a format, rounded to nearest."""
+        return max(self.weights.nearest_error(unit, given), NOISE)
 
     def tables(self) -> tuple[list[WeightFormat], Array, Array, Array]:
         """All formats, and per unit and format: bytes, error, whether it may be taken."""
