@@ -27,8 +27,10 @@ from edgemoe.reference import Reference
 from edgemoe.weight_format import BF16, F32, I4, I8, WeightFormat, parse
 
 if TYPE_CHECKING:
-    from edgemoe.compression.compress import Compressed, Costs, Task
+    from edgemoe.compression.compressed import Compressed
     from edgemoe.compression.goal import Goal
+    from edgemoe.compression.option import Costs
+    from edgemoe.compression.task import Task
     from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
@@ -158,7 +160,8 @@ def compile(
     reference = Reference(buckets)
     task, decided = None, None
     if samples:
-        from edgemoe.compression.compress import compress, task_of
+        from edgemoe.compression.compress import compress
+        from edgemoe.compression.task import task_of
 
         task = task_of(source, buckets, samples, metric, loaded, task_group)
         if searches:

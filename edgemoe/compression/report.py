@@ -9,7 +9,7 @@ from edgemoe.precision import TABLE
 from edgemoe.weight_format import F32
 
 if TYPE_CHECKING:
-    from edgemoe.compression.compress import Compressed
+    from edgemoe.compression.compressed import Compressed
     from edgemoe.compression.judge import Verdict
 
 

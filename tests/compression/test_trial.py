@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from edgemoe.buckets import plan_buckets
-from edgemoe.compression.compress import units_of
 from edgemoe.compression.trial import Trial
+from edgemoe.compression.units import units_of
 from edgemoe.frontend import load_model
 from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import run_passes
