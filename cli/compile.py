@@ -34,9 +34,12 @@ def command(
     precision: Annotated[
         str, typer.Option("--precision", help="auto, f32, bf16, i8, i4, ...")
     ] = "auto",
-    prune: Annotated[str, typer.Option("--prune", help="auto, none or a ratio such as 25%.")] = (
-        "auto"
-    ),
+    prune: Annotated[
+        str | None,
+        typer.Option(
+            "--prune", help="auto (default with --precision auto), none or a ratio such as 25%."
+        ),
+    ] = None,
     metric: Annotated[
         str, typer.Option("--metric", help="auto, mse, accuracy, cross-entropy, kl or rms.")
     ] = "auto",
@@ -130,7 +133,7 @@ def command(
         "max_loss": values.ratio(max_loss),
         "max_bytes": values.nbytes(max_bytes),
         "precision": precision,
-        "prune": values.pruning(prune),
+        "prune": values.pruning(prune or ("auto" if "auto" in precision else "none")),
         "metric": metric,
         "runner": runner,
         "task_group": values.groups(task or []),
