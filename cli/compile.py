@@ -119,6 +119,7 @@ def command(
     from edgemoe.artifact import refuse_strangers
     from edgemoe.compression.settings import Settings
     from edgemoe.errors import OptionError
+    from edgemoe.precision import parse_pins
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
     options: dict[str, Any] = {
@@ -133,7 +134,9 @@ def command(
         "max_loss": values.ratio(max_loss),
         "max_bytes": values.nbytes(max_bytes),
         "precision": precision,
-        "prune": values.pruning(prune or ("auto" if "auto" in precision else "none")),
+        "prune": values.pruning(
+            prune or ("auto" if parse_pins(precision)[0] == "auto" else "none")
+        ),
         "metric": metric,
         "runner": runner,
         "task_group": values.groups(task or []),
