@@ -30,7 +30,7 @@ from edgemoe.compression.units import unit_bytes, units_of
 from edgemoe.errors import BudgetError, OptionError
 from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
-from edgemoe.precision import ExpertRounder, Pin, Precision, Unit
+from edgemoe.precision import KEPT, ExpertRounder, Pin, Precision, Unit
 from edgemoe.quantise import Codes
 from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
 
@@ -218,9 +218,13 @@ def _within_bytes(search: Search, max_bytes: int) -> Measured:
 
 def _infeasible(search: Search, goal: Goal, found: Measured) -> str:
     best = search.measure(search.best)
+    formats = list(dict.fromkeys(
+        given.name for unit, given in zip(search.units, search.best.formats, strict=True)
+        if unit.role not in KEPT
+    ))  # fmt: skip
     return (
-        f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {search.best.formats[0]} "
-        f"weights the loss is {best.verdict.loss:.3%} on the search part; nearest: "
+        f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {', '.join(formats[:4])} weights "
+        f"the loss is {best.verdict.loss:.3%} on the search part; nearest: "
         f"{found.verdict.loss:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or fewer "
-        "pins in --precision"
+        "formats that --precision prescribes"
     )
