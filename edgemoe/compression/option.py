@@ -222,9 +222,10 @@ def _infeasible(search: Search, goal: Goal, found: Measured) -> str:
         given.name for unit, given in zip(search.units, search.best.formats, strict=True)
         if unit.role not in KEPT
     ))  # fmt: skip
+    names = ", ".join(formats[:4])
     return (
-        f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {', '.join(formats[:4])} weights "
-        f"the loss is {best.verdict.loss:.3%} on the search part; nearest: "
+        f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {names} "
+        f"weights the loss is {best.verdict.loss:.3%} on the search part; nearest: "
         f"{found.verdict.loss:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or fewer "
         "formats that --precision prescribes"
     )
