@@ -44,6 +44,16 @@ def command(
         str,
         typer.Option("--prune-method", help="contribution, frequency, gate, reap, man, random."),
     ] = "contribution",
+    skip_experts: Annotated[
+        str, typer.Option("--skip-experts", help="Share of tokens that may skip their last expert.")
+    ] = "0%",
+    drop_layers: Annotated[
+        int, typer.Option("--drop-layers", help="Residual sub-layers to remove.")
+    ] = 0,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="NAME=VALUE: samples whose array group:NAME has the value."),
+    ] = None,
     prune_scope: Annotated[
         str, typer.Option("--prune-scope", help="global (experts of all layers compete) or layer.")
     ] = "global",
@@ -116,6 +126,7 @@ def command(
         "precision": precision,
         "prune": values.pruning(prune),
         "metric": metric,
+        "task_group": values.groups(task or []),
         "save_onnx": save_onnx,
         "compression": Settings(
             prune_method=prune_method,
@@ -124,6 +135,8 @@ def command(
             seed=seed,
             seconds=search_time,
             confident=confident,
+            skip=values.ratio(skip_experts) or 0.0,
+            drop_branches=drop_layers,
         ),
         "tuning": tuning,
     }

@@ -78,12 +78,18 @@ def _pruning(report: Mapping[str, Any]) -> list[str]:
         region = regions.get(tuple(entry["weights"]), {})
         experts = region.get("experts", "?")
         lines.append(
-            f"{region.get('label', entry['weights'][0])}: {len(entry['experts'])} of {experts} "
+            f"{region.get('region', entry['weights'][0])}: {len(entry['experts'])} of {experts} "
             "experts stay"
         )
-    for entry in pruning["tried"]:
+    for entry in pruning["merged"]:
+        region = regions.get(tuple(entry["weights"]), {})
+        lines.append(
+            f"{region.get('region', entry['weights'][0])}: {len(entry['target'])} experts become "
+            f"{len(set(entry['target']))}"
+        )
+    for entry in report["tried"]:
         lines.append(f"pruning {entry['ratio']:.1%} of the experts alone: {entry['loss']:+.3%}")
-    return lines + list(pruning["notes"])
+    return lines + list(report["notes"]) + list(pruning["notes"])
 
 
 def _units(report: Mapping[str, Any]) -> str:
@@ -96,6 +102,9 @@ def _units(report: Mapping[str, Any]) -> str:
 
 
 def _region(region: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{key} {value}" for key, value in region.items() if not isinstance(value, list)
-    )
+    sparsity = ", ".join(
+        f"{name} {region[name]:.3f}" for name in ("TLS", "CLS_8", "CLS_32")
+        if region.get(name) is not None
+    )  # fmt: skip
+    uses = " ".join(f"{count:,}" for count in region["uses"])
+    return f"{region['region']}: {sparsity}; tokens per expert, of {region['tokens']:,}: {uses}"

@@ -65,3 +65,14 @@ def pruning(text: str) -> str:
         if value is None or value >= 1:
             raise typer.BadParameter(f"{text!r}: give auto, none or a ratio below 1, such as 25%")
     return text
+
+
+def groups(items: Sequence[str]) -> dict[str, str]:
+    """Parse "domain=code"."""
+    result: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name or not value:
+            raise typer.BadParameter(f"{item!r} is no group; give for example domain=code")
+        result[name] = value
+    return result

@@ -73,6 +73,7 @@ def compile(
     max_loss: float | None = None,
     max_bytes: int | None = None,
     metric: str = "auto",
+    task_group: Mapping[str, str] | None = None,
     save_onnx: str | Path | None = None,
     compression: Settings | None = None,
     check: bool = False,
@@ -108,6 +109,8 @@ def compile(
         max_bytes: largest size of the weights in bytes.
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
+        task_group: keep the samples whose `group:<name>` array has this value, {name: value}, to
+            compress for one task or domain.
         save_onnx: write what a search decided as a .onnx file too, for other runtimes.
         compression: more settings of the search.
         check: compare the graph with onnxruntime after every pass.
@@ -155,7 +158,7 @@ def compile(
     if samples:
         from edgemoe.compression.compress import compress, task_of
 
-        task = task_of(source, buckets, samples, metric, loaded)
+        task = task_of(source, buckets, samples, metric, loaded, task_group)
         if searches:
             out_path = Path(out) if out is not None else Path(f"{title}.em")
             decided = compress(

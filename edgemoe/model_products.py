@@ -9,7 +9,6 @@ from typing import Any
 from edgemoe.buckets import plan_buckets
 from edgemoe.frontend import load_model
 from edgemoe.pass_runner import run_passes
-from edgemoe.precision import Precision
 from edgemoe.targets.cpu import lower_variants
 from edgemoe.targets.kernels.tuning import Tuned
 from edgemoe.targets.tuning.problem import Problem
@@ -48,5 +47,5 @@ def products_of_model(
         run_passes(graph)
     asked = _Asked()
     for given in formats:
-        lower_variants(graphs, buckets.counts, Precision(given), asked)
+        lower_variants(graphs, buckets.counts, given, asked)
     return list(asked.seen.values())

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Where = Literal["input", "output", "arena", "weights"]
+Where = Literal["input", "output", "arena", "weights", "around"]
 
 DTYPE_BYTES: dict[str, int] = {
     "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "int16": 2,
@@ -39,7 +39,8 @@ class TensorInfo:
 class Buffer:
     """A tensor that steps read or write.
 
-    `index` is the number of the input or output, `offset` the byte offset inside the arena or
+    `index` is the number of the input or output (of a program for one block, which is no plan, also
+    of a buffer of the program around it), `offset` the byte offset inside the arena or
     inside `weights.bin`. `first` and `last` are the numbers of the first and last step that touch
     it (for the arena: it is live over that closed range). `shares` names the buffer whose bytes
     it reuses in place.
@@ -158,7 +159,7 @@ class WeightSection:
     name: str
     offset: int
     nbytes: int
-    role: str = ""  # "expert", "router", "linear", "constant"
+    role: str = ""  # "expert", "router", "linear", "token_mix", "constant"
     expert: int | None = None
     format: str = "float32"
 

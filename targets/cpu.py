@@ -23,6 +23,7 @@ from edgemoe.targets.lowering import lower
 from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_dot
 from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+from edgemoe.weight_format import WeightFormat
 
 _TOOLS = ("apache-tvm", "onnx", "onnx-ir", "onnxruntime", "numpy")
 
@@ -69,10 +70,12 @@ class Lowered:
 
 
 def lower_variants(
-    graphs: Sequence[ir.Model], counts: Sequence[int | None], precision: Precision,
+    graphs: Sequence[ir.Model], counts: Sequence[int | None], precision: Precision | WeightFormat,
     tunings: Tunings = UNTUNED,
 ) -> Lowered:  # fmt: skip
     """Lower fused graphs of static shapes; equal weights and kernels are shared."""
+    if isinstance(precision, WeightFormat):
+        precision = Precision(precision)
     kernels, weights = KernelTable(), WeightTable()
     variants = []
     for graph, count in zip(graphs, counts, strict=True):

@@ -128,8 +128,10 @@ class _Step:
 class Program:
     """One variant; `precision` is how weights are stored, `tunings` how products are cut.
 
-    `quantised` are rows that have been rounded to int8 for one product, for the next one, `widened`
-    constants that are stored in 16 bits. A `repeated` program runs many times in a call.
+    `quantised` are rows that have been rounded to int8 for one product, and weights that have been
+    unpacked, for the next one, `widened` constants that are stored in 16 bits. `around` is the
+    program whose blocks this one computes, if any (see `kernels/blocks`): this one runs many times
+    in a call, so what depends on weights alone is computed there.
     """
 
     kernels: KernelTable
@@ -141,7 +143,14 @@ class Program:
     regions: list[Region] = field(default_factory=list)
     quantised: dict[tuple[object, ...], Any] = field(default_factory=dict)
     widened: dict[tuple[object, ...], int] = field(default_factory=dict)
-    repeated: bool = False
+    around: Program | None = None
+
+    def from_around(self, buffer: int) -> int:
+        """A buffer of this program for one of the program around; itself, where there is none."""
+        if self.around is None:
+            return buffer
+        known = self.around.buffers[buffer]
+        return self.buffer(known.name, known.dtype, known.shape, where="around", index=buffer)
 
     def buffer(self, name: str, dtype: str, shape: Sequence[int], **where: Any) -> int:
         """A new buffer, in the arena unless `where` says otherwise."""
@@ -159,7 +168,7 @@ class Program:
         """A buffer in the weights that holds `array` as it is."""
         dtype = str(array.dtype)
         digest = self.weights.digest(array, lambda: array)
-        if dtype == "float32" and array.size >= LEAST_CONSTANT and not self.repeated:
+        if dtype == "float32" and array.size >= LEAST_CONSTANT and self.around is None:
             given = self.precision.choose(
                 Unit((TABLE + name,), "constant", array.size, 1, (False,))
             )

@@ -18,16 +18,21 @@ from edgemoe.buckets import Buckets, feed_for
 from edgemoe.compression.calibration import Calibration, calibrate
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.controls import Control, controls_of, pruning_controls
+from edgemoe.compression.decision import Decision, Outliers
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Judge, Verdict
+from edgemoe.compression.layers import choose_branches
 from edgemoe.compression.metrics import Metric, metrics_of
-from edgemoe.compression.pruning import Pruning, apply_pruning, plan_pruning
+from edgemoe.compression.outliers import massive_features
+from edgemoe.compression.pruning import Pruning
+from edgemoe.compression.pruning_methods import planned_pruning
 from edgemoe.compression.report import report_of
 from edgemoe.compression.rounding import gptq
 from edgemoe.compression.samples import Samples, samples_of
 from edgemoe.compression.search import Measured, Search, possible
 from edgemoe.compression.settings import Settings
+from edgemoe.compression.skipping import Skipping, plan_skipping
 from edgemoe.compression.statistics import Gram
 from edgemoe.compression.trial import Trial, flat
 from edgemoe.errors import BudgetError, InputError
@@ -51,6 +56,9 @@ RETREATS = 6
 
 RATIOS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 """Shares of experts whose removal is tried; from the first that loses too much on, none is."""
+
+BRANCH_SAMPLES = 16
+"""Samples that the removal of a sub-layer is judged by."""
 
 GRAM_SAMPLES = 128
 """Samples of the search part that Gram matrices are made of."""
@@ -78,8 +86,9 @@ class Compressed:
     chosen: Measured
     verdict: Verdict  # of the proof part, by the trial; the artifact is measured once more
     proof: Judge
-    pins: Sequence[Pin]
     calibration: Calibration
+    original_units: Sequence[Unit]
+    original_constants: int  # bytes
     controls: list[Control] = field(default_factory=list)
     tried: list[dict[str, Any]] = field(default_factory=list)  # pruning ratios
     seconds: float = 0.0
@@ -98,16 +107,16 @@ class Compressed:
             for name in unit.names
         }
         rounders = self.search.weights.rounders
-        return Precision(formats=formats, rounders=rounders, pins=self.pins)
+        return Precision(formats=formats, rounders=rounders, pins=self.option.pins)
 
     @property
     def changes_graph(self) -> bool:
-        """Tell whether experts go."""
-        return bool(self.option.pruning.kept or self.option.pruning.merged)
+        """Tell whether the graph is another one than the model that came in."""
+        return self.option.decision.changes_graph
 
     def change(self, graph: ir.Model) -> list[Note]:
-        """Remove the experts from a recognised graph of any token bucket."""
-        return apply_pruning(graph, self.option.pruning)
+        """Apply the decisions to a recognised graph of any token bucket."""
+        return self.option.decision.apply(graph)[0]
 
     def retreat(self) -> Compressed:
         """Decisions that lose less: the artifact lost more than these promised."""
@@ -123,10 +132,11 @@ class Compressed:
             f"a loss of at most {loss:.3%} needs {nbytes:,} B of weights, --max-bytes allows "
             f"{limit:,} B (over by {nbytes - limit:,} B)"
         )
-        smaller = [m for m in self.search.archive.values() if m.nbytes <= limit]
-        best = min(smaller, key=lambda m: m.verdict.loss, default=None)
-        if best is not None:
-            text += f"\n  nearest: {best.nbytes:,} B lose {best.verdict.loss:.3%}"
+        search = self.search
+        fitting = search.within_bytes(limit) or search.smallest()
+        smaller = [m for m in search.archive.values() if m.nbytes <= limit]
+        best = min([*smaller, search.measure(fitting)], key=lambda m: m.verdict.loss)
+        text += f"\n  nearest: {best.nbytes:,} B lose {best.verdict.loss:.3%}"
         return text + f"\n  try: --max-bytes {nbytes}, a larger --max-loss, or --prune auto"
 
     def report(self) -> dict[str, Any]:
@@ -140,8 +150,9 @@ def task_of(
     given: Mapping[str, Array],
     metric: str,
     plugins: Sequence[Plugin] = (),
+    only: Mapping[str, str] | None = None,
 ) -> Task:
-    """Fit calibration arrays to the model.
+    """Fit calibration arrays to the model; `only` keeps the samples of one task or domain.
 
     Raises:
         InputError: names, shapes or types do not fit.
@@ -150,7 +161,7 @@ def task_of(
     count = _tokens_of(source, buckets, given)
     graph = buckets.bind(count)
     rest = feed_for(graph, source.examples, source.states)
-    samples = samples_of(given, graph, rest)
+    samples = samples_of(given, graph, rest, only)
     outputs = {
         str(value.name): graph_facts.shape_of(value) or ()
         for value in graph.graph.outputs
@@ -224,13 +235,18 @@ def compress(
         progress=lambda done: show("calibration", done, len(search_part)),
     )  # fmt: skip
     maker = _Maker(task, graph, judge, search_part, settings, precision, pins, journal, goal, show)
-    ratios, tried = _ratios(maker, calibration, prune)
+    base = _base(maker, calibration)
+    prunings, tried = _prunings(maker, calibration, prune, base)
     best: tuple[Option, Measured] | None = None
     errors: list[BudgetError] = []
-    for number, pruning in enumerate(ratios):
+    outliers = _outliers(calibration) if precision == "auto" else {}
+    decisions = [replace(base, pruning=pruning) for pruning in prunings]
+    if outliers:
+        decisions.append(replace(base, outliers=outliers))
+    for number, decision in enumerate(decisions):
         left = goal.seconds - (time.monotonic() - started)
-        deadline = time.monotonic() + left / (len(ratios) - number)
-        option = maker.option(pruning)
+        deadline = time.monotonic() + left / (len(decisions) - number)
+        option = maker.option(decision)
         try:
             found = option.find(goal, deadline)
         except BudgetError as error:
@@ -245,13 +261,25 @@ def compress(
         chosen, verdict = found, option.search.judge_on(proof, found.candidate)
     else:
         chosen, verdict = _proven(option.search, goal, found, proof, show)
-    controls = controls_of(option.search, proof, chosen, show)
-    if option.pruning.kept:
-        controls += pruning_controls(maker, option.pruning, calibration, proof, show)
+    units, constants = units_of(maker.fused(Decision())[0], task.count)
+    original = constants + sum(unit_bytes(unit, F32) for unit in units)
+    controls = controls_of(option.search, proof, chosen, original, show)
+    if option.decision.removes_experts:
+        controls += pruning_controls(maker, option.decision, calibration, proof, show)
     return Compressed(
-        task, goal, option, chosen, verdict, proof, pins, calibration, controls, tried,
+        task, goal, option, chosen, verdict, proof, calibration, units, constants, controls, tried,
         time.monotonic() - started,
     )  # fmt: skip
+
+
+def _outliers(calibration: Calibration) -> Outliers:
+    """Massive features of the inputs of products, by the name of the weight."""
+    found = {
+        name: tuple(massive_features(product.channel_absmax))
+        for name, product in calibration.products.items()
+        if product.rows and product.layout == "rows"
+    }  # fmt: skip
+    return {name: features for name, features in found.items() if features}
 
 
 def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
@@ -260,15 +288,32 @@ def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
     return found.verdict.loss < best.verdict.loss
 
 
-def _ratios(
-    maker: _Maker, calibration: Calibration, prune: str | float
+def _base(maker: _Maker, calibration: Calibration) -> Decision:
+    """Sub-layers to remove and choices to skip, where settings ask for them."""
+    settings, data = maker.settings, maker.data
+    branches: tuple[str, ...] = ()
+    if settings.drop_branches:
+        some = [data.feed(number) for number in data.numbers[:BRANCH_SAMPLES]]
+        maker.show("sub-layers", 0, 1)
+        chosen = choose_branches(
+            maker.recognised, some, settings.drop_branches, outputs=list(maker.task.metrics)
+        )
+        branches = tuple(name for name, _ in chosen)
+    skipping = plan_skipping(calibration, settings.skip) if settings.skip else Skipping()
+    return Decision(branches, skipping=skipping)
+
+
+def _prunings(
+    maker: _Maker, calibration: Calibration, prune: str | float, base: Decision
 ) -> tuple[list[Pruning], list[dict[str, Any]]]:
     """What is searched on: no pruning, a given share, or the largest that the promise allows."""
     nothing, settings, goal = Pruning(), maker.settings, maker.goal
-    method, scope = settings.prune_method, settings.prune_scope
 
     def planned(ratio: float) -> Pruning:
-        return plan_pruning(calibration, ratio, method, scope, goal.seed)  # type: ignore[arg-type]
+        return planned_pruning(
+            maker.recognised, calibration, maker.data, ratio, settings.prune_method,
+            settings.prune_scope, goal.seed,
+        )  # fmt: skip
 
     if prune not in ("none", "auto"):
         return [planned(_share(prune))], []
@@ -278,9 +323,9 @@ def _ratios(
     for number, ratio in enumerate(RATIOS):
         maker.show("pruning", number, len(RATIOS))
         pruning = planned(ratio)
-        if not pruning.kept or pruning == fitting[-1]:
+        if not (pruning.kept or pruning.merged) or pruning == fitting[-1]:
             continue
-        verdict = maker.pruned(pruning, maker.judge)
+        verdict = maker.pruned(replace(base, pruning=pruning), maker.judge)
         tried.append({"ratio": ratio, "loss": verdict.loss, "interval": list(verdict.interval)})
         spread = goal.margin * verdict.standard_error
         if goal.max_loss is not None and not verdict.loss + spread <= goal.max_loss:
@@ -299,11 +344,12 @@ def _share(prune: str | float) -> float:
 
 @dataclass
 class Option:
-    """One decision about experts, with the search for formats that belongs to it."""
+    """One decision about the graph, with the search for formats that belongs to it."""
 
-    pruning: Pruning
+    decision: Decision
     search: Search
     notes: list[Note]
+    pins: tuple[Pin, ...]
     graph: ir.Model  # fused, after the decision
 
     def find(self, goal: Goal, deadline: float) -> Measured:
@@ -336,38 +382,38 @@ class _Maker:
     goal: Goal
     show: Progress
 
-    def fused(self, pruning: Pruning) -> tuple[ir.Model, list[Note]]:
-        """The graph that is lowered, after a decision about experts."""
+    def fused(self, decision: Decision) -> tuple[ir.Model, list[Note], tuple[Pin, ...]]:
+        """The graph that is lowered, after a decision."""
         graph = self.recognised.clone()
-        notes = apply_pruning(graph, pruning) if pruning.kept or pruning.merged else []
+        notes, pins = decision.apply(graph)
         run_passes(graph, phases=("decide", "fuse"), extra=self.task.plugins)
-        return graph, notes
+        return graph, notes, (*pins, *self.pins)
 
-    def pruned(self, pruning: Pruning, judge: Judge) -> Verdict:
-        """What pruning alone loses, all weights in float32."""
-        trial = Trial(self.fused(pruning)[0], [], threads=self.settings.threads)
+    def pruned(self, decision: Decision, judge: Judge) -> Verdict:
+        """What a decision alone loses, all weights in float32."""
+        trial = Trial(self.fused(decision)[0], [], threads=self.settings.threads)
         return judge.judge(lambda feed: trial.run(feed, {}, {}))
 
-    def option(self, pruning: Pruning) -> Option:
-        """A search on the graph after a decision about experts."""
-        graph, notes = self.fused(pruning)
-        units, fixed_bytes = units_of(graph, self.task.count, self.pins)
+    def option(self, decision: Decision) -> Option:
+        """A search on the graph after a decision."""
+        graph, notes, pins = self.fused(decision)
+        units, fixed_bytes = units_of(graph, self.task.count, pins)
         trial = Trial(graph, units, threads=self.settings.threads)
         weights = Weights(units, trial.weights, self._rounders(graph, units, trial))
         search = Search(
-            units, self._choices(units, trial), unit_bytes, fixed_bytes, trial, weights, self.judge,
-            Journal(self.journal, self._subject(trial, pruning)), self.show,
+            units, self._choices(units, trial, pins), unit_bytes, fixed_bytes, trial, weights,
+            self.judge, Journal(self.journal, self._subject(trial, decision)), self.show,
         )  # fmt: skip
-        return Option(pruning, search, notes, graph)
+        return Option(decision, search, notes, pins, graph)
 
-    def _choices(self, units: Sequence[Unit], trial: Trial) -> list[list[WeightFormat]]:
-        pinned = Precision(
-            F32 if self.precision == "auto" else parse(self.precision), pins=self.pins
-        )
+    def _choices(
+        self, units: Sequence[Unit], trial: Trial, pins: Sequence[Pin]
+    ) -> list[list[WeightFormat]]:
+        pinned = Precision(F32 if self.precision == "auto" else parse(self.precision), pins=pins)
         listed = [parse(name) for name in self.settings.formats]
         choices = []
         for unit in units:
-            is_pinned = any(pin.matches(unit) for pin in self.pins)
+            is_pinned = any(pin.matches(unit) for pin in pins)
             if is_pinned or self.precision != "auto":
                 choices.append([pinned.choose(unit)])
             else:
@@ -391,7 +437,7 @@ class _Maker:
             for unit in units for name in unit.names if name in seen.grams
         }  # fmt: skip
 
-    def _subject(self, trial: Trial, pruning: Pruning) -> str:
+    def _subject(self, trial: Trial, decision: Decision) -> str:
         """What verdicts in a journal belong to."""
         subject = hashlib.blake2b(digest_size=16)
         for name, array in sorted(trial.weights.items()):
@@ -402,7 +448,7 @@ class _Maker:
             subject.update(name.encode())
             subject.update(np.ascontiguousarray(array).tobytes())
         subject.update(repr((self.settings, self.precision, sorted(self.task.metrics))).encode())
-        subject.update(repr(sorted(pruning.kept.items())).encode())
+        subject.update(repr(decision.summary()).encode())
         return subject.hexdigest()
 
 
@@ -430,10 +476,13 @@ def units_of(
 def unit_bytes(unit: Unit, given: WeightFormat) -> int:
     """Bytes of a unit's packed weights."""
     from edgemoe.targets.kernels.panels import PANEL, panel_bytes
+    from edgemoe.targets.kernels.row_codes import part_bytes
 
     if unit.role == "constant":
         return unit.depth * given.bits // 8
     given = given.for_depth(unit.depth)
+    if unit.role == "token_mix":
+        return sum(part_bytes(unit.columns, unit.depth, given))
     return max(1, unit.experts) * -(-unit.columns // PANEL) * panel_bytes(unit.depth, given)
 
 

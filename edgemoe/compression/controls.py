@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from edgemoe.compression.assignment import assign
 from edgemoe.compression.calibration import Calibration
 from edgemoe.compression.candidates import Candidate
+from edgemoe.compression.decision import Decision
 from edgemoe.compression.judge import Judge, Verdict
 from edgemoe.compression.pruning import Pruning
 from edgemoe.compression.scores import scores
@@ -29,8 +30,13 @@ class Control:
     verdict: Verdict
 
 
-def controls_of(search: Search, proof: Judge, chosen: Measured, show: Progress) -> list[Control]:
-    """fp32, uniform int8 and int4, and formats by weight error alone at no more bytes."""
+def controls_of(
+    search: Search, proof: Judge, chosen: Measured, original_bytes: int, show: Progress
+) -> list[Control]:
+    """fp32, uniform int8 and int4, and formats by weight error alone at no more bytes.
+
+    All but fp32 have the same experts as the chosen candidate.
+    """
     candidates = {
         "fp32": Candidate(tuple(F32 for _ in search.units)),
         "uniform int8": search.uniform(I8),
@@ -43,7 +49,8 @@ def controls_of(search: Search, proof: Judge, chosen: Measured, show: Progress) 
     for number, (name, candidate) in enumerate(candidates.items()):
         show(f"control: {name}", number, len(candidates))
         verdict = proof.fp32() if name == "fp32" else search.judge_on(proof, candidate)
-        found.append(Control(name, search.bytes_of(candidate), verdict))
+        nbytes = original_bytes if name == "fp32" else search.bytes_of(candidate)
+        found.append(Control(name, nbytes, verdict))
     return found
 
 
@@ -66,17 +73,22 @@ def _by_weight_error(search: Search, limit: int) -> Candidate | None:
 class Pruner(Protocol):
     """Judges decisions about experts with all weights in float32."""
 
-    def pruned(self, pruning: Pruning, judge: Judge) -> Verdict:
-        """What pruning alone loses."""
+    def pruned(self, decision: Decision, judge: Judge) -> Verdict:
+        """What a decision alone loses."""
 
 
 def pruning_controls(
-    maker: Pruner, pruning: Pruning, calibration: Calibration, proof: Judge, show: Progress
+    maker: Pruner, decision: Decision, calibration: Calibration, proof: Judge, show: Progress
 ) -> list[Control]:
     """The chosen experts and as many random ones, float32: does the task tell them apart?"""
     show("control: random pruning", 0, 1)
-    chosen = maker.pruned(pruning, proof)
-    chance = [maker.pruned(random_like(pruning, calibration, seed), proof) for seed in RANDOM_SEEDS]
+    chosen = maker.pruned(decision, proof)
+    chance = [
+        maker.pruned(
+            replace(decision, pruning=random_like(decision.pruning, calibration, seed)), proof
+        )
+        for seed in RANDOM_SEEDS
+    ]
     middle = sorted(chance, key=lambda verdict: verdict.loss)[len(chance) // 2]
     return [
         Control("pruned, fp32 weights", None, chosen),
@@ -90,8 +102,10 @@ RANDOM_SEEDS = (0, 1, 2)
 def random_like(pruning: Pruning, calibration: Calibration, seed: int) -> Pruning:
     """As many experts of every region, chosen by chance."""
     kept = {}
-    for key, experts in pruning.kept.items():
+    counts = {key: len(experts) for key, experts in pruning.kept.items()}
+    counts |= {key: len(set(merge.target)) for key, merge in pruning.merged.items()}
+    for key, count in counts.items():
         region = calibration.regions[key]
         order = np.argsort(scores(region, "random", seed))
-        kept[key] = tuple(sorted(int(e) for e in order[: len(experts)]))
+        kept[key] = tuple(sorted(int(e) for e in order[: max(count, region.least)]))
     return Pruning(kept)

@@ -23,6 +23,7 @@ class Journal:
     def __init__(self, path: Path | None, subject: str) -> None:
         self.path, self.subject = path, subject
         self.known: dict[str, Verdict] = {}
+        self.numbers: dict[str, int] = {}
         self.reused = 0
         if path is None:
             return
@@ -40,6 +41,9 @@ class Journal:
         for line in lines[1:]:
             try:
                 entry = json.loads(line)
+                if "number" in entry:
+                    self.numbers[entry["key"]] = int(entry["number"])
+                    continue
                 self.known[entry["key"]] = _verdict(entry["verdict"])
             except (ValueError, KeyError, TypeError):
                 continue  # the line that was being written when the search was killed
@@ -54,11 +58,21 @@ class Journal:
         self.known[key] = verdict
         if self.path is not None:
             data = {**dataclasses.asdict(verdict), "sums": verdict.sums.tolist()}
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(
-                    "\n" * self._is_cut(file) + json.dumps({"key": key, "verdict": data}) + "\n"
-                )
+            self._append({"key": key, "verdict": data})
         return verdict
+
+    def number(self, key: str, compute: Callable[[], int]) -> int:
+        """A choice that depends on the speed of the machine: once made, it stays."""
+        if key not in self.numbers:
+            self.numbers[key] = compute()
+            if self.path is not None:
+                self._append({"key": key, "number": self.numbers[key]})
+        return self.numbers[key]
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        assert self.path is not None
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n" * self._is_cut(file) + json.dumps(entry) + "\n")
 
     def _is_cut(self, file: Any) -> bool:
         """Tell whether the file does not end with a whole line."""

@@ -16,11 +16,13 @@ def report_of(found: Compressed) -> dict[str, Any]:
     """Bytes by role before and after, formats, losses with intervals, controls, expert use."""
     search, formats = found.search, found.chosen.candidate.formats
     before: defaultdict[str, int] = defaultdict(int)
+    for unit in found.original_units:
+        before[unit.role] += search.nbytes(unit, F32)
+    before["constants"] = found.original_constants
     after: defaultdict[str, int] = defaultdict(int)
     units, weights, bits = [], 0, 0.0
     for number, (unit, given) in enumerate(zip(search.units, formats, strict=True)):
         nbytes = search.nbytes(unit, given)
-        before[unit.role] += search.nbytes(unit, F32)
         after[unit.role] += nbytes
         weights += unit.parameters
         bits += 8.0 * nbytes
@@ -31,7 +33,7 @@ def report_of(found: Compressed) -> dict[str, Any]:
                 "bytes": nbytes, "alone": search.sensitivity.get((number, given), 0.0),
             }
         )  # fmt: skip
-    before["constants"] = after["constants"] = search.fixed_bytes
+    after["constants"] = search.fixed_bytes
     return {
         "goal": {"max_loss": found.goal.max_loss, "max_bytes": found.goal.max_bytes},
         "bytes": {"before": dict(before), "after": dict(after)},
@@ -43,7 +45,9 @@ def report_of(found: Compressed) -> dict[str, Any]:
         "controls": [
             {"name": c.name, "bytes": c.nbytes, **verdict_of(c.verdict)} for c in found.controls
         ],
-        "pruning": {**found.option.pruning.summary(), "tried": found.tried},
+        **found.option.decision.summary(),
+        "tried": found.tried,
+        "notes": [note.text for note in found.option.notes],
         "calibration": found.calibration.summary(),
         "rounding": _rounding_notes(found),
         "runs": search.trial.runs, "reused": search.journal.reused, "seconds": found.seconds,

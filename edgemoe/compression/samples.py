@@ -18,6 +18,9 @@ Array = NDArray[Any]
 TARGET = "target:"
 """Arrays with this prefix are what an output should be, for a task metric."""
 
+GROUP = "group:"
+"""Arrays with this prefix say, sample by sample, which task or domain a sample belongs to."""
+
 FEWEST = 8
 """Fewer samples than this cannot be split."""
 
@@ -71,8 +74,19 @@ class Samples:
         return self.some(sorted(order[:half])), self.some(sorted(order[half:]))
 
 
-def samples_of(given: Mapping[str, Array], graph: ir.Model, rest: Mapping[str, Array]) -> Samples:
+def samples_of(
+    given: Mapping[str, Array],
+    graph: ir.Model,
+    rest: Mapping[str, Array],
+    only: Mapping[str, str] | None = None,
+) -> Samples:
     """Fit arrays to the inputs of a graph; a leading axis of 1 may be left out of a sample.
+
+    Args:
+        given: inputs by name, `target:` and `group:` arrays.
+        graph: of static shapes.
+        rest: inputs that the arrays do not give.
+        only: groups and the value that samples must have, to compress for one task.
 
     Raises:
         InputError: a name is no input or output, or a shape or an element type does not fit.
@@ -83,6 +97,8 @@ def samples_of(given: Mapping[str, Array], graph: ir.Model, rest: Mapping[str, A
     for name, array in given.items():
         if name.startswith(TARGET):
             targets[name[len(TARGET) :]] = array
+            continue
+        if name.startswith(GROUP):
             continue
         if name not in inputs:
             raise InputError(
@@ -96,8 +112,25 @@ def samples_of(given: Mapping[str, Array], graph: ir.Model, rest: Mapping[str, A
                 f"calibration array {TARGET + name!r}: the model has no output {name!r}, but "
                 f"{', '.join(outputs)}"
             )
-    count = len(next(iter(given.values())))
-    return Samples(arrays, targets, rest, tuple(range(count)))
+    return Samples(arrays, targets, rest, tuple(_chosen(given, only or {})))
+
+
+def _chosen(given: Mapping[str, Array], only: Mapping[str, str]) -> list[int]:
+    """The numbers of the samples of the wanted groups."""
+    numbers = list(range(len(next(iter(given.values())))))
+    for name, value in only.items():
+        array = given.get(GROUP + name)
+        if array is None:
+            has = ", ".join(n[len(GROUP) :] for n in given if n.startswith(GROUP)) or "none"
+            raise InputError(
+                f"--task {name}={value}: the calibration data has no array {GROUP + name}; "
+                f"groups: {has}"
+            )
+        numbers = [n for n in numbers if str(array[n]) == value]
+        if not numbers:
+            values = ", ".join(sorted({str(v) for v in array.reshape(-1)})[:8])
+            raise InputError(f"--task {name}={value}: no sample has it; there are {values}")
+    return numbers
 
 
 def _fitted(name: str, array: Array, value: ir.Value) -> Array:

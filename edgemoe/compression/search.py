@@ -136,10 +136,14 @@ class Search:
             for number, choices in enumerate(self.choices)
             for given in representatives(choices)
         ]
-        started = time.monotonic()
-        self._judged(self.judge, base, 1)
-        each = time.monotonic() - started
-        most = max(4, min(len(self.judge), SENSED, int(seconds / max(each * len(pairs), 1e-9))))
+
+        def affordable() -> int:
+            started = time.monotonic()
+            self._judged(self.judge, base, 1)
+            each = time.monotonic() - started
+            return max(4, min(len(self.judge), SENSED, int(seconds / (each * len(pairs) + 1e-9))))
+
+        most = self.journal.number("sensed", affordable)
         for done, (number, given) in enumerate(pairs):
             self.show(f"sensitivity on {most} samples", done, len(pairs))
             changed = base.with_format(number, given)

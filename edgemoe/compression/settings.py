@@ -7,7 +7,20 @@ from pathlib import Path
 
 from edgemoe.compression.goal import Goal
 
-FORMATS = ("f16", "i8", "i8.a32", "i4", "i4.g64", "i4.g128", "i4.a32", "i2", "i2.g64")
+FORMATS = (
+    "f16",
+    "i8",
+    "i8.a32",
+    "i4",
+    "i4.g64",
+    "i4.g128",
+    "i4.a32",
+    "i3",
+    "i3.g64",
+    "i2",
+    "i2.g64",
+    "ternary",
+)
 """What the search chooses from, beside float32; the first of a family is the one measured."""
 
 
@@ -16,7 +29,9 @@ class Settings:
     """How to search.
 
     `formats` are the names of weight formats to choose from, `rounding` is "gptq" or "nearest",
-    `prune_method` a score of `edgemoe.compression.scores`, `prune_scope` "layer" or "global".
+    `prune_method` one of `edgemoe.compression.pruning_methods`, `prune_scope` "layer" or "global".
+    `skip` is the share of tokens whose last expert may be skipped (a threshold is calibrated),
+    `drop_branches` how many residual sub-layers are removed.
     `seed` splits the data and drives the swaps, `seconds` is the time for the search, `margin`
     standard errors are added to a loss before it is compared with the promise; `confident` asks
     that the upper end of the 95% interval keeps it, also on the proof part. `resume` keeps a
@@ -27,6 +42,8 @@ class Settings:
     rounding: str = "gptq"
     prune_method: str = "contribution"
     prune_scope: str = "global"
+    skip: float = 0.0
+    drop_branches: int = 0
     seed: int = 0
     seconds: float = 240.0
     margin: float = 1.0
@@ -39,7 +56,7 @@ class Settings:
     ) -> bool:
         """Tell whether there is something to decide."""
         has_budget = max_loss is not None or max_bytes is not None
-        prunes = prune not in ("none", "auto")
+        prunes = prune not in ("none", "auto") or self.skip > 0 or self.drop_branches > 0
         return prunes or (has_budget and (precision == "auto" or prune == "auto"))
 
     def goal(self, max_loss: float | None, max_bytes: int | None) -> Goal:

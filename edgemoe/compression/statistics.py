@@ -81,7 +81,7 @@ class TensorStatistics:
         self.count += values.size
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
-        self.squares += float(values @ values)
+        self.squares += float(np.square(values).sum())  # a dot would start threads
         self.histogram.add(values)
 
     @property

@@ -121,7 +121,7 @@ def lower(site: Site) -> None:
     lead = len(shape) - 2
     blocks = size_of(shape[:lead])
     single = one_block(site.node, site.function, site.functions, lead)
-    inner = Program(program.kernels, program.weights, program.precision, repeated=True)
+    inner = Program(program.kernels, program.weights, program.precision, around=program)
     lower_program(single, inner)
     variant = inner.finish(None)
     tasks = min(blocks, MAX_TASKS)
@@ -173,6 +173,11 @@ class _Arguments:
                         offset=buffer.offset,
                     )
                 )  # fmt: skip
+            return Place(self.known[key], argument.offset)
+        if buffer.where == "around":
+            key = ("around", buffer.index)
+            if key not in self.known:
+                self.known[key] = self._add(buffer.index)
             return Place(self.known[key], argument.offset)
         count = len(self.outside) - len(self.site.outputs)
         number = buffer.index + (count if buffer.where == "output" else 0)

@@ -3,7 +3,10 @@
     out[m, n] = sum over groups g of row_scale[m, g] * scale[n, g]
                 * (sum over k in g of a[m, k] * code[n, k] - zero[n, g] * row_sum[m, g])
 
-The inner sum is exact. `quantise_rows` makes a, row_scale and row_sum.
+The inner sum is exact. `quantise_rows` makes a, row_scale and row_sum. Where rows and columns have
+changed places (weights are the rows, activations the panels, see `token_mix_int8`), there is a
+pointer `zeros` to what stands for row_sum beside zero: a zero point per row and group, which meets
+the sum of a column's codes.
 """
 
 from __future__ import annotations
@@ -121,7 +124,8 @@ class Tile:
             whole = register(self._splat(row_sum * offset)) if offset else None
             share = None
             if self.given.zero_points:
-                share = register(self._splat(tirx.Cast("float32", row_sum)))
+                share = self.buffers.get("zeros", self.buffers["sums"])[self.facts[i] + g]
+                share = register(self._splat(tirx.Cast("float32", share)))
             for j, (scale, zero) in enumerate(scales):
                 total = sums[i * self.vectors + j]
                 if whole is not None:

@@ -16,6 +16,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, WeightSection
 from edgemoe.precision import Unit
+from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
@@ -148,7 +149,7 @@ class Linear:
                     value = ex.evaluate(self.epilogue, leaf, lanes)
                     tiles.store(buffers["out"], index["full"], value, lanes)
 
-                tiles.for_columns(width, isa.lanes, vector)
+                wide.for_columns(width, isa.lanes, vector)
         return builder.get()
 
 

@@ -17,10 +17,13 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import reduce
+from edgemoe.targets.kernels import columns, reduce
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
+
+TOGETHER = 4
+"""Registers of partial sums."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Norm:
                 if self.kind == "layer":
                     total = reduce.reduce_row(
                         width, isa.lanes, 0.0, reduce.add,
-                        lambda j, n: tiles.load(x, start + j, n),
+                        lambda j, n: tiles.load(x, start + j, n), TOGETHER,
                     )  # fmt: skip
                     mean = tiles.local(total * share)
 
@@ -64,7 +67,7 @@ class Norm:
                     value = tiles.local(centred(j, lanes))
                     return value * value
 
-                squares = reduce.reduce_row(width, isa.lanes, 0.0, reduce.add, square)
+                squares = reduce.reduce_row(width, isa.lanes, 0.0, reduce.add, square, TOGETHER)
                 epsilon = tirx.const(self.epsilon, "float32")
                 factor = tiles.local(
                     tirx.const(1.0, "float32") / tirx.sqrt(squares * share + epsilon)
@@ -78,7 +81,7 @@ class Norm:
                         value = value + tiles.load(buffers["shift"], j, lanes)
                     tiles.store(out, start + j, value, lanes)
 
-                tiles.for_columns(width, isa.lanes, write)
+                columns.for_columns(width, isa.lanes, write)
         return tiles.Built(builder.get())
 
 

@@ -137,17 +137,26 @@ def pack_lines(weights: Array, given: WeightFormat) -> Array:
 def pack_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:
     """Codes of a multiple of PANEL columns -> uint8 [panels, panel bytes]."""
     panels = len(coded.codes) // PANEL
-    groups, blocks = group_count(depth, given), group_blocks(depth, given)
-    padded = np.empty((panels, PANEL, groups, group_inputs(depth, given)), np.uint8)
-    padded[...] = coded.zeros.reshape(panels, PANEL, groups, 1)
-    codes = coded.codes.reshape(panels, PANEL, groups, -1)
-    padded[..., : codes.shape[-1]] = codes
-    joined = _joined(padded.reshape(panels, PANEL, groups, blocks, -1, 4), given)
-    stream = joined.view(np.uint32)[..., 0].transpose(0, 2, 3, 4, 1).reshape(panels, groups, -1)
+    words = join_codes(coded, depth, given)
+    groups = words.shape[1]
+    by_word = words.reshape(panels, PANEL, groups, -1).transpose(0, 2, 3, 1)
+    stream = by_word.reshape(panels, groups, -1)
     scales = coded.scales.reshape(panels, PANEL, groups).transpose(0, 2, 1)
     zeros = coded.zeros.reshape(panels, PANEL, groups).transpose(0, 2, 1)
     whole = np.concatenate([stream, _scale_words(scales, zeros, given)], -1)
     return np.ascontiguousarray(whole).view(np.uint8).reshape(panels, -1)
+
+
+def join_codes(coded: Codes, depth: int, given: WeightFormat) -> Array:
+    """Codes -> words uint32 [columns, groups, words of a group], padded with the code of 0."""
+    columns = len(coded.codes)
+    groups, blocks = group_count(depth, given), group_blocks(depth, given)
+    padded = np.empty((columns, groups, group_inputs(depth, given)), np.uint8)
+    padded[...] = coded.zeros.reshape(columns, groups, 1)
+    codes = coded.codes.reshape(columns, groups, -1)
+    padded[..., : codes.shape[-1]] = codes
+    joined = _joined(padded.reshape(columns, groups, blocks, -1, 4), given)
+    return np.ascontiguousarray(joined).view(np.uint32).reshape(columns, groups, -1)
 
 
 def _joined(parts: Array, given: WeightFormat) -> Array:

@@ -22,7 +22,7 @@ from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
 
-C_TYPES = {"float32": "float*", "int32": "int32_t*", "uint16": "uint16_t*"}
+C_TYPES = {"float32": "float*", "int32": "int32_t*", "uint16": "uint16_t*", "int8": "int8_t*"}
 """C types of pointers by element dtype."""
 
 

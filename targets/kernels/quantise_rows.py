@@ -19,6 +19,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import columns
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import INPUTS, dot_of
 from edgemoe.targets.kernels.integer_tile import blocks_of, groups_of
@@ -30,6 +31,10 @@ from edgemoe.weight_format import WeightFormat
 
 ROUNDER = 12582912.0
 """1.5 * 2^23: adding it leaves the nearest integer in the low bits of a small float32."""
+
+
+TOGETHER = 4
+"""Registers of values of one step: their bytes fill one."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,9 @@ class QuantiseRows:
         lanes = isa.lanes
         # Magnitudes are compared as integers: that orders finite numbers as they are, and puts
         # infinities and NaNs behind them.
-        largest = T.alloc_buffer((lanes,), "int32")
-        T.buffer_store(largest, _words(0, lanes), [T.ramp(0, 1, lanes)])
+        wide = lanes * TOGETHER
+        largest = T.alloc_buffer((wide,), "int32")
+        T.buffer_store(largest, _words(0, wide), [T.ramp(0, 1, wide)])
 
         def visit(j: Expr, n: int) -> None:
             bits = tirx.reinterpret(typed("int32", n), tiles.load(buffers["rows"], start + j, n))
@@ -85,8 +91,8 @@ class QuantiseRows:
             size = tirx.bitwise_and(bits, _words(0x7FFFFFFF, n))
             T.buffer_store(largest, tirx.max(largest[at], size), [at])
 
-        tiles.for_columns(count, lanes, visit)
-        width = lanes
+        columns.for_columns(count, lanes, visit, TOGETHER)
+        width = wide
         while width > 1:
             width //= 2
             pair = tirx.max(tiles.load(largest, 0, width), tiles.load(largest, width, width))
@@ -104,9 +110,9 @@ class QuantiseRows:
         self, isa: Isa, buffers: dict[str, tirx.Var], start: Expr, count: Expr, fact: Expr,
         to: Expr, inverse: Expr, copies: int,
     ) -> None:  # fmt: skip
-        lanes = isa.lanes
-        total = T.alloc_buffer((lanes,), "int32")
-        T.buffer_store(total, _words(0, lanes), [T.ramp(0, 1, lanes)])
+        lanes, wide = isa.lanes, isa.lanes * TOGETHER
+        total = T.alloc_buffer((wide,), "int32")
+        T.buffer_store(total, _words(0, wide), [T.ramp(0, 1, wide)])
 
         def visit(j: Expr, n: int) -> None:
             code = self._code(buffers["rows"], start + j, n, inverse)
@@ -114,9 +120,8 @@ class QuantiseRows:
             T.buffer_store(total, total[at] + code, [at])
             kept = [register(tirx.Cast(typed("int8", n), code))]
             if copies == 2:
-                nothing = _words(0, n)
-                size = tirx.Select(code < nothing, nothing - code, code)
-                kept.append(register(tirx.Cast(typed("int8", n), size)))
+                nothing = tiles.splat(tirx.const(0, "int8"), n)
+                kept.append(register(tirx.Select(kept[0] < nothing, nothing - kept[0], kept[0])))
             if n == 1:
                 for copy, value in enumerate(kept):
                     place = to + _place(j, copies) + INPUTS * copy
@@ -124,14 +129,15 @@ class QuantiseRows:
             elif copies == 1:
                 tiles.store(buffers["codes"], to + j, kept[0], n)
             else:
-                words = [
-                    copy * n + k + i
-                    for k in range(0, n, INPUTS) for copy in range(2) for i in range(INPUTS)
-                ]  # fmt: skip
-                tiles.store(buffers["codes"], to + 2 * j, tirx.Shuffle(kept, words), 2 * n)
+                words = n // INPUTS
+                parts = [register(tirx.reinterpret(typed("int32", words), v)) for v in kept]
+                order = [copy * words + word for word in range(words) for copy in range(2)]
+                joined = register(tirx.Shuffle(parts, order))
+                whole = tirx.reinterpret(typed("int8", 2 * n), joined)
+                tiles.store(buffers["codes"], to + 2 * j, whole, 2 * n)
 
-        tiles.for_columns(count, lanes, visit)
-        width = lanes
+        columns.for_columns(count, lanes, visit, TOGETHER)
+        width = wide
         while width > 1:
             width //= 2
             both = tiles.load(total, 0, width) + tiles.load(total, width, width)

@@ -8,6 +8,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels import columns
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.vector_math import register, typed
 
@@ -25,23 +26,30 @@ def maximum(a: Expr, b: Expr) -> Expr:
 
 
 def reduce_row(
-    width: Expr, lanes: int, start: float, combine: Combine, element: Callable[[Expr, int], Expr]
+    width: Expr,
+    lanes: int,
+    start: float,
+    combine: Combine,
+    element: Callable[[Expr, int], Expr],
+    together: int = columns.SIDE_BY_SIDE,
 ) -> Expr:
-    """Emit the reduction of `element(column, lanes)` over `width` columns; returns a scalar."""
-    partial = T.alloc_buffer((lanes,), "float32")
-    at = T.ramp(0, 1, lanes)
-    T.buffer_store(partial, tiles.splat(tirx.const(start, "float32"), lanes), [at])
-    result = T.alloc_buffer((1,), "float32")
+    """Emit the reduction of `element(column, lanes)` over `width` columns; returns a scalar.
 
-    with T.serial(0, tirx.truncdiv(width, lanes)) as j:
-        value = element(tiles.local(j * lanes), lanes)
-        T.buffer_store(partial, combine(partial[at], value), [at])
-    T.buffer_store(result, across(partial[at], lanes, combine), [0])
-    tail = tiles.local(tirx.truncmod(width, lanes))
-    with T.serial(0, tail) as j:
-        value = element(tiles.local(width - tail + j), 1)
-        T.buffer_store(result, combine(result[0], value), [0])
-    return result[0]
+    `together` registers of partial results: one alone would wait for itself.
+    """
+    wide = lanes * together
+    partial = T.alloc_buffer((wide,), "float32")
+    single = T.alloc_buffer((1,), "float32")
+    initial = tirx.const(start, "float32")
+    T.buffer_store(partial, tiles.splat(initial, wide), [T.ramp(0, 1, wide)])
+    T.buffer_store(single, initial, [0])
+
+    def visit(j: Expr, n: int) -> None:
+        sums = single if n == 1 else partial
+        tiles.store(sums, 0, combine(tiles.load(sums, 0, n), element(j, n)), n)
+
+    columns.for_columns(width, lanes, visit, together)
+    return register(combine(across(partial[T.ramp(0, 1, wide)], wide, combine), single[0]))
 
 
 def across(vector: Expr, lanes: int, combine: Combine) -> Expr:

@@ -126,13 +126,14 @@ def operand(buffer: tirx.Var, indexing: str, index: Mapping[str, Expr], lanes: i
 
 def load_weights(buffer: tirx.Var, start: Expr, lanes: int, dtype: str) -> Expr:
     """`lanes` packed weights as float32; bfloat16 is widened by a shift."""
+    stored = load(buffer, start, lanes)
     if dtype == "float32":
-        return buffer[T.ramp(start, 1, lanes)]
+        return stored
     if dtype == "float16":
-        half = tirx.reinterpret(typed("float16", lanes), buffer[T.ramp(start, 1, lanes)])
+        half = tirx.reinterpret(typed("float16", lanes), stored)
         return tirx.Cast(typed("float32", lanes), half)
-    raw = tirx.Cast(typed("uint32", lanes), buffer[T.ramp(start, 1, lanes)])
-    shifted = tirx.shift_left(raw, tirx.Broadcast(tirx.const(16, "uint32"), lanes))
+    raw = tirx.Cast(typed("uint32", lanes), stored)
+    shifted = tirx.shift_left(raw, splat(tirx.const(16, "uint32"), lanes))
     return tirx.reinterpret(typed("float32", lanes), shifted)
 
 

@@ -18,13 +18,17 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import columns, mix_tile
+from edgemoe.precision import Unit
+from edgemoe.targets.kernels import columns, mix_tile, quantise_panels, unpack_rows
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.body import shape_of as shape_of_inner
+from edgemoe.targets.kernels.token_mix_int8 import TokenMixInt8
+from edgemoe.targets.kernels.unpack_rows import activation_format
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
+from edgemoe.weight_format import F32
 
 ROW_BLOCK = 48
 """Rows m of one task."""
@@ -194,6 +198,15 @@ def _extent(value: ir.Value | np.ndarray) -> tuple[int, ...]:
     return tuple(value.shape) if isinstance(value, np.ndarray) else shape_of_inner(value)
 
 
+def unit_of(site: Site, weight: ir.Value, columns: int) -> Unit:
+    """The weight as a unit of precision: its outputs are tokens."""
+    rows, depth = shape_of(weight)
+    return Unit(
+        (str(weight.name),), "token_mix", depth, rows, (False,), macs=rows * depth * columns,
+        origin=site.origin,
+    )  # fmt: skip
+
+
 def lower(site: Site) -> None:
     """Append the product to the program."""
     assert site.function is not None
@@ -202,16 +215,30 @@ def lower(site: Site) -> None:
     assert weight is not None and x is not None
     rows, depth = shape_of(weight)
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
-    spec = TokenMix(epilogue)
-    operands = site.operands(body)
+    given = site.program.precision.choose(unit_of(site, weight, batch * channels))
+    origin, nodes = site.origin, site.nodes
+    if given == F32:
+        left = [Pointer(unpack_rows.place(site, weight, given, site.program)[0])]
+    else:
+        left = unpack_rows.append(site, weight, given)
+    (right,), operands = site.pointers([x]), site.operands(body)
+    spec: TokenMix | TokenMixInt8
+    if given.int8_activations:
+        panels = activation_format(given)
+        spec, places = TokenMixInt8(epilogue, panels), site.full_operands(body, operands)
+        right = quantise_panels.append(
+            site.program, right, batch, depth, channels, panels, origin=origin, nodes=nodes
+        )
+    else:
+        spec = TokenMix(epilogue)
+        places = [operands[i].buffer for i in spec.in_place(channels)]
     (out,) = site.outputs
     site.program.step(
-        spec, "token_mix",
-        [*site.pointers([weight, x]), Pointer(out), *operands, rows, depth, channels],
-        in_place=[(out, operands[i].buffer) for i in spec.in_place(channels)],
+        spec, "token_mix", [*left, right, Pointer(out), *operands, rows, depth, channels],
+        in_place=[(out, place) for place in places],
         tasks=spec.tasks(batch, rows, channels), macs=batch * rows * depth * channels,
         label=f"mix {batch}x{depth} tokens -> {rows}, {channels} channels{ex.describe(epilogue)}",
-        origin=site.origin, nodes=site.nodes,
-        nbytes=4 * (rows * depth + batch * channels * (rows + depth)),
-        reason="constant weight from the left; no transposes",
+        origin=origin, nodes=nodes,
+        nbytes=4 * batch * channels * (rows + depth) + rows * depth * given.bits // 8,
+        reason=f"constant weight from the left, {given}; no transposes",
     )  # fmt: skip

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from edgemoe.cli import values
 from edgemoe.cli.main import app
+from edgemoe.compression.settings import Settings
 from edgemoe.errors import BudgetError, StrictError
 
 
@@ -74,7 +75,8 @@ def test_defaults(compiler, tmp_path, monkeypatch):
         "target": "cpu", "out": tmp_path / "out", "tokens": None, "shapes": {}, "cpu": "all",
         "precision": "auto", "prune": "auto", "calibration": None, "max_loss": None,
         "max_bytes": None, "check": False, "dump": None, "strict": False, "plugins": [],
-        "tuning": "auto",
+        "tuning": "auto", "metric": "auto", "save_onnx": None, "compression": Settings(),
+        "task_group": {},
     }  # fmt: skip
     assert "[1/2] import\n[2/2] lower\n" in err
     assert "toy-mixer for toy-cpu" in out and "weights 88 B, arena 184 B" in out
@@ -89,7 +91,10 @@ def test_all_options(compiler, tmp_path):
         "--cpu", "native", "--tuning", "none", "--name", "mine", "--check", "--dump",
         tmp_path / "d",
         "--plugin", "a.py", "--plugin", "b.py", "--explain", "--strict", "--zip", "--time-passes",
-        "--json", tmp_path / "r.json",
+        "--json", tmp_path / "r.json", "--metric", "kl", "--prune-method", "reap",
+        "--prune-scope", "layer", "--rounding", "nearest", "--seed", "3", "--search-time", "7",
+        "--skip-experts", "50%", "--drop-layers", "2", "--task", "domain=code",
+        "--confident", "--save-onnx", tmp_path / "m.onnx",
     )  # fmt: skip
     assert code == 0, err
     (_, explained), (model, options) = compiler.calls
@@ -100,7 +105,13 @@ def test_all_options(compiler, tmp_path):
         "tokens": [1, 8, 64], **shared, "max_loss": 0.005,
         "max_bytes": 2 << 20, "precision": "i8", "prune": "25%", "cpu": "native", "name": "mine",
         "check": True, "dump": tmp_path / "d", "strict": True, "out": tmp_path / "out.zip",
-        "calibration": tmp_path / "c.npz", "tuning": "none",
+        "calibration": tmp_path / "c.npz", "tuning": "none", "metric": "kl",
+        "save_onnx": tmp_path / "m.onnx",
+        "compression": Settings(
+            prune_method="reap", prune_scope="layer", rounding="nearest", seed=3, seconds=7,
+            confident=True, skip=0.5, drop_branches=2,
+        ),
+        "task_group": {"domain": "code"},
     }  # fmt: skip
     assert {key: options[key] for key in expected} == expected
     assert out.startswith("explained: two regions\n")

@@ -129,5 +129,20 @@ class Wide(nn.Module):
         return (y * weights.reshape(-1, 1)).view(-1, 2, self.width).sum(dim=1)
 
 
+class TokenMixer(nn.Module):
+    """An MLP over tokens, as in a mixer, with its residual."""
+
+    def __init__(self, tokens: int, hidden: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.up, self.down = nn.Linear(tokens, hidden), nn.Linear(hidden, tokens)
+        self.export_options = {"input_names": ["x"], "output_names": ["y"]}
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.gelu(self.up(x.transpose(1, 2)))
+        y: Tensor = x + self.down(h).transpose(1, 2)
+        return y
+
+
 def named(dimension: str) -> dict[str, object]:
     return {"input_names": ["x"], "output_names": ["y"], "dynamic_shapes": ({0: dimension},)}

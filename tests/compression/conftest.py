@@ -68,11 +68,12 @@ class Graphs:
     @staticmethod
     def lowered(graph: ir.Model) -> Any:
         """Run the phase fuse and lower with float32 weights."""
+        from edgemoe.precision import Precision
         from edgemoe.targets.cpu import lower_variants
         from edgemoe.weight_format import F32
 
         run_passes(graph, phases=("fuse",))
-        return lower_variants([graph], [None], F32)
+        return lower_variants([graph], [None], Precision(F32))
 
     @staticmethod
     def compiled(

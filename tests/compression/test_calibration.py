@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from edgemoe.compression.calibration import calibrate
+from edgemoe.compression.pruning import apply_pruning, plan_pruning
 from edgemoe.compression.region_statistics import RegionStatistics
 from edgemoe.compression.scores import METHODS, scores
 from edgemoe.compression.statistics import BINS, Histogram, ProductStatistics, TensorStatistics
@@ -283,3 +284,48 @@ def test_random_is_a_control_that_differs_between_regions() -> None:
     assert not np.array_equal(scores(one, "random", 3), scores(one, "random", 4))
     with pytest.raises(OptionError, match="'magic' is unknown"):
         scores(one, "magic")
+
+
+class TaskGates(nn.Module):
+    """Edge-MoE (arXiv 2305.18691): a gate for each task, softmax over all, not renormalised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = nn.Parameter(torch.empty(2, 4, H))
+        self.up, self.down = nn.Parameter(torch.empty(4, I, H)), nn.Parameter(torch.empty(4, H, I))
+        self.export_options = {"input_names": ["x", "task"]}
+
+    def forward(self, x: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
+        return self.experts(x, x @ self.gates[task][0].t())
+
+    def experts(self, x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        weights, ids = torch.softmax(logits, -1).topk(2, -1)
+        h = nn.functional.gelu(torch.einsum("th,tkih->tki", x, self.up[ids]))
+        return (torch.einsum("tki,tkhi->tkh", h, self.down[ids]) * weights[..., None]).sum(1)
+
+
+def test_experts_of_one_task(graphs: Any) -> None:
+    """Calibrated on the samples of a task, the plan keeps the experts that this task uses."""
+    layer = randomise(TaskGates())
+    layer.gates.data *= 0.3
+    layer.gates.data[0, :2, 0], layer.gates.data[1, 2:, 0] = 9.0, 9.0
+    graph = graphs.of(layer, noise(8, H), torch.tensor([0]))
+    for task, wanted in ((0, (0, 1)), (1, (2, 3))):
+        data = [
+            {"x": np.abs(feed["x"]), "task": np.array([task], np.int64)} for feed in feeds(3, 8)
+        ]
+        found = calibrate(graph, data)
+        plan = plan_pruning(found, 0.5)
+        assert list(plan.kept.values()) == [wanted]
+        pruned = graphs.of(layer, noise(8, H), torch.tensor([0]))
+        before = graphs.run(pruned, data[0]["x"], data[0]["task"])
+        (note,) = apply_pruning(pruned, plan)
+        assert note.kind == "matched"
+        x, kept = torch.from_numpy(data[0]["x"]), list(wanted)
+        with torch.no_grad():
+            mask = torch.full((4,), float("-inf"))
+            mask[kept] = 0.0
+            exact = layer.experts(x, x @ layer.gates[task].t() + mask).numpy()
+        got = graphs.run(pruned, data[0]["x"], data[0]["task"])
+        np.testing.assert_allclose(got, exact, rtol=1e-4, atol=1e-5)
+        assert np.linalg.norm(got - before) < 0.2 * np.linalg.norm(before)  # others count little

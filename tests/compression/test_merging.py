@@ -97,7 +97,7 @@ def test_by_weights_finds_the_copies(graphs: Any) -> None:
 def test_options(graphs: Any) -> None:
     graph = graphs.of(randomise(MoE(12, 4, 2, 5)), noise(9, 12))
     found = calibrate(graph, [graphs.feed(graph, noise(9, 12).numpy())])
-    with pytest.raises(OptionError, match="ratio of 1[.]5 is out of range"):
+    with pytest.raises(OptionError, match=r"ratio of 1\.5 is out of range"):
         plan_merging(graph, found, 1.5)
     with pytest.raises(OptionError, match="outputs or weights"):
         plan_merging(graph, found, 0.5, by="names")  # type: ignore[arg-type]

@@ -65,8 +65,12 @@ def test_unsupported_operator_names_operator_and_node(attempt):
         (STATIC, {"tokens": [1, 8]}, ["--tokens", "static"]),
         (SQUARE, {"tokens": [4]}, ["'T'", "twice"]),
         (TOKENS, {"tokens": [0]}, ["0"]),
-        (STATIC, {"precision": "i3"}, ["no format 'i3'", "bf16", "i4.g64"]),
-        (STATIC, {"prune": 0.5}, ["0.5"]),
+        (STATIC, {"precision": "i5"}, ["no format 'i5'", "bf16", "i4.g64"]),
+        (STATIC, {"precision": "i8,i4"}, ["i8 and i4", "two formats"]),
+        (STATIC, {"precision": "i8,=f32"}, ["pattern is missing"]),
+        (STATIC, {"precision": "i8,*.nowhere=f32"}, ["*.nowhere", "no weight"]),
+        (STATIC, {"save_onnx": "m.onnx"}, ["--save-onnx", "--calibration"]),
+        (STATIC, {"prune": 0.5}, ["0.5", "--calibration"]),
         (STATIC, {"max_loss": 0.01}, ["--calibration"]),
         (STATIC, {"cpu": "z80"}, ["z80", "native"]),
     ],
@@ -82,7 +86,9 @@ def test_options_that_do_not_fit(attempt, text, options, words):
     [
         ({"x": np.float32(1)}, ["sample axis"]),
         ({"x": np.full((2, 2, 3), np.nan, np.float32)}, ["'x'", "NaN"]),
-        ({"x": np.zeros((2, 5, 3), np.float32)}, ["no calibration sample fits", "(5, 3)"]),
+        ({"x": np.zeros((2, 5, 3), np.float32)}, ["'x'", "[5, 3]", "[2, 3]"]),
+        ({"z": np.zeros((2, 2, 3), np.float32)}, ["'z'", "no input", "target:y"]),
+        ({"x": np.zeros((9, 2, 3), np.float32), "target:q": np.zeros((9, 2))}, ["'q'", "y"]),
     ],
 )
 def test_calibration_data(attempt, samples, words):

@@ -9,15 +9,18 @@ from __future__ import annotations
 import ctypes
 import struct
 import subprocess
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tvm import tirx
 
 from edgemoe.targets import load_target
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpu import isas_here
+from edgemoe.targets.kernels import dots
 
 HOST = [(load_target("x86-64"), isa) for isa in isas_here(load_target("x86-64"))]
 EMULATED = [(load_target("aarch64"), isa) for isa in load_target("aarch64").isas]
@@ -42,6 +45,28 @@ def isa(request):
 @pytest.fixture(params=parameters(HOST + EMULATED), scope="session")
 def dot_isa(request):
     return request.param
+
+
+class VnniByHand(dots.Vnni):
+    """What `vpdpbusd` does, by other instructions: tests the templates where the CPU has none."""
+
+    def add(self, total, codes, activations, given):
+        for i in range(dots.INPUTS):
+            shifted = tirx.shift_right(codes, self.word(8 * i)) if i else codes
+            code = tirx.bitwise_and(shifted, self.word(255))
+            total = total + code * self._byte(activations[0], i)
+        return total
+
+
+@pytest.fixture(scope="session")
+def by_hand():
+    """An instruction set of this machine with the dot product of AVX-512 VNNI by hand."""
+    if not HOST:
+        pytest.skip("needs an x86-64 CPU with AVX2")
+    target, isa = HOST[0]
+    dots.KINDS["by hand"] = VnniByHand
+    yield target, replace(isa, lanes=16, dot="by hand")
+    dots.KINDS.pop("by hand")
 
 
 class Native:

@@ -5,16 +5,10 @@ Those of other machines run in an emulator, see `conftest`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from tvm import tirx
 
 from edgemoe.quantise import Codes, quantise
-from edgemoe.targets import load_target
-from edgemoe.targets.cpu import isas_here
-from edgemoe.targets.kernels import dots
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.experts import Experts
 from edgemoe.targets.kernels.linear import Linear
@@ -35,17 +29,6 @@ INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g128", "i4.g64.zp", "i3", "i3.g128",
 BY_HAND = ("i8", "i8.zp", "i4", "i4.g64.zp", "i3", "i3.g128.zp", "ternary")
 EXPERTS = ("i8", "i4", "i3")
 FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i3.a32", "i3.g64.zp.a32", "i2.a32", "i8.zp.a32")
-
-
-class VnniByHand(dots.Vnni):
-    """What `vpdpbusd` does, by other instructions: tests the templates where the CPU has none."""
-
-    def add(self, total, codes, activations, given):
-        for i in range(dots.INPUTS):
-            shifted = tirx.shift_right(codes, self.word(8 * i)) if i else codes
-            code = tirx.bitwise_and(shifted, self.word(255))
-            total = total + code * self._byte(activations[0], i)
-        return total
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +59,9 @@ def float_kernels(build):
 
 
 @pytest.fixture(scope="module")
-def vnni_by_hand(build_for):
+def vnni_by_hand(build_for, by_hand):
     """The tiles of AVX-512 VNNI in AVX2: a test that needs no such CPU."""
-    target = load_target("x86-64")
-    if not isas_here(target):
-        pytest.skip("needs an x86-64 CPU with AVX2")
-    isa = isas_here(target)[0]
-    dots.KINDS["by hand"] = VnniByHand
-    yield kernels_of(build_for, (target, replace(isa, lanes=16, dot="by hand")), BY_HAND)
-    dots.KINDS.pop("by hand")
+    return kernels_of(build_for, by_hand, BY_HAND)
 
 
 def data(rows, depth, columns, seed=0):
@@ -137,7 +114,7 @@ def quantised(kernels, name, a):
     """Codes, scales and sums of rows."""
     given, (rows, depth) = parse(name), a.shape
     groups = group_count(depth, given)
-    words = group_inputs(depth, given) // dots.INPUTS * (2 if given.bits == 8 else 1)
+    words = group_inputs(depth, given) // 4 * (2 if given.bits == 8 else 1)
     codes = np.full((rows, groups * words), -1, np.int32)
     scales = np.full((rows, groups), np.nan, np.float32)
     sums = np.full((rows, groups), -1, np.int32)

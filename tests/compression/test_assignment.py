@@ -1,0 +1,34 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from edgemoe.compression.assignment import assign
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_is_the_best_of_all(seed):
+    chance = np.random.default_rng(seed)
+    cost, weight = chance.random((5, 3)), chance.random((5, 3)) * 10.0 ** chance.integers(-6, 6)
+    allowed = chance.random((5, 3)) < 0.8
+    allowed[:, 0] = True
+    limit = float(np.quantile(weight.sum(1), 0.6) * 2)
+
+    def sums(choice):
+        return sum(cost[u, f] for u, f in enumerate(choice)), sum(
+            weight[u, f] for u, f in enumerate(choice)
+        )
+
+    every = [c for c in itertools.product(range(3), repeat=5)
+             if all(allowed[u, f] for u, f in enumerate(c)) and sums(c)[1] <= limit]  # fmt: skip
+    found = assign(cost, weight, limit, allowed)
+    if not every:
+        assert found is None
+    else:
+        assert found is not None
+        assert sums(found)[1] <= limit * (1 + 1e-6)
+        assert sums(found)[0] == pytest.approx(min(sums(c)[0] for c in every), rel=1e-3)
+
+
+def test_nothing_keeps_the_limit():
+    assert assign(np.ones((2, 2)), np.full((2, 2), 5.0), 9.9, np.ones((2, 2), bool)) is None

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from edgemoe.compression.judge import Judge
+from edgemoe.compression.metrics import metrics_of
+from edgemoe.compression.samples import Samples, samples_of
+from edgemoe.errors import InputError
+
+CHANCE = np.random.default_rng(1)
+X = CHANCE.normal(size=(40, 3)).astype(np.float32)
+Y = (X + CHANCE.normal(size=X.shape)).astype(np.float32)
+
+
+@pytest.fixture
+def samples():
+    return Samples({"x": X}, {"y": Y}, {"state": np.zeros(2)}, tuple(range(40)))
+
+
+@pytest.fixture
+def judge(samples):
+    return Judge(samples, metrics_of("auto", {"y": (3,)}, {"y": Y}), lambda feed: {"y": feed["x"]})
+
+
+def noisy(scale):
+    return lambda feed: {"y": feed["x"] * (1 + scale)}
+
+
+def test_fp32_loses_nothing(judge):
+    found = judge.fp32()
+    assert (found.loss, found.interval, found.error) == (0.0, (0.0, 0.0), 0.0)
+    assert found.value == pytest.approx(np.mean((X - Y) ** 2), rel=1e-6)
+
+
+def test_the_loss_is_that_of_the_metric(judge):
+    found = judge.judge(noisy(0.1))
+    wanted = np.mean((1.1 * X - Y) ** 2) / np.mean((X - Y) ** 2) - 1
+    assert found.loss == pytest.approx(wanted, rel=1e-4)
+    assert found.rms == {"y": pytest.approx(0.1, rel=1e-4)}
+    assert found.error == pytest.approx(0.01, rel=1e-3)
+    assert found.interval[0] < found.loss < found.interval[1]
+
+
+def test_the_interval_is_paired(judge):
+    """A change that hits all samples alike has a narrow interval, however far samples spread."""
+    base = judge.fp32().value
+    spread = judge.judge(lambda feed: {"y": feed["x"] + 1e-4})
+    unpaired = np.std([np.mean((x - y) ** 2) for x, y in zip(X, Y, strict=True)]) / np.sqrt(40)
+    assert spread.interval[1] - spread.interval[0] < 0.01 * unpaired / base
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    hits = 0
+    for seed in range(60):
+        chance = np.random.default_rng(seed)
+        x = chance.normal(size=(60, 4)).astype(np.float32)
+        y = (x + chance.normal(size=x.shape)).astype(np.float32)
+        samples = Samples({"x": x}, {"y": y}, {}, tuple(range(60)))
+        judge = Judge(samples, metrics_of("mse", {"y": (4,)}, {"y": y}), lambda f: {"y": f["x"]})
+        low, high = judge.judge(noisy(0.3)).interval
+        hits += low <= 0.09 <= high  # E (0.3 x - e)^2 / E e^2 - 1
+    assert 50 <= hits <= 60
+
+
+def test_the_first_samples(judge):
+    found = judge.judge(noisy(0.1), most=5)
+    assert found.samples == 5
+    wanted = np.mean((1.1 * X[:5] - Y[:5]) ** 2) / np.mean((X[:5] - Y[:5]) ** 2) - 1
+    assert found.loss == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_worst_output_counts(samples):
+    metrics = metrics_of("rms", {"a": (3,), "b": (3,)}, {})
+    judge = Judge(samples, metrics, lambda feed: {"a": feed["x"], "b": feed["x"]})
+    found = judge.judge(lambda feed: {"a": feed["x"] * 1.1, "b": feed["x"] * 1.3})
+    assert (found.output, round(found.loss, 4)) == ("b", 0.3)
+
+
+def test_nan_is_worse_than_everything(judge):
+    found = judge.judge(lambda feed: {"y": feed["x"] * np.nan})
+    assert not found.loss <= 1e9
+
+
+def test_halves_have_nothing_in_common_and_follow_the_seed(samples):
+    one, other = samples.split(0)
+    assert sorted(one.numbers + other.numbers) == list(range(40)) and len(one) == 20
+    assert samples.split(0)[0].numbers == one.numbers != samples.split(1)[0].numbers
+    with pytest.raises(InputError, match="7 calibration samples are too few"):
+        samples.some(range(7)).split(0)
+
+
+def test_feeds_hold_the_rest(samples):
+    feed = samples.feed(3)
+    assert feed["x"] is not None and (feed["x"] == X[3]).all() and feed["state"].shape == (2,)
+    assert (samples.target(3)["y"] == Y[3]).all()
+
+
+def graph(dtype="float"):
+    import onnx_ir as ir
+
+    return ir.from_onnx_text(
+        f'<ir_version: 10, opset_import: ["" : 21]> g ({dtype}[1,3] x) => ({dtype}[1,3] y)'
+        "{ y = Identity(x) }"
+    )
+
+
+def test_a_leading_axis_of_one_may_be_left_out_and_types_are_widened():
+    found = samples_of({"x": np.zeros((9, 3))}, graph(), {})
+    assert found.arrays["x"].shape == (9, 1, 3) and found.arrays["x"].dtype == np.float32
+    with pytest.raises(InputError, match="give integers"):
+        samples_of({"x": np.zeros((9, 1, 3), np.float32)}, graph("int64"), {})
