@@ -75,8 +75,7 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
     if found is None:
         return record
     if found.calibration.regions and "promised" in given.parts:
-        whole = found.search.bytes_of(found.search.best)
-        record["promised"].append(promised(model, given.max_loss, settings, "auto", whole)[0])
+        record["promised"].append(promised(model, given.max_loss, settings, "auto")[0])
     if found.calibration.regions and "pruned" in given.parts:
         record["pruned"] = against_chance(model, found)
     if "bytes" in given.parts:

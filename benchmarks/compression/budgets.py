@@ -13,6 +13,7 @@ from edgemoe.compression.compress import Compressed, compress
 from edgemoe.compression.controls import Control, controls_of, pruning_controls
 from edgemoe.compression.settings import Settings
 from edgemoe.errors import BudgetError
+from edgemoe.weight_format import F32
 
 
 def searched(model: Shipped, max_loss: float, settings: Settings, prune: str) -> Compressed:
@@ -24,7 +25,7 @@ def searched(model: Shipped, max_loss: float, settings: Settings, prune: str) ->
 
 
 def promised(
-    model: Shipped, max_loss: float, settings: Settings, prune: str, whole: int | None = None
+    model: Shipped, max_loss: float, settings: Settings, prune: str
 ) -> tuple[dict[str, Any], Compressed | None]:
     """The rows of a budget: what was chosen, and every control.
 
@@ -33,7 +34,6 @@ def promised(
         max_loss: the promise.
         settings: of the search.
         prune: "none" or "auto".
-        whole: bytes in float32 without pruning; None: those of the graph that was searched.
     """
     started = time.monotonic()
     try:
@@ -41,12 +41,12 @@ def promised(
     except BudgetError as error:
         return {"prune": prune, "max_loss": max_loss, "failed": str(error)}, None
     search = found.search
-    whole = whole or search.bytes_of(search.best)
-    on_test = controls_of(search, model.test, found.chosen, say(f"{model.name}, test split"))
-    if found.option.pruning.kept:
+    whole = original_bytes(found)
+    on_test = controls_of(search, model.test, found.chosen, whole, say(f"{model.name}, test split"))
+    if found.option.decision.removes_experts:
         pruner = Pruner(found.task)
         on_test += pruning_controls(
-            pruner, found.option.pruning, found.calibration, model.test, say(model.name)
+            pruner, found.option.decision, found.calibration, model.test, say(model.name)
         )
     test = search.judge_on(model.test, found.chosen.candidate)
     rows = [row("chosen", found.chosen.nbytes, whole, test, found.verdict)]
@@ -55,13 +55,19 @@ def promised(
         "prune": prune, "max_loss": max_loss, "failed": None, "rows": rows,
         "seconds": found.seconds, "with_controls_seconds": time.monotonic() - started,
         "runs": search.trial.runs, "tried": found.tried,
-        "removed": {k: v for k, v in found.option.pruning.summary().items() if k == "kept"},
+        "decision": found.option.decision.summary(),
         "formats": [
             {"weight": unit.title, "format": given.name}
             for unit, given in zip(search.units, found.chosen.candidate.formats, strict=True)
         ],
     }  # fmt: skip
     return record, found
+
+
+def original_bytes(found: Compressed) -> int:
+    """All weights of the model that came in, float32."""
+    units = sum(found.search.nbytes(unit, F32) for unit in found.original_units)
+    return found.original_constants + units
 
 
 def _beside(proof: list[Control], test: list[Control], whole: int) -> list[Row]:

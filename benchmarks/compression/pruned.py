@@ -11,8 +11,9 @@ from benchmarks.compression.row import difference, tells
 from benchmarks.compression.shipped import Shipped
 from edgemoe.compression.compress import Compressed, Task
 from edgemoe.compression.controls import RANDOM_SEEDS, random_like
+from edgemoe.compression.decision import Decision
 from edgemoe.compression.judge import Judge, Verdict
-from edgemoe.compression.pruning import Pruning, apply_pruning, plan_pruning
+from edgemoe.compression.pruning import plan_pruning
 from edgemoe.compression.trial import Trial
 from edgemoe.pass_runner import run_passes
 
@@ -31,9 +32,9 @@ class Pruner:
         phases = ("import", "canonicalise", "recognise")
         run_passes(self._recognised, phases=phases, extra=self.task.plugins)
 
-    def pruned(self, pruning: Pruning, judge: Judge) -> Verdict:
+    def pruned(self, decision: Decision, judge: Judge) -> Verdict:
         graph = self._recognised.clone()
-        apply_pruning(graph, pruning)
+        decision.apply(graph)
         run_passes(graph, phases=("decide", "fuse"), extra=self.task.plugins)
         trial = Trial(graph, [])
         return judge.judge(lambda feed: trial.run(feed, {}, {}))
@@ -49,9 +50,11 @@ def against_chance(
         pruning = plan_pruning(found.calibration, ratio, "contribution", scope)  # type: ignore[arg-type]
         if not pruning.kept:
             continue
-        scored = pruner.pruned(pruning, model.test)
+        scored = pruner.pruned(Decision(pruning=pruning), model.test)
         chance = [
-            pruner.pruned(random_like(pruning, found.calibration, seed), model.test)
+            pruner.pruned(
+                Decision(pruning=random_like(pruning, found.calibration, seed)), model.test
+            )
             for seed in RANDOM_SEEDS
         ]
         middle = sorted(chance, key=lambda verdict: verdict.loss)[len(chance) // 2]

@@ -170,12 +170,9 @@ class Search:
                     self.sensitivity[number, given] = self.sensitivity[number, near] * ratio
 
     def weight_error(self, unit: Unit, given: WeightFormat) -> float:
-        """Squared error of the weights of a unit in a format."""
-        total = 0.0
-        for name in unit.names:
-            if name in self.weights.originals:
-                gap = self.weights.rounded(unit, name, given) - self.weights.originals[name]
-                total += float(np.vdot(gap, gap))
+        """Squared error of the weights of a unit, rounded to nearest in a format."""
+        names = (name for name in unit.names if name in self.weights.originals)
+        total = sum(self.weights.nearest_error(unit, name, given) for name in names)
         return max(total, NOISE)
 
     def tables(self) -> tuple[list[WeightFormat], Array, Array, Array]:
@@ -228,7 +225,11 @@ class Search:
         for step in range(HALVINGS):
             self.show("integer programs", step, HALVINGS)
             middle = high if step == 0 else (low + high) / 2
-            found = self.measure(self.within_error(float(np.exp(middle))))
+            candidate = self.within_error(float(np.exp(middle)))
+            if not self._may_keep(candidate, goal):
+                high = middle
+                continue
+            found = self.measure(candidate)
             if self.keeps(found, goal):
                 low = middle
                 best = min(best, found, key=lambda m: m.nbytes)
@@ -276,15 +277,25 @@ class Search:
 
     def _passes_screen(self, child: Candidate, best: Measured, goal: Goal) -> bool:
         """Try a candidate on a few samples first; most swaps that fail do so at once."""
+        if goal.max_loss is not None:
+            return self._may_keep(child, goal)
+        verdict = self._screen(child)
+        return verdict is None or verdict.error <= 1.1 * best.verdict.error
+
+    def _may_keep(self, candidate: Candidate, goal: Goal) -> bool:
+        """Tell whether a candidate may keep the promised loss, from a few samples."""
+        assert goal.max_loss is not None
+        verdict = None if candidate in self.archive else self._screen(candidate)
+        return verdict is None or bool(verdict.loss - verdict.standard_error <= goal.max_loss)
+
+    def _screen(self, candidate: Candidate) -> Verdict | None:
+        """A verdict from a few samples; None where all samples are few."""
         few = len(self.judge) // SCREENED
         if few < SENSED:
-            return True
-        verdict = self.journal.get(
-            f"{child.key}/{few}", lambda: self._judged(self.judge, child, few)
+            return None
+        return self.journal.get(
+            f"{candidate.key}/{few}", lambda: self._judged(self.judge, candidate, few)
         )
-        if goal.max_loss is not None:
-            return bool(verdict.loss - verdict.standard_error <= goal.max_loss)
-        return verdict.error <= 1.1 * best.verdict.error
 
     def _is_better(self, found: Measured, best: Measured, goal: Goal) -> bool:
         if not self.keeps(found, goal):
