@@ -67,7 +67,7 @@ def search(given: argparse.Namespace) -> dict[str, Any]:
     task = task_of(source, buckets, {name: tokens}, "kl")
     settings = Settings(seconds=given.seconds, threads=given.threads)
     steps: list[tuple[float, str]] = []
-    started = time.monotonic()
+    started, spent = time.monotonic(), time.process_time()
 
     def show(what: str, done: int, total: int) -> None:
         if not steps or steps[-1][1] != what:
@@ -79,7 +79,8 @@ def search(given: argparse.Namespace) -> dict[str, Any]:
     own = found.search
     return {
         "parameters": sum(p.numel() for p in module.parameters()), "seconds": found.seconds,
-        "runs": own.trial.runs, "candidates": len(own.archive), "reused": own.journal.reused,
+        "cpu_seconds": time.process_time() - spent,
+        "threads": given.threads, "runs": own.trial.runs, "candidates": len(own.archive), "reused": own.journal.reused,
         "bytes": found.chosen.nbytes, "ratio": own.bytes_of(own.best) / found.chosen.nbytes,
         "proof_loss": found.verdict.loss, "steps": steps,
     }  # fmt: skip
@@ -140,7 +141,8 @@ def text(document: dict[str, Any]) -> str:
     """What was measured, in sentences."""
     whole = document["whole"]
     lines = [
-        f"{whole['parameters']:,} parameters: {whole['seconds']:.0f} s, {whole['candidates']} "
+        f"{whole['parameters']:,} parameters: {whole['seconds']:.0f} s, of which "
+        f"{whole['cpu_seconds']:.0f} s of CPU on {whole['threads']} threads; {whole['candidates']} "
         f"candidates judged in {whole['runs']:,} runs; {whole['bytes']:,} B, "
         f"{whole['ratio']:.2f} times smaller, {whole['proof_loss']:.4f} nats on the proof part"
     ]

@@ -51,6 +51,9 @@ Progress = Callable[[str, int, int], None]
 SHARE = 0.45
 """Of the time of a search: for the sensitivities; the rest is for what is judged on all samples."""
 
+AFTER = 5
+"""Runs over the proof part that follow the search: the proof and its controls."""
+
 RETREATS = 6
 """How often a smaller promise is aimed at when the proof part refuses a candidate."""
 
@@ -227,7 +230,9 @@ def compress(
         return reference.run(feed, task.count)
 
     show("fp32 outputs", 0, 1)
+    began = time.monotonic()
     judge, proof = (Judge(part, task.metrics, fp32) for part in (search_part, proof_part))
+    ends = started + goal.seconds - AFTER * (time.monotonic() - began) / 2
     graph = task.buckets.bind(task.count)
     run_passes(graph, phases=("import", "canonicalise", "recognise"), extra=task.plugins)
     calibration = calibrate(
@@ -244,7 +249,7 @@ def compress(
     if outliers:
         decisions.append(replace(base, outliers=outliers))
     for number, decision in enumerate(decisions):
-        left = goal.seconds - (time.monotonic() - started)
+        left = ends - time.monotonic()
         deadline = time.monotonic() + left / (len(decisions) - number)
         option = maker.option(decision)
         try:
@@ -357,7 +362,7 @@ class Option:
         search = self.search
         search.sense(SHARE * max(deadline - time.monotonic(), 1.0))
         if goal.max_loss is not None:
-            found = search.evolve(search.largest_error(goal), goal, deadline)
+            found = search.evolve(search.largest_error(goal, deadline), goal, deadline)
         elif goal.max_bytes is not None:
             found = search.evolve(_within_bytes(search, goal.max_bytes), goal, deadline)
         else:

@@ -216,14 +216,19 @@ class Search:
         spread = goal.margin * found.verdict.standard_error
         return bool(found.verdict.loss + spread <= goal.max_loss)
 
-    def largest_error(self, goal: Goal) -> Measured:
-        """Move the limit of the integer program up to the last that keeps the promise."""
+    def largest_error(self, goal: Goal, deadline: float = float("inf")) -> Measured:
+        """Move the limit of the integer program up to the last that keeps the promise.
+
+        Once something smaller than the best is found, no more is tried after the deadline.
+        """
         _, _, errors, allowed = self.tables()
         high = float(np.log(np.where(allowed, errors, 0.0).max(1).sum() + NOISE))
         low = high - np.log(1e6)
         best = self.measure(self.best)
         for step in range(HALVINGS):
             self.show("integer programs", step, HALVINGS)
+            if best.candidate != self.best and time.monotonic() > deadline:
+                break
             middle = high if step == 0 else (low + high) / 2
             candidate = self.within_error(float(np.exp(middle)))
             if not self._may_keep(candidate, goal):
