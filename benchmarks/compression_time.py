@@ -80,7 +80,8 @@ def search(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "parameters": sum(p.numel() for p in module.parameters()), "seconds": found.seconds,
         "cpu_seconds": time.process_time() - spent,
-        "threads": given.threads, "runs": own.trial.runs, "candidates": len(own.archive), "reused": own.journal.reused,
+        "threads": given.threads, "runs": own.trial.runs, "candidates": len(own.archive),
+        "reused": own.journal.reused,
         "bytes": found.chosen.nbytes, "ratio": own.bytes_of(own.best) / found.chosen.nbytes,
         "proof_loss": found.verdict.loss, "steps": steps,
     }  # fmt: skip

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ HALVINGS = 10
 
 SENSED = 32
 """Samples that are enough for a sensitivity: it is smooth, and only ranks."""
+
+LEAST_SENSING = 30.0
+"""Seconds for sensitivities, however little time there is: without them nothing else is found."""
 
 SCREENED = 4
 """A swap is first tried on one in so many samples."""
@@ -129,13 +133,18 @@ class Search:
         )
 
     def sense(self, seconds: float) -> None:
-        """Measure every single change, on as many samples as the time allows."""
-        base = self.best
-        pairs = [
-            (number, given)
-            for number, choices in enumerate(self.choices)
-            for given in representatives(choices)
-        ]
+        """Measure every single change, on as many samples as the time allows.
+
+        What there is no time for is estimated; every unit is measured once before any is again,
+        with 4 bits first.
+        """
+        base, until = self.best, time.monotonic() + max(seconds, LEAST_SENSING)
+        ranked = (
+            sorted(representatives(choices), key=lambda given: abs(given.bits - 4))
+            for choices in self.choices
+        )
+        rounds = zip_longest(*ranked)
+        pairs = [(n, given) for turn in rounds for n, given in enumerate(turn) if given is not None]
 
         def affordable() -> int:
             started = time.monotonic()
@@ -146,6 +155,8 @@ class Search:
         most = self.journal.number("sensed", affordable)
         for done, (number, given) in enumerate(pairs):
             self.show(f"sensitivity on {most} samples", done, len(pairs))
+            if done >= len(self.units) and time.monotonic() > until:
+                break
             changed = base.with_format(number, given)
             verdict = self.journal.get(
                 f"{changed.key}/{most}",
@@ -155,17 +166,17 @@ class Search:
         self._estimate_the_rest()
 
     def _estimate_the_rest(self) -> None:
-        """Give formats of equal bits and activations the error of the one that was measured.
+        """Give formats the error of the nearest one that was measured.
 
         In the proportion of their weight errors.
         """
         for number, (unit, choices) in enumerate(zip(self.units, self.choices, strict=True)):
-            measured = representatives(choices)
+            measured = [given for given in choices if (number, given) in self.sensitivity]
             for given in choices:
                 if given == choices[0]:
                     self.sensitivity[number, given] = 0.0
                 elif given not in measured:
-                    near = next(m for m in measured if _family(m) == _family(given))
+                    near = min(measured, key=lambda m, g=given: _distance(m, g))  # type: ignore[misc]
                     ratio = self.weight_error(unit, given) / self.weight_error(unit, near)
                     self.sensitivity[number, given] = self.sensitivity[number, near] * ratio
 
@@ -352,6 +363,11 @@ def representatives(choices: Sequence[WeightFormat]) -> list[WeightFormat]:
     for given in choices[1:]:
         found.setdefault(_family(given), given)
     return list(found.values())
+
+
+def _distance(one: WeightFormat, other: WeightFormat) -> tuple[bool, int]:
+    """How far the error of a format is from that of another: families, then bits."""
+    return _family(one) != _family(other), abs(one.bits - other.bits)
 
 
 def _family(given: WeightFormat) -> tuple[object, ...]:
