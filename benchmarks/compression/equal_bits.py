@@ -20,7 +20,7 @@ from benchmarks.compression.row import Row, difference, row, tells
 from benchmarks.compression.shipped import Shipped
 from benchmarks.environments import environment, python_of
 from benchmarks.quantiser import Outcome, Stored, Variant, quantiser_names, run_in, write_task
-from edgemoe.compression.compress import Compressed
+from edgemoe.compression.compress import Compressed, unit_bytes
 from edgemoe.compression.judge import Verdict
 from edgemoe.compression.rounding import gptq
 from edgemoe.quantise import Codes, quantise
@@ -102,15 +102,14 @@ class Comparison:
 
 
 def rounded(matrix: Matrix, given: WeightFormat, *, by_gram: bool) -> Stored:
-    """A matrix in one of our formats; bytes as they are packed for one expert."""
-    from edgemoe.targets.kernels.panels import PANEL, panel_bytes
-
-    columns, depth = matrix.rows.shape
+    """A matrix in one of our formats, with its part of the unit's packed bytes."""
+    depth, unit = matrix.rows.shape[1], matrix.unit
     given = given.for_depth(depth)
     codes: Codes = (
         gptq(matrix.rows, given, matrix.gram) if by_gram else quantise(matrix.rows, given)
     )
-    return Stored(codes.dequantise(depth), -(-columns // PANEL) * panel_bytes(depth, given))
+    nbytes = unit_bytes(unit, given) * matrix.rows.size // unit.parameters
+    return Stored(codes.dequantise(depth), nbytes)
 
 
 def compare(
