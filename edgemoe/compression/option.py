@@ -67,7 +67,7 @@ class Option:
         search = self.search
         search.sense(SHARE * max(deadline - time.monotonic(), 1.0))
         if goal.max_loss is not None:
-            found = search.evolve(search.largest_error(goal), goal, deadline)
+            found = search.evolve(search.largest_error(goal, deadline), goal, deadline)
         elif goal.max_bytes is not None:
             found = search.evolve(_within_bytes(search, goal.max_bytes), goal, deadline)
         else:
