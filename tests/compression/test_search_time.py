@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from edgemoe.buckets import plan_buckets
-from edgemoe.compression import compress as compressing
+from edgemoe.compression import option as compressing
 from edgemoe.compression import search as searching
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.compress import compress
