@@ -94,7 +94,8 @@ def begin(given: argparse.Namespace, journal: Path) -> subprocess.Popen[str]:
     words = [f"--{o.replace('_', '-')}={getattr(given, o)}" for o in options]
     return subprocess.Popen(
         [sys.executable, "-m", "benchmarks.compression_time", *words, f"--search={journal}"],
-        env=environment(given.threads), stdout=subprocess.PIPE, text=True,
+        env={**environment(given.threads), "OPENBLAS_NUM_THREADS": "1"},  # for small products
+        stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 

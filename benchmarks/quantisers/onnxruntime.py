@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peers.onnxruntime import folded
 from benchmarks.quantiser import Stored, Variant
 
 Array = NDArray[Any]
@@ -116,10 +117,13 @@ class Reader:
 
 
 def quantise_file(source: Path, target: Path, variant: Variant) -> int:
-    """A whole model, as its user would: writes it, and returns how many weights were taken."""
+    """A whole model, as its user would: writes it, and returns how many weights were taken.
+
+    The graph is folded by onnxruntime first: an exported weight may lie behind a Transpose.
+    """
     import onnx
 
-    model = quantised(onnx.load(source), variant, None)
+    model = quantised(onnx.load(folded(source, target)), variant, None)
     onnx.save(model, target)
     return sum(
         attribute["K"] * attribute["N"]

@@ -43,7 +43,10 @@ def quantised(matrix: Array, variant: Variant) -> Stored | None:
     holder = torch.nn.Sequential(torch.nn.Linear(depth, columns, bias=False))
     with torch.no_grad():
         holder[0].weight.copy_(torch.from_numpy(matrix))
-    quantize_(holder, config_of(variant))
+    try:
+        quantize_(holder, config_of(variant))
+    except RuntimeError:  # the kernel of `opaque` wants a multiple of 16 columns
+        return None
     if type(holder[0].weight.data) is torch.Tensor:
         return None
     with torch.no_grad():

@@ -99,6 +99,8 @@ def calibrate(
         raise InputError(
             "calibration saw no sample\n  next: give arrays whose shapes fit the model's inputs"
         )
+    for gram in found.grams.values():
+        gram.settle()
     found.notes += [f"never seen in calibration: {name}" for name in found.unseen()]
     return found
 
@@ -183,18 +185,12 @@ def _add_range(found: Calibration, name: str, array: Array, done: set[str]) -> N
 
 
 def _add_gram(gram: Gram, parts: list[Array]) -> None:
-    squares: dict[int, Array] = {}  # experts may all read the same rows
+    if gram.matrix.ndim == 3 and all(rows is parts[0] for rows in parts):
+        gram.add_to_all(parts[0])
+        return
     for expert, rows in enumerate(parts):
-        if not len(rows):
-            continue
-        if id(rows) not in squares:
-            squares[id(rows)] = rows.T @ rows  # float32 within a sample, float64 over all
-        if gram.matrix.ndim == 2:
-            gram.matrix += squares[id(rows)]
-            gram.rows[0] += len(rows)
-        else:
-            gram.matrix[expert] += squares[id(rows)]
-            gram.rows[expert] += len(rows)
+        if len(rows):
+            gram.add(expert, rows)
 
 
 def _as_rows(x: Array, product: ProductTap) -> Array:

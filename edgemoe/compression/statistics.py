@@ -108,6 +108,8 @@ class TensorStatistics:
 class Gram:
     """X^T X over the rows that a weight multiplied: float64 [depth, depth], or one per expert.
 
+    Rows wait until there are as many as the depth: few rows at a time make a slow product.
+
     Args of the constructor:
         matrix: [depth, depth], or [E, depth, depth] with the rows that came to each expert.
         rows: how many rows were added, int64 [1] or [E].
@@ -117,6 +119,35 @@ class Gram:
     matrix: Array
     rows: NDArray[np.int64]
     shared: bool = False
+    _waiting: dict[int, list[Array]] = field(default_factory=dict)
+
+    def add(self, expert: int, rows: Array) -> None:
+        """Take in rows float32 [n, depth]; `settle` counts those that wait."""
+        place = expert if self.matrix.ndim == 3 else 0
+        waiting = self._waiting.setdefault(place, [])
+        waiting.append(rows)
+        if sum(map(len, waiting)) >= self.matrix.shape[-1]:
+            self._count(place)
+
+    def add_to_all(self, rows: Array) -> None:
+        """Take in rows that every expert reads."""
+        square = rows.T @ rows
+        for place in range(len(self.rows)):
+            self._add(place, square, len(rows))
+
+    def settle(self) -> None:
+        """Count the rows that still wait."""
+        for place in list(self._waiting):
+            self._count(place)
+
+    def _count(self, place: int) -> None:
+        rows = np.concatenate(self._waiting.pop(place))
+        self._add(place, rows.T @ rows, len(rows))  # float32 here, float64 over all
+
+    def _add(self, place: int, square: Array, count: int) -> None:
+        total = self.matrix if self.matrix.ndim == 2 else self.matrix[place]
+        total += square
+        self.rows[place] += count
 
     def of(self, expert: int | None = None) -> Array:
         """Return the [depth, depth] of an expert, or the only one."""

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from edgemoe.buckets import plan_buckets
-from edgemoe.compression import option as compressing
+from edgemoe.compression import option as options
 from edgemoe.compression import search as searching
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.compress import compress
 from edgemoe.compression.settings import Settings
+from edgemoe.compression.statistics import Gram
 from edgemoe.compression.task import task_of
 from edgemoe.frontend import load_model
 from edgemoe.precision import Unit
@@ -37,7 +38,7 @@ def task():
 def test_with_no_time_every_unit_is_measured_once_and_the_rest_estimated(task, monkeypatch):
     whole = compress(task, QUICK.goal(0.05, None), settings=QUICK).search
     monkeypatch.setattr(searching, "LEAST_SENSING", 0.0)
-    monkeypatch.setattr(compressing, "SHARE", 0.0)
+    monkeypatch.setattr(options, "SHARE", 0.0)
     hasty = replace(QUICK, seconds=0.0)
     short = compress(task, hasty.goal(0.05, None), settings=hasty).search
     assert set(short.sensitivity) == set(whole.sensitivity)
@@ -76,3 +77,23 @@ def test_the_error_of_a_weight_is_that_of_rounding_to_nearest():
     gaps = [quantise(np.ascontiguousarray(m.T), parse("i4")).dequantise(33) - m.T for m in weight]
     wanted = sum(float((gap**2).sum()) for gap in gaps)
     assert weights.nearest_error(unit, "w", parse("i4")) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("experts", [0, 3])
+def test_rows_that_wait_are_counted_in_the_end(experts):
+    chance = np.random.default_rng(0)
+    shape = (experts, 33, 33) if experts else (33, 33)
+    gram = Gram(np.zeros(shape), np.zeros(max(experts, 1), np.int64))
+    wanted, rows = np.zeros(shape), np.zeros(max(experts, 1), np.int64)
+    for number in range(20):
+        expert = number % 2 if experts else 0  # expert 2 sees nothing
+        part = chance.standard_normal((int(chance.integers(1, 9)), 33)).astype(np.float32)
+        gram.add(expert, part)
+        total = wanted[expert] if experts else wanted
+        total += part.T.astype(np.float64) @ part
+        rows[expert] += len(part)
+    assert gram.rows.sum() < rows.sum()
+    gram.settle()
+    gram.settle()
+    assert np.array_equal(gram.rows, rows)
+    assert np.allclose(gram.matrix, wanted, atol=1e-4)
