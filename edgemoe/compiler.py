@@ -17,7 +17,9 @@ from edgemoe.dispatching import Found, find_dispatch
 from edgemoe.errors import BudgetError, OptionError, StrictError
 from edgemoe.frontend import Source, load_model
 from edgemoe.graph_pass import Phase
+from edgemoe.kv_cache import DTYPES as CACHE_DTYPES
 from edgemoe.measured_loss import measurer
+from edgemoe.narrow_caches import Narrowed, narrow_caches
 from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
@@ -49,6 +51,10 @@ INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 3: 8.0, 2: 20.0}
 Otherwise its own outputs become the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
 """
 
+CACHE_TOLERANCE = {"f32": 0.0, "f16": 1e-3, "bf16": 5e-3, "i8": 1e-2}
+"""The same for a narrow KV cache against onnxruntime with the same rounding: where sums of floats
+differ in their last bit, a value moves over the border between two codes now and then."""
+
 
 @dataclass
 class _Variant:
@@ -68,6 +74,7 @@ def compile(
     shapes: Mapping[str, int | Sequence[int]] | None = None,
     cpu: str = "all",
     precision: str = "auto",
+    kv_cache: str = "f32",
     prune: str | float = "none",
     calibration: str | Path | Mapping[str, Array] | None = None,
     max_loss: float | None = None,
@@ -101,6 +108,9 @@ def compile(
             "auto": with calibration data and a budget a format for every weight, else the first of
             f32, bf16, i8, i4 that keeps `max_bytes`. Pins follow behind commas, such as
             "auto,*.router=f32" (docs/compression.md).
+        kv_cache: how a decoder's keys and values are kept between calls: "f32", "bf16", "f16" or
+            "i8" (a scale per token and head, docs/formats.md). Only states that attention alone
+            reads and that grow by whole rows; the plan says of the others why not.
         prune: "none", "auto" (as many experts as the budget of accuracy lets go), or the share of
             experts to remove. Needs calibration data.
         calibration: arrays by input name (an .npz or a mapping), with a sample axis first, and
@@ -137,6 +147,7 @@ def compile(
     spec = family.with_isas(load_target(target), cpu)
     tunings = choose_tunings(spec, tuning, native=cpu == "native")
     rest, pins = parse_pins(precision)
+    _refuse_unknown_cache(kv_cache)
     samples = read_samples(calibration)
     _refuse_unusable(prune, max_loss, samples, spec)
     loaded = load_plugins(plugins)
@@ -176,6 +187,14 @@ def compile(
         )
     inputs, outputs = buckets.infos(source.states)
     found = _dispatch(source, buckets, reference, inputs, outputs)
+    narrowed = Narrowed()
+    if kv_cache != "f32":
+        graphs = [variant.graph for variant in variants]
+        narrowed = narrow_caches(graphs, source.states, kv_cache, title)
+        inputs, outputs = narrowed.infos(inputs, outputs)
+        for variant in variants:
+            variant.report.notes += narrowed.notes
+            _expect_rounding(variant, narrowed, source.states)
 
     for attempt in range(REBUILDS):
         precisions = _precisions(rest, pins, max_bytes, decided)
@@ -189,7 +208,10 @@ def compile(
         try:
             artifact = family.write(
                 spec, lowered, plan, Path(out) if out is not None else Path(f"{title}.em"),
-                selftests=[_self_test(v, inputs, _tolerance(given)) for v in variants],
+                selftests=[
+                    _self_test(v, inputs, max(_tolerance(given), CACHE_TOLERANCE[kv_cache]))
+                    for v in variants
+                ],
                 extras=ManifestExtras(
                     command=command,
                     versions={
@@ -201,7 +223,7 @@ def compile(
                         "warnings": source.notes, "passes": _pass_times(variants),
                         **({} if decided is None else {"compression": decided.report()})},
                 show=lambda what, step, done=done: show(what, done + step, total),  # type: ignore[misc]
-                measure=_measure(task, decided, reference, goal, given)
+                measure=_measure(task, decided, reference, goal, given, narrowed)
                 if family.runs_here(spec) else None,
             )  # fmt: skip
         except BudgetError:
@@ -221,7 +243,7 @@ def compile(
 
 def _measure(
     task: Task | None, decided: Compressed | None, reference: Reference, goal: Goal,
-    given: Precision,
+    given: Precision, narrowed: Narrowed,
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
     """What measures the finished artifact: on the proof part where there was a search."""
     judge, what = None, "calibration samples"
@@ -231,7 +253,7 @@ def _measure(
         from edgemoe.compression.judge import Judge
 
         judge = Judge(task.samples, task.metrics, lambda feed: reference.run(feed, task.count))
-    return measurer(judge, what, goal, own=given.integers)
+    return measurer(judge, what, goal, narrowed, own=given.integers)
 
 
 def explain(
@@ -283,6 +305,11 @@ def _tolerance(given: Precision) -> float:
     return given.widest_error(
         lambda f: INTEGER_TOLERANCE[f.bits] if f.is_integer else FLOAT_TOLERANCE[f.kind]
     )
+
+
+def _refuse_unknown_cache(kind: str) -> None:
+    if kind != "f32" and kind not in CACHE_DTYPES:
+        raise OptionError(f"--kv-cache {kind}: caches are stored as f32, {', '.join(CACHE_DTYPES)}")
 
 
 def _refuse_unusable(
@@ -339,6 +366,13 @@ def _prepare(
         )  # fmt: skip
         expected = dict(zip(expected, run_in_onnxruntime(graph, feed), strict=True))
     return _Variant(count, graph, report, feed, expected)
+
+
+def _expect_rounding(variant: _Variant, narrowed: Narrowed, states: Mapping[str, str]) -> None:
+    """Ask onnxruntime what the outputs should be that are no states, with caches as stored."""
+    names = [name for name in variant.expected if name not in states.values()]
+    found = run_in_onnxruntime(variant.graph, narrowed.feed(variant.feed), names)
+    variant.expected.update(zip(names, found, strict=True))
 
 
 def _dispatch(
