@@ -337,6 +337,12 @@ class Session:
                     f"{spec}; convert it with numpy.asarray(value, dtype)"
                 )
             dtype = numpy_dtype(spec.dtype)
+            if array.dtype != dtype and spec.state_output is not None:
+                bits = ", whose bits travel as uint16" if spec.dtype == "bfloat16" else ""
+                return InputError(
+                    f"state '{spec.name}' is {array.dtype} {list(array.shape)}, expected {spec}"
+                    f"{bits}; give what a run returned as '{spec.state_output}', or leave it out"
+                )
             if array.dtype != dtype:
                 return InputError(
                     f"input '{spec.name}' is {array.dtype} {list(array.shape)}, expected {spec}; "
