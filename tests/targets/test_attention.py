@@ -65,8 +65,9 @@ class Case:
         stored = self.stored or [self.k, self.v]
         tasks = Attention.tasks(batch, heads, group, queries)
         for part in range(parts):
-            call(self.q, *stored[:2], out, *stored[2:], *more, heads, group, queries, keys, size, value_size,
-                 *strides, tasks * part // parts, tasks * (part + 1) // parts)  # fmt: skip
+            call(self.q, *stored[:2], out, *stored[2:], *more, heads, group, queries, keys, size,
+                 value_size, *strides, tasks * part // parts,
+                 tasks * (part + 1) // parts)  # fmt: skip
         return out
 
     def wanted(self, seen=None, added=None):
