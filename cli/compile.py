@@ -37,9 +37,12 @@ def command(
     kv_cache: Annotated[
         str, typer.Option("--kv-cache", help="How KV caches are stored: f32, bf16, f16 or i8.")
     ] = "f32",
-    prune: Annotated[str, typer.Option("--prune", help="auto, none or a ratio such as 25%.")] = (
-        "auto"
-    ),
+    prune: Annotated[
+        str | None,
+        typer.Option(
+            "--prune", help="auto (default with --precision auto), none or a ratio such as 25%."
+        ),
+    ] = None,
     metric: Annotated[
         str, typer.Option("--metric", help="auto, mse, accuracy, cross-entropy, kl or rms.")
     ] = "auto",
@@ -60,6 +63,12 @@ def command(
     prune_scope: Annotated[
         str, typer.Option("--prune-scope", help="global (experts of all layers compete) or layer.")
     ] = "global",
+    objective: Annotated[
+        str, typer.Option("--objective", help="What to make small: bytes, latency or both.")
+    ] = "bytes",
+    runner: Annotated[
+        str, typer.Option("--runner", help="Where products are timed for it; see `edgemoe tune`.")
+    ] = "local",
     rounding: Annotated[
         str, typer.Option("--rounding", help="gptq or nearest, for what the search chooses.")
     ] = "gptq",
@@ -113,6 +122,7 @@ def command(
     from edgemoe.artifact import refuse_strangers
     from edgemoe.compression.settings import Settings
     from edgemoe.errors import OptionError
+    from edgemoe.precision import parse_pins
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
     options: dict[str, Any] = {
@@ -128,13 +138,17 @@ def command(
         "max_bytes": values.nbytes(max_bytes),
         "precision": precision,
         "kv_cache": kv_cache,
-        "prune": values.pruning(prune),
+        "prune": values.pruning(
+            prune or ("auto" if parse_pins(precision)[0] == "auto" else "none")
+        ),
         "metric": metric,
+        "runner": runner,
         "task_group": values.groups(task or []),
         "save_onnx": save_onnx,
         "compression": Settings(
             prune_method=prune_method,
             prune_scope=prune_scope,
+            objective=objective,
             rounding=rounding,
             seed=seed,
             seconds=search_time,

@@ -48,7 +48,7 @@ def compression_text(report: Mapping[str, Any], *, verbose: bool) -> str:
     if unseen:
         parts.append(f"never seen in calibration: {', '.join(unseen[:8])}"
                      + (f" and {len(unseen) - 8} more" if len(unseen) > 8 else ""))  # fmt: skip
-    nearest = report["rounding"]["nearest"]
+    nearest = [*report["rounding"]["nearest"], *report["rounding"]["unseen"]]
     if nearest:
         parts.append(f"rounded to nearest, for want of inputs: {', '.join(nearest[:8])}")
     parts.append(
@@ -78,7 +78,7 @@ def _pruning(report: Mapping[str, Any]) -> list[str]:
         region = regions.get(tuple(entry["weights"]), {})
         experts = region.get("experts", "?")
         lines.append(
-            f"{region.get('label', entry['weights'][0])}: {len(entry['experts'])} of {experts} "
+            f"{region.get('region', entry['weights'][0])}: {len(entry['experts'])} of {experts} "
             "experts stay"
         )
     for entry in pruning["merged"]:
@@ -102,6 +102,9 @@ def _units(report: Mapping[str, Any]) -> str:
 
 
 def _region(region: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{key} {value}" for key, value in region.items() if not isinstance(value, list)
-    )
+    sparsity = ", ".join(
+        f"{name} {region[name]:.3f}" for name in ("TLS", "CLS_8", "CLS_32")
+        if region.get(name) is not None
+    )  # fmt: skip
+    uses = " ".join(f"{count:,}" for count in region["uses"])
+    return f"{region['region']}: {sparsity}; tokens per expert, of {region['tokens']:,}: {uses}"

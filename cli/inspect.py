@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgemoe.cli.compression_text import compression_text
 from edgemoe.cli.console import Console
 from edgemoe.cli.options import ArtifactPath, Json, Quiet, Verbose
 
@@ -19,6 +20,9 @@ def command(
     opened = Artifact.open(artifact)
     manifest = opened.manifest
     console.print(describe(opened.plan), end="")
+    compression = opened.read_report().get("compression")
+    if compression is not None:
+        console.print("\n" + compression_text(compression, verbose=verbose > 0), end="")
     if verbose:
         console.print("\nweight sections:")
         rows = [(s.name, s.role, "" if s.expert is None else s.expert, s.format, f"{s.offset:,}",

@@ -24,13 +24,15 @@ from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.plugins import Plugin, load_plugins
-from edgemoe.precision import Pin, Precision, parse_pins
+from edgemoe.precision import Pin, Precision, Unit, parse_pins
 from edgemoe.reference import Reference
-from edgemoe.weight_format import BF16, F32, I4, I8, parse
+from edgemoe.weight_format import BF16, F32, I4, I8, WeightFormat, parse
 
 if TYPE_CHECKING:
-    from edgemoe.compression.compress import Compressed, Task
+    from edgemoe.compression.compressed import Compressed
     from edgemoe.compression.goal import Goal
+    from edgemoe.compression.option import Costs
+    from edgemoe.compression.task import Task
     from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
@@ -83,6 +85,7 @@ def compile(
     task_group: Mapping[str, str] | None = None,
     save_onnx: str | Path | None = None,
     compression: Settings | None = None,
+    runner: str = "local",
     check: bool = False,
     dump: str | Path | None = None,
     strict: bool = False,
@@ -123,6 +126,7 @@ def compile(
             compress for one task or domain.
         save_onnx: write what a search decided as a .onnx file too, for other runtimes.
         compression: more settings of the search.
+        runner: where products are timed for objectives with latency: see `edgemoe tune --runner`.
         check: compare the graph with onnxruntime after every pass.
         dump: folder for the text of the graph around every pass.
         strict: an error for what falls back to generic code, stays dense or is skipped.
@@ -167,7 +171,8 @@ def compile(
     reference = Reference(buckets)
     task, decided = None, None
     if samples:
-        from edgemoe.compression.compress import compress, task_of
+        from edgemoe.compression.compress import compress
+        from edgemoe.compression.task import task_of
 
         task = task_of(source, buckets, samples, metric, loaded, task_group)
         if searches:
@@ -175,6 +180,7 @@ def compile(
             decided = compress(
                 task, goal, pins=pins, prune=prune, precision=rest,
                 settings=settings, journal=settings.journal_beside(out_path), show=show,
+                costs=_costs(spec, runner),
             )  # fmt: skip
 
     total = 2 * len(buckets.counts) + len(spec.isas) + 3
@@ -239,6 +245,20 @@ def compile(
                 show(write(decided, Path(save_onnx)), total, total)
         return artifact
     raise AssertionError("the last attempt returns or raises")
+
+
+def _costs(spec: TargetSpec, runner: str) -> Costs:
+    """What times products on the target, when a search asks for it."""
+
+    def costs(
+        units: Sequence[Unit], choices: Sequence[Sequence[WeightFormat]], show: Progress
+    ) -> Callable[[Unit, WeightFormat], float]:
+        from edgemoe.compression.latency import measured
+        from edgemoe.targets.tuning.runners import runner_of
+
+        return measured(units, choices, spec, runner_of(runner, spec), show)
+
+    return costs
 
 
 def _measure(

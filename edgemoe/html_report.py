@@ -64,6 +64,8 @@ def html_report(plan: Plan, manifest: Mapping[str, Any], report: Mapping[str, An
     for variant in plan.variants:
         parts += _variant(variant)
     parts += ["<h2>Weights</h2>", _weights(plan)]
+    if "compression" in report:
+        parts += _compression(report["compression"])
     if report:
         text = _text(json.dumps(report, indent=1))
         parts += ["<h2>Report</h2>", f'<div class="wide"><pre><code>{text}</code></pre></div>']
@@ -127,6 +129,41 @@ def _picture(variant: Variant, width: int = 960, height: int = 240) -> str:
     shapes = "\n".join(rectangle(number, b) for number, b in enumerate(buffers))
     label = "the arena: steps from left to right, bytes from top to bottom"
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">\n{shapes}\n</svg>'
+
+
+def _compression(found: Mapping[str, Any]) -> list[str]:
+    """What a search decided: bytes by role, the proof beside its controls, every format."""
+    before, after, total = found["bytes"]["before"], found["bytes"]["after"], found["total"]
+    chosen = {"name": "this model", "bytes": total["after"], **found["proof"]}
+    controls = [
+        (c["name"], "" if c["bytes"] is None else c["bytes"], f"{c['loss']:+.3%}",
+         f"{c['interval'][0]:+.3%} to {c['interval'][1]:+.3%}", f"{c['value']:.6g}")
+        for c in (chosen, *found["controls"])
+    ]  # fmt: skip
+    units = [
+        (", ".join(u["weights"]), u["role"], " x ".join(map(str, u["shape"])), u["experts"],
+         u["format"], u["bytes"], f"{u['alone']:.2e}")
+        for u in found["units"]
+    ]  # fmt: skip
+    regions = [
+        (r["region"], r["experts"], " ".join(map(str, r["uses"])),
+         *("" if r.get(k) is None else f"{r[k]:.3f}" for k in ("TLS", "CLS_8", "CLS_32")))
+        for r in found["calibration"]["regions"]
+    ]  # fmt: skip
+    parts = [
+        "<h2>Compression</h2>",
+        _table(("role", "bytes before", "bytes now"),
+               [(role, size, after.get(role, 0)) for role, size in before.items()]
+               + [("all", total["before"], total["after"])]),
+        f"<p>Average {found['average_bits']:.2f} bits per weight of a product.</p>",
+        _table(("on the proof part", "bytes", "loss", "95% interval", found["proof"]["metric"]),
+               controls),
+        _table(("weight", "role", "shape", "experts", "format", "bytes", "error alone"), units),
+    ]  # fmt: skip
+    if regions:
+        header = ("experts of", "E", "tokens per expert", "TLS", "CLS_8", "CLS_32")
+        parts.append(_table(header, regions))
+    return parts
 
 
 def _weights(plan: Plan) -> str:

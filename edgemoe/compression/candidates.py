@@ -51,6 +51,7 @@ class Weights:
     units: Sequence[Unit]
     originals: Mapping[str, Array]
     rounders: Mapping[str, ExpertRounder] = field(default_factory=dict)
+    unseen: Sequence[str] = ()  # weights, or their experts, that no row of calibration reached
     _kept: dict[tuple[str, WeightFormat], Array] = field(default_factory=dict)
 
     def of(self, candidate: Candidate) -> tuple[dict[str, Array], dict[str, int]]:
@@ -69,6 +70,16 @@ class Weights:
             transposed = unit.transposed[unit.names.index(name)]
             self._kept[name, given] = self._rounded(name, given, unit, transposed)
         return self._kept[name, given]
+
+    def nearest_error(self, unit: Unit, given: WeightFormat) -> float:
+        """Squared error of the unit's weights, rounded to nearest: cheap, to compare formats by."""
+        plain = Weights(self.units, self.originals)
+        total = 0.0
+        for name, transposed in zip(unit.names, unit.transposed, strict=True):
+            if name in self.originals:
+                gap = plain._rounded(name, given, unit, transposed) - self.originals[name]
+                total += float(np.square(gap).sum())
+        return total
 
     def _rounded(self, name: str, given: WeightFormat, unit: Unit, transposed: bool) -> Array:
         weight = self.originals[name]

@@ -30,8 +30,13 @@ class Control:
     verdict: Verdict
 
 
-def controls_of(search: Search, proof: Judge, chosen: Measured, show: Progress) -> list[Control]:
-    """fp32, uniform int8 and int4, and formats by weight error alone at no more bytes."""
+def controls_of(
+    search: Search, proof: Judge, chosen: Measured, original_bytes: int, show: Progress
+) -> list[Control]:
+    """fp32, uniform int8 and int4, and formats by weight error alone at no more bytes.
+
+    All but fp32 have the same experts as the chosen candidate.
+    """
     candidates = {
         "fp32": Candidate(tuple(F32 for _ in search.units)),
         "uniform int8": search.uniform(I8),
@@ -44,7 +49,8 @@ def controls_of(search: Search, proof: Judge, chosen: Measured, show: Progress) 
     for number, (name, candidate) in enumerate(candidates.items()):
         show(f"control: {name}", number, len(candidates))
         verdict = proof.fp32() if name == "fp32" else search.judge_on(proof, candidate)
-        found.append(Control(name, search.bytes_of(candidate), verdict))
+        nbytes = original_bytes if name == "fp32" else search.bytes_of(candidate)
+        found.append(Control(name, nbytes, verdict))
     return found
 
 

@@ -14,10 +14,10 @@ from edgemoe.compression.judge import Verdict
 
 
 class Journal:
-    """A file with a line per verdict; the first line says what they belong to.
+    """A file with a line per verdict, each with the subject that it belongs to.
 
-    A file of another model, other data or another version is begun anew. With no path nothing is
-    kept.
+    Several searches may share the file: what other subjects have written (another model, other
+    data, another decision about experts) is neither read nor lost. With no path nothing is kept.
     """
 
     def __init__(self, path: Path | None, subject: str) -> None:
@@ -25,29 +25,21 @@ class Journal:
         self.known: dict[str, Verdict] = {}
         self.numbers: dict[str, int] = {}
         self.reused = 0
-        if path is None:
-            return
-        if not self._read(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"subject": subject}) + "\n", "utf-8")
+        if path is not None and path.is_file():
+            self._read(path)
 
-    def _read(self, path: Path) -> bool:
-        try:
-            lines = path.read_text("utf-8").splitlines()
-            if json.loads(lines[0]).get("subject") != self.subject:
-                return False
-        except (OSError, ValueError, IndexError, AttributeError):
-            return False
-        for line in lines[1:]:
+    def _read(self, path: Path) -> None:
+        for line in path.read_text("utf-8", errors="replace").splitlines():
             try:
                 entry = json.loads(line)
+                if entry["subject"] != self.subject:
+                    continue
                 if "number" in entry:
                     self.numbers[entry["key"]] = int(entry["number"])
-                    continue
-                self.known[entry["key"]] = _verdict(entry["verdict"])
+                else:
+                    self.known[entry["key"]] = _verdict(entry["verdict"])
             except (ValueError, KeyError, TypeError):
                 continue  # the line that was being written when the search was killed
-        return True
 
     def get(self, key: str, judge: Callable[[], Verdict]) -> Verdict:
         """The verdict that is known under `key`, or a new one."""
@@ -56,23 +48,24 @@ class Journal:
             return self.known[key]
         verdict = judge()
         self.known[key] = verdict
-        if self.path is not None:
-            data = {**dataclasses.asdict(verdict), "sums": verdict.sums.tolist()}
-            self._append({"key": key, "verdict": data})
+        data = {**dataclasses.asdict(verdict), "sums": verdict.sums.tolist()}
+        self._append({"key": key, "verdict": data})
         return verdict
 
     def number(self, key: str, compute: Callable[[], int]) -> int:
         """A choice that depends on the speed of the machine: once made, it stays."""
         if key not in self.numbers:
             self.numbers[key] = compute()
-            if self.path is not None:
-                self._append({"key": key, "number": self.numbers[key]})
+            self._append({"key": key, "number": self.numbers[key]})
         return self.numbers[key]
 
     def _append(self, entry: dict[str, Any]) -> None:
-        assert self.path is not None
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n" * self._is_cut(file) + json.dumps(entry) + "\n")
+            start = "\n" * self._is_cut(file)
+            file.write(start + json.dumps({"subject": self.subject, **entry}) + "\n")
 
     def _is_cut(self, file: Any) -> bool:
         """Tell whether the file does not end with a whole line."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from edgemoe.precision import TABLE
 from edgemoe.weight_format import F32
 
 if TYPE_CHECKING:
-    from edgemoe.compression.compress import Compressed
+    from edgemoe.compression.compressed import Compressed
     from edgemoe.compression.judge import Verdict
 
 
@@ -16,11 +17,13 @@ def report_of(found: Compressed) -> dict[str, Any]:
     """Bytes by role before and after, formats, losses with intervals, controls, expert use."""
     search, formats = found.search, found.chosen.candidate.formats
     before: defaultdict[str, int] = defaultdict(int)
+    for unit in found.original_units:
+        before[unit.role] += search.nbytes(unit, F32)
+    before["constants"] = found.original_constants
     after: defaultdict[str, int] = defaultdict(int)
     units, weights, bits = [], 0, 0.0
     for number, (unit, given) in enumerate(zip(search.units, formats, strict=True)):
         nbytes = search.nbytes(unit, given)
-        before[unit.role] += search.nbytes(unit, F32)
         after[unit.role] += nbytes
         weights += unit.parameters
         bits += 8.0 * nbytes
@@ -31,7 +34,7 @@ def report_of(found: Compressed) -> dict[str, Any]:
                 "bytes": nbytes, "alone": search.sensitivity.get((number, given), 0.0),
             }
         )  # fmt: skip
-    before["constants"] = after["constants"] = search.fixed_bytes
+    after["constants"] = search.fixed_bytes
     return {
         "goal": {"max_loss": found.goal.max_loss, "max_bytes": found.goal.max_bytes},
         "bytes": {"before": dict(before), "after": dict(after)},
@@ -66,5 +69,6 @@ def _rounding_notes(found: Compressed) -> dict[str, Any]:
     compensated = [name for name in names if name in found.search.weights.rounders]
     return {
         "compensated": len(compensated),
-        "nearest": sorted(set(names) - set(compensated)),
+        "nearest": sorted({n for n in names if not n.startswith(TABLE)} - set(compensated)),
+        "unseen": list(found.search.weights.unseen),
     }

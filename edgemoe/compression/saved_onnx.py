@@ -26,7 +26,7 @@ from edgemoe.weight_format import F32, WeightFormat
 from edgemoe.write_onnx import write_onnx
 
 if TYPE_CHECKING:
-    from edgemoe.compression.compress import Compressed
+    from edgemoe.compression.compressed import Compressed
 
 Array = NDArray[Any]
 

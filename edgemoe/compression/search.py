@@ -53,6 +53,7 @@ class Measured:
     candidate: Candidate
     nbytes: int
     verdict: Verdict
+    cost: float
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Search:
         weights: what weights become.
         judge: of the search part.
         journal: keeps verdicts, so that a search that was killed goes on where it was.
+        cost: of a unit in a format, what is made small: bytes, or seconds, or both.
     """
 
     units: Sequence[Unit]
@@ -81,6 +83,7 @@ class Search:
     show: Progress = lambda what, done, total: None
     archive: dict[Candidate, Measured] = field(default_factory=dict)
     sensitivity: dict[tuple[int, WeightFormat], float] = field(default_factory=dict)
+    cost: Callable[[Unit, WeightFormat], float] | None = None
 
     @property
     def best(self) -> Candidate:
@@ -92,13 +95,25 @@ class Search:
         pairs = zip(self.units, candidate.formats, strict=True)
         return self.fixed_bytes + sum(self.nbytes(unit, given) for unit, given in pairs)
 
+    def cost_of(self, candidate: Candidate) -> float:
+        """What is made small."""
+        if self.cost is None:
+            return self.bytes_of(candidate)
+        pairs = zip(self.units, candidate.formats, strict=True)
+        return sum(self.cost(unit, given) for unit, given in pairs)
+
+    def _cost(self, unit: Unit, given: WeightFormat) -> float:
+        return self.nbytes(unit, given) if self.cost is None else self.cost(unit, given)
+
     def measure(self, candidate: Candidate) -> Measured:
         """Judge a candidate on the search part, once."""
         if candidate not in self.archive:
             verdict = self.journal.get(
                 f"{candidate.key}/{len(self.judge)}", lambda: self._judged(self.judge, candidate)
             )
-            self.archive[candidate] = Measured(candidate, self.bytes_of(candidate), verdict)
+            self.archive[candidate] = Measured(
+                candidate, self.bytes_of(candidate), verdict, self.cost_of(candidate)
+            )
         return self.archive[candidate]
 
     def _judged(self, judge: Judge, candidate: Candidate, most: int | None = None) -> Verdict:
@@ -170,13 +185,8 @@ class Search:
                     self.sensitivity[number, given] = self.sensitivity[number, near] * ratio
 
     def weight_error(self, unit: Unit, given: WeightFormat) -> float:
-        """Squared error of the weights of a unit in a format."""
-        total = 0.0
-        for name in unit.names:
-            if name in self.weights.originals:
-                gap = self.weights.rounded(unit, name, given) - self.weights.originals[name]
-                total += float(np.vdot(gap, gap))
-        return max(total, NOISE)
+        """Squared error of the weights of a unit in a format, rounded to nearest."""
+        return max(self.weights.nearest_error(unit, given), NOISE)
 
     def tables(self) -> tuple[list[WeightFormat], Array, Array, Array]:
         """All formats, and per unit and format: bytes, error, whether it may be taken."""
@@ -193,9 +203,13 @@ class Search:
 
     def within_error(self, limit: float) -> Candidate:
         """The fewest bytes whose summed error keeps `limit`."""
-        formats, nbytes, errors, allowed = self.tables()
-        # Of equal bytes take the least error: a little of it is part of the cost.
-        cost = nbytes + 1e-3 * nbytes.max() * errors / max(errors.max(), NOISE)
+        formats, _, errors, allowed = self.tables()
+        cost = np.zeros(errors.shape)
+        for number, (unit, choices) in enumerate(zip(self.units, self.choices, strict=True)):
+            for given in choices:
+                cost[number, formats.index(given)] = self._cost(unit, given)
+        # Of equal costs take the least error: a little of it is part of the cost.
+        cost += 1e-3 * cost.max() * errors / max(errors.max(), NOISE)
         chosen = assign(cost, errors, limit, allowed)
         return self.best if chosen is None else Candidate(tuple(formats[f] for f in chosen))
 
@@ -231,7 +245,7 @@ class Search:
             found = self.measure(self.within_error(float(np.exp(middle))))
             if self.keeps(found, goal):
                 low = middle
-                best = min(best, found, key=lambda m: m.nbytes)
+                best = min(best, found, key=lambda m: m.cost)
                 if step == 0:
                     break
             else:
@@ -268,10 +282,10 @@ class Search:
         """Of some mutants that are new, the one with the least error and bytes, as predicted."""
         drawn = [self._mutant(parent, goal, chance) for _ in range(SUGGESTED)]
         fresh = [child for child in drawn if child is not None and child not in self.archive]
-        error, nbytes = max(self.predicted(parent), NOISE), self.bytes_of(parent)
+        error, cost = max(self.predicted(parent), NOISE), max(self.cost_of(parent), 1e-30)
         return min(
             fresh, default=None,
-            key=lambda child: self.predicted(child) / error + self.bytes_of(child) / nbytes,
+            key=lambda child: self.predicted(child) / error + self.cost_of(child) / cost,
         )  # fmt: skip
 
     def _passes_screen(self, child: Candidate, best: Measured, goal: Goal) -> bool:
@@ -290,7 +304,7 @@ class Search:
         if not self.keeps(found, goal):
             return False
         if goal.max_loss is not None:
-            return found.nbytes < best.nbytes
+            return found.cost < best.cost
         return found.verdict.error < best.verdict.error
 
     def _mutant(
@@ -305,22 +319,22 @@ class Search:
         if child == parent:
             return None
         if goal.max_loss is not None:
-            return child if self.bytes_of(child) < self.bytes_of(parent) else None
+            return child if self.cost_of(child) < self.cost_of(parent) else None
         assert goal.max_bytes is not None
         return child if self.bytes_of(child) <= goal.max_bytes else None
 
     def _step(
         self, parent: Candidate, chance: np.random.Generator, *, down: bool
     ) -> Candidate | None:
-        """Another format for one unit: the next smaller or larger in bytes, at times farther."""
+        """Another format for one unit: the next smaller or larger in cost, at times farther."""
         number = int(chance.integers(len(self.units)))
         unit = self.units[number]
-        now = self.nbytes(unit, parent.formats[number])
+        now = self._cost(unit, parent.formats[number])
         others = sorted(
             (
-                (self.nbytes(unit, given), index, given)
+                (self._cost(unit, given), index, given)
                 for index, given in enumerate(self.choices[number])
-                if (self.nbytes(unit, given) < now) == down and given != parent.formats[number]
+                if (self._cost(unit, given) < now) == down and given != parent.formats[number]
             ),
             reverse=down,
         )

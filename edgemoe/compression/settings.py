@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe.compression.goal import Goal
+from edgemoe.errors import OptionError
 
 FORMATS = (
     "f16",
@@ -23,15 +24,19 @@ FORMATS = (
 )
 """What the search chooses from, beside float32; the first of a family is the one measured."""
 
+OBJECTIVES = ("bytes", "latency", "both")
+ROUNDINGS = ("gptq", "nearest")
+
 
 @dataclass(frozen=True)
 class Settings:
     """How to search.
 
-    `formats` are the names of weight formats to choose from, `rounding` is "gptq" or "nearest",
-    `prune_method` one of `edgemoe.compression.pruning_methods`, `prune_scope` "layer" or "global".
-    `skip` is the share of tokens whose last expert may be skipped (a threshold is calibrated),
-    `drop_branches` how many residual sub-layers are removed.
+    `formats` are the names of weight formats to choose from; `objective` is what is made small
+    within a loss: "bytes", "latency" (products timed on the target) or "both". `rounding` is "gptq"
+    or "nearest", `prune_method` one of `edgemoe.compression.pruning_methods`, `prune_scope` "layer"
+    or "global". `skip` is the share of tokens whose last expert may be skipped (a threshold is
+    calibrated), `drop_branches` how many residual sub-layers are removed.
     `seed` splits the data and drives the swaps, `seconds` is the time for the search, `margin`
     standard errors are added to a loss before it is compared with the promise; `confident` asks
     that the upper end of the 95% interval keeps it, also on the proof part. `resume` keeps a
@@ -39,6 +44,7 @@ class Settings:
     """
 
     formats: tuple[str, ...] = FORMATS
+    objective: str = "bytes"
     rounding: str = "gptq"
     prune_method: str = "contribution"
     prune_scope: str = "global"
@@ -50,6 +56,13 @@ class Settings:
     confident: bool = False
     threads: int = 1
     resume: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("objective", self.objective, OBJECTIVES), ("rounding", self.rounding, ROUNDINGS),
+        ):  # fmt: skip
+            if value not in known:
+                raise OptionError(f"--{name} {value}: there are {', '.join(known)}")
 
     def searches(
         self, precision: str, prune: str | float, max_loss: float | None, max_bytes: int | None

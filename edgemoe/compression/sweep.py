@@ -72,7 +72,8 @@ def budget_of(text: str) -> Budget:
 def run(job: Job) -> Point:
     """Search under one budget."""
     from edgemoe.buckets import plan_buckets, read_samples
-    from edgemoe.compression.compress import compress, task_of
+    from edgemoe.compression.compress import compress
+    from edgemoe.compression.task import task_of
     from edgemoe.frontend import load_model
     from edgemoe.plugins import load_plugins
     from edgemoe.precision import parse_pins

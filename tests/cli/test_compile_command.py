@@ -76,7 +76,7 @@ def test_defaults(compiler, tmp_path, monkeypatch):
         "precision": "auto", "prune": "auto", "calibration": None, "max_loss": None,
         "max_bytes": None, "check": False, "dump": None, "strict": False, "plugins": [],
         "tuning": "auto", "metric": "auto", "save_onnx": None, "compression": Settings(),
-        "task_group": {},
+        "task_group": {}, "runner": "local",
     }  # fmt: skip
     assert "[1/2] import\n[2/2] lower\n" in err
     assert "toy-mixer for toy-cpu" in out and "weights 88 B, arena 184 B" in out
@@ -93,7 +93,8 @@ def test_all_options(compiler, tmp_path):
         "--plugin", "a.py", "--plugin", "b.py", "--explain", "--strict", "--zip", "--time-passes",
         "--json", tmp_path / "r.json", "--metric", "kl", "--prune-method", "reap",
         "--prune-scope", "layer", "--rounding", "nearest", "--seed", "3", "--search-time", "7",
-        "--skip-experts", "50%", "--drop-layers", "2", "--task", "domain=code",
+        "--objective", "both", "--runner", "ssh:me@board", "--skip-experts", "50%",
+        "--drop-layers", "2", "--task", "domain=code",
         "--confident", "--save-onnx", tmp_path / "m.onnx",
     )  # fmt: skip
     assert code == 0, err
@@ -109,9 +110,9 @@ def test_all_options(compiler, tmp_path):
         "save_onnx": tmp_path / "m.onnx",
         "compression": Settings(
             prune_method="reap", prune_scope="layer", rounding="nearest", seed=3, seconds=7,
-            confident=True, skip=0.5, drop_branches=2,
+            confident=True, skip=0.5, drop_branches=2, objective="both",
         ),
-        "task_group": {"domain": "code"},
+        "task_group": {"domain": "code"}, "runner": "ssh:me@board",
     }  # fmt: skip
     assert {key: options[key] for key in expected} == expected
     assert out.startswith("explained: two regions\n")

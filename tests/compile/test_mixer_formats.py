@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgemoe.compression.compress import unit_bytes
+from edgemoe.compression.units import unit_bytes
 from edgemoe.precision import Unit
 from edgemoe.weight_format import parse
 

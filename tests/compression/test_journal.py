@@ -38,16 +38,32 @@ def test_a_line_that_was_cut_is_measured_again(path):
     assert (third.get("a", never).loss, third.get("b", never).loss) == (0.25, 0.5)
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", '{"subject": "other"}\n', "[]\n"])
-def test_a_file_of_something_else_is_begun_anew(path, text):
+@pytest.mark.parametrize("text", ["", "nonsense", '{"subject": "other"}\n', "[]\n", "\x00\n3\n"])
+def test_a_file_of_something_else_is_ignored(path, text):
     path.parent.mkdir()
     path.write_text(text)
     assert Journal(path, "model").get("a", lambda: verdict(0.75)).loss == 0.75
     assert Journal(path, "model").get("a", never).loss == 0.75
 
 
+def test_subjects_share_a_file(path):
+    one, other = Journal(path, "pruned"), Journal(path, "whole")
+    one.get("a", lambda: verdict(0.1))
+    other.get("a", lambda: verdict(0.2))
+    assert Journal(path, "pruned").get("a", never).loss == 0.1
+    assert Journal(path, "whole").get("a", never).loss == 0.2
+
+
+def test_numbers_stay(path):
+    assert Journal(path, "model").number("n", lambda: 7) == 7
+    assert Journal(path, "model").number("n", lambda: 8) == 7
+    assert Journal(path, "other").number("n", lambda: 8) == 8
+
+
 def test_it_goes_when_the_search_is_done(path):
     journal = Journal(path, "model")
+    journal.get("a", lambda: verdict(0.1))
+    assert path.exists()
     journal.close()
     assert not path.exists()
     Journal(None, "model").get("a", lambda: verdict(0.0))

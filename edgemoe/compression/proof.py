@@ -1,0 +1,49 @@
+"""The proof part: what the search found is judged on data that it did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgemoe.compression.goal import Goal
+from edgemoe.compression.judge import Judge, Verdict
+from edgemoe.compression.search import Measured, Search
+
+Array = NDArray[Any]
+Progress = Callable[[str, int, int], None]
+
+RETREATS = 6
+"""How often a smaller promise is aimed at when the proof part refuses a candidate."""
+
+
+def proven(
+    search: Search, goal: Goal, found: Measured, proof: Judge, show: Progress
+) -> tuple[Measured, Verdict]:
+    """Of the candidates of the search, the smallest that also keeps its promise on the proof part.
+
+    Each that fails makes the next one lose less on the search part.
+    """
+    current = found
+    for attempt in range(RETREATS + 1):
+        show("proof", attempt, RETREATS + 1)
+        verdict = search.judge_on(proof, current.candidate)
+        if goal.holds(verdict):
+            return current, verdict
+        current = retreat(search, goal, current)
+    verdict = search.judge_on(proof, search.best)
+    return search.measure(search.best), verdict
+
+
+def retreat(search: Search, goal: Goal, refused: Measured) -> Measured:
+    """The smallest candidate that loses clearly less than one that the proof refused."""
+    assert goal.max_loss is not None
+    limit = 0.7 * max(refused.verdict.loss, 0.25 * goal.max_loss)
+    error = 0.7 * refused.verdict.error
+    fitting = [
+        m
+        for m in search.archive.values()
+        if m.verdict.loss <= limit and m.verdict.error <= error and m.nbytes > refused.nbytes
+    ]
+    return min(fitting, key=lambda m: m.nbytes, default=search.measure(search.best))
