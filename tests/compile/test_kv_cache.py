@@ -126,6 +126,9 @@ def test_states_that_are_given(compiled, kind):
         out = session.run({**inputs(1, seed), **given})
         given = {name: out[output] for name, output in states.items()}
         np.testing.assert_array_equal(out["y"], wanted)
+    if kind == "i8":
+        with pytest.raises(InputError, match=r"'k' and 'k\.scales' are one cache: give both, or"):
+            session.run({**inputs(1), "k": given["k"]})
     session.reset()
     np.testing.assert_array_equal(session.run(inputs(1, 0))["y"], held[0])
     assert all(case.passed for case in run_cases(edgemoe.load(artifact.path)))
