@@ -1,4 +1,4 @@
-"""Where peers are installed: an environment per peer in `benchmarks/.peers`, or ours."""
+"""Where peers and quantisers are installed: an environment each in `benchmarks/.peers`, or ours."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import sys
 import venv
 from pathlib import Path
 
-from benchmarks.contestant import peer_of
+from benchmarks.contestant import Peer, peer_names, peer_of
+from benchmarks.quantiser import Quantiser, quantiser_of
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / ".peers"
+
+
+def module_of(name: str) -> Peer | Quantiser:
+    """The file of a peer, or of a quantiser that is no peer."""
+    return peer_of(name) if name in peer_names() else quantiser_of(name)
 
 
 def python_of(peer: str) -> Path | None:
@@ -20,7 +26,7 @@ def python_of(peer: str) -> Path | None:
     own = FOLDER / peer / "bin" / "python"
     if own.is_file():
         return own
-    if importlib.util.find_spec(peer_of(peer).NEEDS) is not None:
+    if importlib.util.find_spec(module_of(peer).NEEDS) is not None:
         return Path(sys.executable)
     return None
 
@@ -48,13 +54,13 @@ def install(peer: str) -> None:
     if not (folder / "bin" / "python").is_file():
         venv.create(folder, with_pip=True, symlinks=True)
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "numpy"]
-    variables = {**os.environ, **getattr(peer_of(peer), "BUILD_VARIABLES", {})}
-    subprocess.run([*command, *peer_of(peer).REQUIREMENTS], check=True, env=variables)
+    variables = {**os.environ, **getattr(module_of(peer), "BUILD_VARIABLES", {})}
+    subprocess.run([*command, *module_of(peer).REQUIREMENTS], check=True, env=variables)
 
 
 def versions_of(peer: str, python: Path) -> dict[str, str]:
     """Versions of what a peer requires, as installed."""
-    names = [requirement.split("==")[0] for requirement in peer_of(peer).REQUIREMENTS]
+    names = [requirement.split("==")[0] for requirement in module_of(peer).REQUIREMENTS]
     script = (
         "import sys, importlib.metadata as m\n"
         "for name in sys.argv[1:]:\n"

@@ -82,32 +82,49 @@ class Ranges:
     """
 
     def __init__(self, values: Array, given: WeightFormat, importance: Array | None) -> None:
-        self.values, self.given, self.importance = values, given, importance
+        self.values, self.given = values, given
         self.scales = np.ones(values.shape[:2], np.float32)
         self.zeros = np.full(values.shape[:2], given.zero, np.uint8)
-        self.codes = np.zeros(values.shape, np.uint8)
         self.error = np.full(values.shape[:2], np.inf, np.float32)
+        # The inputs of a group come first here, so that sums over them run along columns.
+        self._values = np.ascontiguousarray(np.moveaxis(values, -1, 0), np.float32)
+        self._importance = None if importance is None else importance.T[:, None, :]
+        self._room = np.empty_like(self._values)  # that every try works in
+
+    @property
+    def codes(self) -> Array:
+        """The nearest codes in the ranges that are the best so far."""
+        return nearest_codes(self.values, self.scales[..., None], self.zeros[..., None], self.given)
 
     def consider(self, scales: Array, zeros: Array) -> None:
         """Take these ranges where they are better than what was found."""
         scales = stored_scales(scales, self.given)
-        codes = nearest_codes(self.values, scales[..., None], zeros[..., None], self.given)
-        back = (codes.astype(np.float32) - zeros[..., None]) * scales[..., None]
-        squares = (back - self.values) ** 2
-        error = (squares if self.importance is None else squares * self.importance).sum(-1)
+        gaps = self._steps(scales, zeros)
+        gaps *= scales
+        gaps -= self._values
+        gaps *= gaps
+        if self._importance is not None:
+            gaps *= self._importance
+        error = gaps.sum(0)
         better = error < self.error
-        self.scales = np.where(better, scales, self.scales)
-        self.zeros = np.where(better, zeros, self.zeros)
-        self.codes = np.where(better[..., None], codes, self.codes)
-        self.error = np.where(better, error, self.error)
+        np.copyto(self.scales, scales, where=better)
+        np.copyto(self.zeros, zeros, where=better)
+        np.copyto(self.error, error, where=better)
 
     def refit(self) -> None:
         """Consider the scales that fit the codes best: sum(h w c) / sum(h c^2)."""
-        codes = self.codes.astype(np.float32) - self.zeros[..., None]
-        weighted = codes if self.importance is None else codes * self.importance
-        squares = (weighted * codes).sum(-1)
-        fitted = (weighted * self.values).sum(-1) / np.maximum(squares, SMALLEST_SCALE)
+        steps = self._steps(self.scales, self.zeros)
+        weighted = steps if self._importance is None else steps * self._importance
+        squares = (weighted * steps).sum(0)
+        fitted = (weighted * self._values).sum(0) / np.maximum(squares, SMALLEST_SCALE)
         self.consider(np.where(squares > SMALLEST_SCALE, fitted, self.scales), self.zeros)
+
+    def _steps(self, scales: Array, zeros: Array) -> Array:
+        """Codes from their zeros on, float32 [group, columns, groups], in the room for a try."""
+        offset = zeros.astype(np.float32)
+        steps = whole_codes(np.divide(self._values, scales, out=self._room), offset, self.given)
+        steps -= offset
+        return steps
 
 
 def lowest_code(given: WeightFormat) -> int:
@@ -125,6 +142,12 @@ def stored_scales(scales: Array, given: WeightFormat) -> Array:
 
 def nearest_codes(values: Array, scales: Array, zeros: Array, given: WeightFormat) -> Array:
     """The codes nearest to `values`, as uint8; the three broadcast to each other."""
-    codes = np.rint(values / scales) + zeros
-    clipped: Array = np.clip(codes, lowest_code(given), given.largest_code).astype(np.uint8)
-    return clipped
+    codes: Array = whole_codes(np.divide(values, scales), zeros, given).astype(np.uint8)
+    return codes
+
+
+def whole_codes(steps: Array, zeros: Array, given: WeightFormat) -> Array:
+    """Weights in steps of their scales become codes, still as floats, in the same memory."""
+    np.rint(steps, out=steps)
+    steps += zeros
+    return np.clip(steps, lowest_code(given), given.largest_code, out=steps)

@@ -152,37 +152,39 @@ def compile(
     spec = family.with_isas(load_target(target), cpu)
     tunings = choose_tunings(spec, tuning, native=cpu == "native")
     rest, pins = parse_pins(precision)
-    _refuse_unknown_cache(kv_cache)
+    _refuse_unusable_cache(kv_cache, max_loss, runs_here=family.runs_here(spec))
     samples = read_samples(calibration)
-    _refuse_unusable(prune, max_loss, samples, spec)
+    _refuse_unusable(prune, max_loss, samples)
     loaded = load_plugins(plugins)
     settings = compression or Settings()
     goal = settings.goal(max_loss, max_bytes)
-    searches = settings.searches(rest, prune, max_loss, max_bytes)
-    if save_onnx is not None and not (samples and searches):
-        raise OptionError(
-            "--save-onnx writes what a search decided; give --calibration F.npz, and --max-loss, "
-            "--max-bytes or --prune RATIO"
-        )
+    place = Path(out) if out is not None else None
 
     show("import", 0, 1)
     source = load_model(model, dynamic=tokens is not None)
     title = name or source.name
+    place = place or Path(f"{title}.em")
     buckets = plan_buckets(source.model, tokens, shapes or {})
     reference = Reference(buckets)
     task, decided = None, None
     if samples:
-        from edgemoe.compression.compress import compress
         from edgemoe.compression.task import task_of
 
         task = task_of(source, buckets, samples, metric, loaded, task_group)
-        if searches:
-            out_path = Path(out) if out is not None else Path(f"{title}.em")
+        if settings.searches(
+            rest, prune, goal, len(task.samples), runs_here=family.runs_here(spec)
+        ):
+            from edgemoe.compression.compress import compress
+
             decided = compress(
-                task, goal, pins=pins, prune=prune, precision=rest,
-                settings=settings, journal=settings.journal_beside(out_path), show=show,
-                costs=_costs(spec, runner),
+                task, goal, pins=pins, prune=prune, precision=rest, settings=settings,
+                journal=settings.journal_beside(place), show=show, costs=_costs(spec, runner),
             )  # fmt: skip
+    if save_onnx is not None and decided is None:
+        raise OptionError(
+            "--save-onnx writes what a search decided; give --calibration F.npz, and --max-loss, "
+            "--max-bytes, --prune RATIO or a --precision of integers"
+        )
 
     total = 2 * len(buckets.counts) + len(spec.isas) + 3
     variants = []
@@ -203,52 +205,60 @@ def compile(
             variant.report.notes += narrowed.notes
             variant.rounded = _with_narrow_caches(variant, narrowed, source.states)
 
-    for attempt in range(REBUILDS):
-        precisions = _precisions(rest, pins, max_bytes, decided)
+    def write(decided: Compressed | None) -> Artifact:
         lowered, given = _lower_within(
-            title, variants, precisions, max_bytes, tunings, show, total, decided
-        )
+            title, variants, _precisions(rest, pins, max_bytes, decided), max_bytes, tunings, show,
+            total, decided,
+        )  # fmt: skip
         plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
         if strict:
             _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
         done = total - len(spec.isas) - 1
-        try:
-            artifact = family.write(
-                spec, lowered, plan, Path(out) if out is not None else Path(f"{title}.em"),
-                selftests=[
-                    _self_test(
-                        v, inputs, max(_tolerance(given), CACHE_TOLERANCE[kv_cache]),
-                        own=given.integers,
-                    )
-                    for v in variants
-                ],
-                extras=ManifestExtras(
-                    command=command,
-                    versions={
-                        **family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}
-                    },
-                    vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
-                ),
-                report={"notes": [asdict(n) for v in variants for n in v.report.notes],
-                        "warnings": source.notes, "passes": _pass_times(variants),
-                        **({} if decided is None else {"compression": decided.report()})},
-                show=lambda what, step, done=done: show(what, done + step, total),  # type: ignore[misc]
-                measure=_measure(task, decided, reference, goal, given, narrowed)
-                if family.runs_here(spec) else None,
-            )  # fmt: skip
-        except BudgetError:
-            if decided is None or attempt == REBUILDS - 1:
-                raise
-            decided = decided.retreat()  # what the kernels do was not quite what was foreseen
-            continue
-        if decided is not None:
-            decided.search.journal.close()
-            if save_onnx is not None:
-                from edgemoe.compression.saved_onnx import save_onnx as write
+        return family.write(
+            spec, lowered, plan, place,
+            selftests=[
+                _self_test(
+                    v, inputs, max(_tolerance(given), CACHE_TOLERANCE[kv_cache]),
+                    own=given.integers,
+                )
+                for v in variants
+            ],
+            extras=ManifestExtras(
+                command=command,
+                versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
+                vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
+                accuracy={} if decided is None else decided.foreseen(),
+            ),
+            report={"notes": [asdict(n) for v in variants for n in v.report.notes],
+                    "warnings": source.notes, "passes": _pass_times(variants),
+                    **({} if decided is None else {"compression": decided.report()})},
+            show=lambda what, step: show(what, done + step, total),
+            measure=_measure(task, decided, reference, goal, given, narrowed)
+            if family.runs_here(spec) else None,
+        )  # fmt: skip
 
-                show(write(decided, Path(save_onnx)), total, total)
-        return artifact
-    raise AssertionError("the last attempt returns or raises")
+    artifact, decided = _write_within(write, decided)
+    if decided is not None:
+        decided.search.journal.close()
+        if save_onnx is not None:
+            from edgemoe.compression.saved_onnx import save_onnx as save
+
+            show(save(decided, Path(save_onnx)), total, total)
+    return artifact
+
+
+def _write_within(
+    write: Callable[[Compressed | None], Artifact], decided: Compressed | None
+) -> tuple[Artifact, Compressed | None]:
+    """Write the artifact; where it loses more than the search foresaw, one that loses less."""
+    for _ in range(REBUILDS - 1):
+        try:
+            return write(decided), decided
+        except BudgetError:
+            if decided is None or decided.is_best:
+                raise
+            decided = decided.retreat()
+    return write(decided), decided
 
 
 def _costs(spec: TargetSpec, runner: str) -> Costs:
@@ -331,16 +341,22 @@ def _tolerance(given: Precision) -> float:
     )
 
 
-def _refuse_unknown_cache(kind: str) -> None:
-    if kind != "f32" and kind not in CACHE_DTYPES:
+def _refuse_unusable_cache(kind: str, max_loss: float | None, *, runs_here: bool) -> None:
+    if kind == "f32":
+        return
+    if kind not in CACHE_DTYPES:
         raise OptionError(f"--kv-cache {kind}: caches are stored as f32, {', '.join(CACHE_DTYPES)}")
+    if max_loss is not None and not runs_here:
+        raise OptionError(
+            f"--kv-cache {kind} with --max-loss: what rounding of the cache loses is measured by "
+            "running the artifact, which this machine cannot\n"
+            "  next: leave one of the two out, or compile on the device"
+        )
 
 
 def _refuse_unusable(
-    prune: str | float, max_loss: float | None, samples: Mapping[str, Array], spec: TargetSpec
+    prune: str | float, max_loss: float | None, samples: Mapping[str, Array]
 ) -> None:
-    from edgemoe.targets.cpu import runs_here
-
     if prune not in ("none", "auto") and not samples:
         raise OptionError(
             f"--prune {prune} needs data to choose experts by; give --calibration F.npz with "
@@ -350,10 +366,6 @@ def _refuse_unusable(
         raise OptionError(
             "--max-loss needs data to measure on; give --calibration F.npz with arrays under the "
             "model's input names"
-        )
-    if max_loss is not None and not runs_here(spec):
-        raise OptionError(
-            f"--max-loss cannot be measured here: {spec.name} code does not run on this machine"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,27 +66,24 @@ class Weights:
 
     def rounded(self, unit: Unit, name: str, given: WeightFormat) -> Array:
         """One weight in one format, as float32."""
-        if (name, given) not in self._kept:
-            transposed = unit.transposed[unit.names.index(name)]
-            self._kept[name, given] = self._rounded(name, given, unit, transposed)
-        return self._kept[name, given]
+        stored = replace(given, int8_activations=False)  # activations do not change the codes
+        if (name, stored) not in self._kept:
+            self._kept[name, stored] = self._rounded(name, stored, unit, self.rounders.get(name))
+        return self._kept[name, stored]
 
-    def nearest_error(self, unit: Unit, given: WeightFormat) -> float:
-        """Squared error of the unit's weights, rounded to nearest: cheap, to compare formats by."""
-        plain = Weights(self.units, self.originals)
-        total = 0.0
-        for name, transposed in zip(unit.names, unit.transposed, strict=True):
-            if name in self.originals:
-                gap = plain._rounded(name, given, unit, transposed) - self.originals[name]
-                total += float(np.square(gap).sum())
-        return total
+    def nearest_error(self, unit: Unit, name: str, given: WeightFormat) -> float:
+        """Squared error of one weight rounded to nearest, which takes a fraction of the time."""
+        gap = self._rounded(name, given, unit, None) - self.originals[name]
+        return float(np.vdot(gap, gap))
 
-    def _rounded(self, name: str, given: WeightFormat, unit: Unit, transposed: bool) -> Array:
+    def _rounded(
+        self, name: str, given: WeightFormat, unit: Unit, rounder: ExpertRounder | None
+    ) -> Array:
         weight = self.originals[name]
         if not given.is_integer:
             return to_float(weight, given)
+        transposed = unit.transposed[unit.names.index(name)]
         matrices = weight if unit.experts else weight[None]
-        rounder = self.rounders.get(name)
         made = []
         for expert, matrix in enumerate(matrices):
             rows = np.ascontiguousarray(matrix.T if transposed else matrix)

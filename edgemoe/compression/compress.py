@@ -40,6 +40,9 @@ RATIOS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 """Shares of experts whose removal is tried; from the first that loses too much on, none is."""
 
 
+AFTER = 5
+"""Runs over the proof part that follow the search: the proof and its controls."""
+
 BRANCH_SAMPLES = 16
 """Samples that the removal of a sub-layer is judged by."""
 
@@ -82,7 +85,9 @@ def compress(
         return reference.run(feed, task.count)
 
     show("fp32 outputs", 0, 1)
+    began = time.monotonic()
     judge, proof = (Judge(part, task.metrics, fp32) for part in (search_part, proof_part))
+    ends = started + goal.seconds - AFTER * (time.monotonic() - began) / 2
     graph = task.buckets.bind(task.count)
     run_passes(graph, phases=("import", "canonicalise", "recognise"), extra=task.plugins)
     calibration = calibrate(
@@ -101,7 +106,7 @@ def compress(
     if outliers:
         decisions.append(replace(base, outliers=outliers))
     for number, decision in enumerate(decisions):
-        left = goal.seconds - (time.monotonic() - started)
+        left = ends - time.monotonic()
         deadline = time.monotonic() + left / (len(decisions) - number)
         option = maker.option(decision)
         try:

@@ -19,6 +19,7 @@ from edgemoe.compression.report import report_of
 from edgemoe.compression.search import Measured, Search
 from edgemoe.compression.task import Task
 from edgemoe.graph_pass import Note
+from edgemoe.measured_loss import described
 from edgemoe.precision import Precision, Unit
 
 Array = NDArray[Any]
@@ -62,6 +63,16 @@ class Compressed:
     def changes_graph(self) -> bool:
         """Tell whether the graph is another one than the model that came in."""
         return self.option.decision.changes_graph
+
+    @property
+    def is_best(self) -> bool:
+        """Tell whether there is nothing that loses less."""
+        return self.chosen.candidate == self.search.best
+
+    def foreseen(self) -> dict[str, Any]:
+        """Accuracy figures of the proof part, for where the artifact itself does not run."""
+        what = "samples that the search did not see, in onnxruntime with the kernels' rounding"
+        return described(self.verdict, what, self.goal)
 
     def change(self, graph: ir.Model) -> list[Note]:
         """Apply the decisions to a recognised graph of any token bucket."""

@@ -30,7 +30,7 @@ from edgemoe.compression.units import unit_bytes, units_of
 from edgemoe.errors import BudgetError, OptionError
 from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
-from edgemoe.precision import ExpertRounder, Pin, Precision, Unit
+from edgemoe.precision import KEPT, ExpertRounder, Pin, Precision, Unit
 from edgemoe.quantise import Codes
 from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
 
@@ -67,7 +67,7 @@ class Option:
         search = self.search
         search.sense(SHARE * max(deadline - time.monotonic(), 1.0))
         if goal.max_loss is not None:
-            found = search.evolve(search.largest_error(goal), goal, deadline)
+            found = search.evolve(search.largest_error(goal, deadline), goal, deadline)
         elif goal.max_bytes is not None:
             found = search.evolve(_within_bytes(search, goal.max_bytes), goal, deadline)
         else:
@@ -218,9 +218,14 @@ def _within_bytes(search: Search, max_bytes: int) -> Measured:
 
 def _infeasible(search: Search, goal: Goal, found: Measured) -> str:
     best = search.measure(search.best)
+    formats = list(dict.fromkeys(
+        given.name for unit, given in zip(search.units, search.best.formats, strict=True)
+        if unit.role not in KEPT
+    ))  # fmt: skip
+    names = ", ".join(formats[:4])
     return (
-        f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {search.best.formats[0]} "
+        f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {names} "
         f"weights the loss is {best.verdict.loss:.3%} on the search part; nearest: "
         f"{found.verdict.loss:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or fewer "
-        "pins in --precision"
+        "formats that --precision prescribes"
     )

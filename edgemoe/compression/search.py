@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ HALVINGS = 10
 
 SENSED = 32
 """Samples that are enough for a sensitivity: it is smooth, and only ranks."""
+
+LEAST_SENSING = 30.0
+"""Seconds for sensitivities, however little time there is: without them nothing else is found."""
 
 SCREENED = 4
 """A swap is first tried on one in so many samples."""
@@ -144,13 +148,18 @@ class Search:
         )
 
     def sense(self, seconds: float) -> None:
-        """Measure every single change, on as many samples as the time allows."""
-        base = self.best
-        pairs = [
-            (number, given)
-            for number, choices in enumerate(self.choices)
-            for given in representatives(choices)
-        ]
+        """Measure every single change, on as many samples as the time allows.
+
+        What there is no time for is estimated; every unit is measured once before any is again,
+        with 4 bits first.
+        """
+        base, until = self.best, time.monotonic() + max(seconds, LEAST_SENSING)
+        ranked = (
+            sorted(representatives(choices), key=lambda given: abs(given.bits - 4))
+            for choices in self.choices
+        )
+        rounds = zip_longest(*ranked)
+        pairs = [(n, given) for turn in rounds for n, given in enumerate(turn) if given is not None]
 
         def affordable() -> int:
             started = time.monotonic()
@@ -161,6 +170,8 @@ class Search:
         most = self.journal.number("sensed", affordable)
         for done, (number, given) in enumerate(pairs):
             self.show(f"sensitivity on {most} samples", done, len(pairs))
+            if done >= len(self.units) and time.monotonic() > until:
+                break
             changed = base.with_format(number, given)
             verdict = self.journal.get(
                 f"{changed.key}/{most}",
@@ -170,23 +181,25 @@ class Search:
         self._estimate_the_rest()
 
     def _estimate_the_rest(self) -> None:
-        """Give formats of equal bits and activations the error of the one that was measured.
+        """Give formats the error of the nearest one that was measured.
 
         In the proportion of their weight errors.
         """
         for number, (unit, choices) in enumerate(zip(self.units, self.choices, strict=True)):
-            measured = representatives(choices)
+            measured = [given for given in choices if (number, given) in self.sensitivity]
             for given in choices:
                 if given == choices[0]:
                     self.sensitivity[number, given] = 0.0
                 elif given not in measured:
-                    near = next(m for m in measured if _family(m) == _family(given))
+                    near = min(measured, key=lambda m, g=given: _distance(m, g))  # type: ignore[misc]
                     ratio = self.weight_error(unit, given) / self.weight_error(unit, near)
                     self.sensitivity[number, given] = self.sensitivity[number, near] * ratio
 
     def weight_error(self, unit: Unit, given: WeightFormat) -> float:
-        """Squared error of the weights of a unit in a format, rounded to nearest."""
-        return max(self.weights.nearest_error(unit, given), NOISE)
+        """Squared error of the weights of a unit, rounded to nearest in a format."""
+        names = (name for name in unit.names if name in self.weights.originals)
+        total = sum(self.weights.nearest_error(unit, name, given) for name in names)
+        return max(total, NOISE)
 
     def tables(self) -> tuple[list[WeightFormat], Array, Array, Array]:
         """All formats, and per unit and format: bytes, error, whether it may be taken."""
@@ -233,16 +246,25 @@ class Search:
         spread = goal.margin * found.verdict.standard_error
         return bool(found.verdict.loss + spread <= goal.max_loss)
 
-    def largest_error(self, goal: Goal) -> Measured:
-        """Move the limit of the integer program up to the last that keeps the promise."""
+    def largest_error(self, goal: Goal, deadline: float = float("inf")) -> Measured:
+        """Move the limit of the integer program up to the last that keeps the promise.
+
+        Once something smaller than the best is found, no more is tried after the deadline.
+        """
         _, _, errors, allowed = self.tables()
         high = float(np.log(np.where(allowed, errors, 0.0).max(1).sum() + NOISE))
         low = high - np.log(1e6)
         best = self.measure(self.best)
         for step in range(HALVINGS):
             self.show("integer programs", step, HALVINGS)
+            if best.candidate != self.best and time.monotonic() > deadline:
+                break
             middle = high if step == 0 else (low + high) / 2
-            found = self.measure(self.within_error(float(np.exp(middle))))
+            candidate = self.within_error(float(np.exp(middle)))
+            if not self._may_keep(candidate, goal):
+                high = middle
+                continue
+            found = self.measure(candidate)
             if self.keeps(found, goal):
                 low = middle
                 best = min(best, found, key=lambda m: m.cost)
@@ -290,15 +312,25 @@ class Search:
 
     def _passes_screen(self, child: Candidate, best: Measured, goal: Goal) -> bool:
         """Try a candidate on a few samples first; most swaps that fail do so at once."""
+        if goal.max_loss is not None:
+            return self._may_keep(child, goal)
+        verdict = self._screen(child)
+        return verdict is None or verdict.error <= 1.1 * best.verdict.error
+
+    def _may_keep(self, candidate: Candidate, goal: Goal) -> bool:
+        """Tell whether a candidate may keep the promised loss, from a few samples."""
+        assert goal.max_loss is not None
+        verdict = None if candidate in self.archive else self._screen(candidate)
+        return verdict is None or bool(verdict.loss - verdict.standard_error <= goal.max_loss)
+
+    def _screen(self, candidate: Candidate) -> Verdict | None:
+        """A verdict from a few samples; None where all samples are few."""
         few = len(self.judge) // SCREENED
         if few < SENSED:
-            return True
-        verdict = self.journal.get(
-            f"{child.key}/{few}", lambda: self._judged(self.judge, child, few)
+            return None
+        return self.journal.get(
+            f"{candidate.key}/{few}", lambda: self._judged(self.judge, candidate, few)
         )
-        if goal.max_loss is not None:
-            return bool(verdict.loss - verdict.standard_error <= goal.max_loss)
-        return verdict.error <= 1.1 * best.verdict.error
 
     def _is_better(self, found: Measured, best: Measured, goal: Goal) -> bool:
         if not self.keeps(found, goal):
@@ -350,6 +382,11 @@ def representatives(choices: Sequence[WeightFormat]) -> list[WeightFormat]:
     for given in choices[1:]:
         found.setdefault(_family(given), given)
     return list(found.values())
+
+
+def _distance(one: WeightFormat, other: WeightFormat) -> tuple[bool, int]:
+    """How far the error of a format is from that of another: families, then bits."""
+    return _family(one) != _family(other), abs(one.bits - other.bits)
 
 
 def _family(given: WeightFormat) -> tuple[object, ...]:

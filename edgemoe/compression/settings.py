@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe.compression.goal import Goal
+from edgemoe.compression.samples import FEWEST
 from edgemoe.errors import OptionError
+from edgemoe.weight_format import parse
 
 FORMATS = (
     "f16",
@@ -65,12 +67,27 @@ class Settings:
                 raise OptionError(f"--{name} {value}: there are {', '.join(known)}")
 
     def searches(
-        self, precision: str, prune: str | float, max_loss: float | None, max_bytes: int | None
+        self, precision: str, prune: str | float, goal: Goal, samples: int, *, runs_here: bool
     ) -> bool:
-        """Tell whether there is something to decide."""
-        has_budget = max_loss is not None or max_bytes is not None
-        prunes = prune not in ("none", "auto") or self.skip > 0 or self.drop_branches > 0
-        return prunes or (has_budget and (precision == "auto" or prune == "auto"))
+        """Tell whether there is something to decide, or to round with a look at the inputs.
+
+        Args:
+            precision: "auto" or a format.
+            prune: "none", "auto" or a share.
+            goal: the budgets.
+            samples: how many there are: too few for halves round to nearest.
+            runs_here: whether the artifact can be run here; otherwise the search's proof stands.
+        """
+        changes = prune not in ("none", "auto") or self.skip > 0 or self.drop_branches > 0
+        has_budget = goal.max_loss is not None or goal.max_bytes is not None
+        rounds = (
+            precision != "auto" and self.rounding == "gptq" and parse(precision).is_integer
+            and samples >= FEWEST
+        )  # fmt: skip
+        unseen = goal.max_loss is not None and not runs_here
+        return (
+            changes or rounds or unseen or (has_budget and (precision == "auto" or prune == "auto"))
+        )
 
     def goal(self, max_loss: float | None, max_bytes: int | None) -> Goal:
         """The budgets as a goal."""

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from onnx_ir.passes.common import NameFixPass
 
 from edgemoe import graph_facts, regions
+from edgemoe.compression.expert_loop import ExpertLoops
 from edgemoe.compression.region_view import Key, RegionView, regions_of
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.errors import InputError
@@ -87,7 +89,7 @@ class Taps:
         wanted = {i.name for i in self._session.get_inputs()} if self._session else set()
         given = {name: array for name, array in feed.items() if name in wanted}
         try:
-            made = self._session.run(self._outputs, given) if self._session else []
+            made = self._session.run(None, given) if self._session else []
         except Exception as error:  # onnxruntime raises types of its own
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             raise InputError(
@@ -131,6 +133,8 @@ def open_taps(model: ir.Model) -> Taps:
     if wanted:
         copy.graph.outputs[:] = list(wanted.values())
         remove_dead_nodes(copy.graph)
+        ExpertLoops(copy).expand()
+        NameFixPass()(copy)
         taps._session = onnxruntime_session(copy)
     return taps
 

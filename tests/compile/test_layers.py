@@ -220,7 +220,7 @@ def test_a_loss_budget_is_measured(layers, tmp_path):
     artifact = edgemoe.compile(wide(layers), out=tmp_path / "m", max_loss=0.01, **options)
     assert 1e-4 < artifact.manifest["accuracy"]["relative_rms_error"]["y"] < 0.01
     assert artifact.manifest["accuracy"]["data"] == "3 calibration samples"
-    with pytest.raises(BudgetError, match=r"output 'y' is off by 0\.\d+% .* allows 0\.001%") as e:
+    with pytest.raises(BudgetError, match=r"output 'y' loses 0\.\d+% .* allows 0\.001%") as e:
         edgemoe.compile(wide(layers), out=tmp_path / "n", max_loss=1e-5, **options)
     assert e.value.exit_code == 3
     assert [path.name for path in tmp_path.iterdir()] == ["m"]

@@ -203,9 +203,27 @@ def test_bytes_that_no_format_reaches(compiled):
 
 
 def test_a_format_that_breaks_the_promise(compiled, tmp_path):
-    with pytest.raises(BudgetError, match=r"loses .*95% interval .*--max-loss allows 0[.]010%"):
+    with pytest.raises(BudgetError, match=r"--max-loss 0[.]010% cannot be kept: even with i2"):
         compiled(precision="i2", max_loss=0.0001)
     assert not (tmp_path / "m.em").exists()
+
+
+def test_a_format_by_name_is_rounded_by_gptq_and_measured(compiled):
+    losses = {}
+    for rounding in ("gptq", "nearest"):
+        artifact = compiled(
+            precision="i2", compression=Settings(seconds=4.0, rounding=rounding), metric="kl"
+        )
+        losses[rounding] = artifact.manifest["accuracy"]["loss"]
+        assert {s.format for s in artifact.plan.weights if s.role == "expert"} == {"i2"}
+    assert losses["gptq"] < losses["nearest"]
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+def test_a_device_that_is_not_here(compiled):
+    artifact = compiled(target="aarch64", cpu="aarch64", max_loss=0.02)
+    accuracy = artifact.manifest["accuracy"]
+    assert accuracy["loss"] <= 0.02 and "in onnxruntime" in accuracy["data"]
 
 
 def test_too_few_samples(compiled, model):

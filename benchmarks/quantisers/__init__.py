@@ -1,0 +1,1 @@
+"""Quantisers of other projects: one file each, see `benchmarks.quantiser`."""
