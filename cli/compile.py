@@ -34,6 +34,9 @@ def command(
     precision: Annotated[
         str, typer.Option("--precision", help="auto, f32, bf16, i8, i4, ...")
     ] = "auto",
+    kv_cache: Annotated[
+        str, typer.Option("--kv-cache", help="How KV caches are stored: f32, bf16, f16 or i8.")
+    ] = "f32",
     prune: Annotated[
         str | None,
         typer.Option(
@@ -134,6 +137,7 @@ def command(
         "max_loss": values.ratio(max_loss),
         "max_bytes": values.nbytes(max_bytes),
         "precision": precision,
+        "kv_cache": kv_cache,
         "prune": values.pruning(
             prune or ("auto" if parse_pins(precision)[0] == "auto" else "none")
         ),

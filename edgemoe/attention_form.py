@@ -71,6 +71,26 @@ def match(product: ir.Node) -> Attention | str:
     return replace(found, guarded=infinite and given is not weights)
 
 
+def read_region(function: ir.Function) -> tuple[Attention, list[int]] | None:
+    """The attention of a region, and the order of axes in which its result is stored."""
+    end = function.outputs[0].producer()
+    order: list[int] | None = None
+    if graph_facts.is_op(end, "Transpose"):
+        assert end is not None and end.inputs[0] is not None
+        order = list(end.attributes["perm"].as_ints()) if "perm" in end.attributes else None
+        end = end.inputs[0].producer()
+    if end is None:
+        return None
+    found = match(end)
+    if isinstance(found, str):
+        return None
+    rank = len(found.q.dims)
+    order = order if order is not None else list(range(rank))
+    if order[-1] != rank - 1:
+        return None
+    return found, order
+
+
 @dataclass(frozen=True)
 class _Keys:
     value: ir.Value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ from edgemoe.dispatching import Found, find_dispatch
 from edgemoe.errors import BudgetError, OptionError, StrictError
 from edgemoe.frontend import Source, load_model
 from edgemoe.graph_pass import Phase
+from edgemoe.kv_cache import DTYPES as CACHE_DTYPES
 from edgemoe.measured_loss import measurer
+from edgemoe.narrow_caches import Narrowed, narrow_caches
 from edgemoe.pass_check import run_in_onnxruntime
 from edgemoe.pass_runner import PassReport, run_passes
 from edgemoe.plan import Decision, Plan, TensorInfo
@@ -51,6 +53,10 @@ INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 3: 8.0, 2: 20.0}
 Otherwise its own outputs become the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
 """
 
+CACHE_TOLERANCE = {"f32": 0.0, "f16": 1e-3, "bf16": 5e-3, "i8": 1e-2}
+"""The same for a narrow KV cache against onnxruntime with the same rounding: where sums of floats
+differ in their last bit, a value moves over the border between two codes now and then."""
+
 
 @dataclass
 class _Variant:
@@ -59,6 +65,7 @@ class _Variant:
     report: PassReport
     feed: dict[str, Array]
     expected: dict[str, Array]
+    rounded: dict[str, Array] = field(default_factory=dict)  # the same with narrow KV caches
 
 
 def compile(
@@ -70,6 +77,7 @@ def compile(
     shapes: Mapping[str, int | Sequence[int]] | None = None,
     cpu: str = "all",
     precision: str = "auto",
+    kv_cache: str = "f32",
     prune: str | float = "none",
     calibration: str | Path | Mapping[str, Array] | None = None,
     max_loss: float | None = None,
@@ -104,6 +112,9 @@ def compile(
             "auto": with calibration data and a budget a format for every weight, else the first of
             f32, bf16, i8, i4 that keeps `max_bytes`. Pins follow behind commas, such as
             "auto,*.router=f32" (docs/compression.md).
+        kv_cache: how a decoder's keys and values are kept between calls: "f32", "bf16", "f16" or
+            "i8" (a scale per token and head, docs/formats.md). Only states that attention alone
+            reads and that grow by whole rows; the plan says of the others why not.
         prune: "none", "auto" (as many experts as the budget of accuracy lets go), or the share of
             experts to remove. Needs calibration data.
         calibration: arrays by input name (an .npz or a mapping), with a sample axis first, and
@@ -141,6 +152,7 @@ def compile(
     spec = family.with_isas(load_target(target), cpu)
     tunings = choose_tunings(spec, tuning, native=cpu == "native")
     rest, pins = parse_pins(precision)
+    _refuse_unusable_cache(kv_cache, max_loss, runs_here=family.runs_here(spec))
     samples = read_samples(calibration)
     _refuse_unusable(prune, max_loss, samples)
     loaded = load_plugins(plugins)
@@ -184,6 +196,14 @@ def compile(
         )
     inputs, outputs = buckets.infos(source.states)
     found = _dispatch(source, buckets, reference, inputs, outputs)
+    narrowed = Narrowed()
+    if kv_cache != "f32":
+        graphs = [variant.graph for variant in variants]
+        narrowed = narrow_caches(graphs, source.states, kv_cache, title)
+        inputs, outputs = narrowed.infos(inputs, outputs)
+        for variant in variants:
+            variant.report.notes += narrowed.notes
+            variant.rounded = _with_narrow_caches(variant, narrowed, source.states)
 
     def write(decided: Compressed | None) -> Artifact:
         lowered, given = _lower_within(
@@ -196,7 +216,13 @@ def compile(
         done = total - len(spec.isas) - 1
         return family.write(
             spec, lowered, plan, place,
-            selftests=[_self_test(v, inputs, _tolerance(given)) for v in variants],
+            selftests=[
+                _self_test(
+                    v, inputs, max(_tolerance(given), CACHE_TOLERANCE[kv_cache]),
+                    own=given.integers,
+                )
+                for v in variants
+            ],
             extras=ManifestExtras(
                 command=command,
                 versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
@@ -207,7 +233,7 @@ def compile(
                     "warnings": source.notes, "passes": _pass_times(variants),
                     **({} if decided is None else {"compression": decided.report()})},
             show=lambda what, step: show(what, done + step, total),
-            measure=_measure(task, decided, reference, goal, given)
+            measure=_measure(task, decided, reference, goal, given, narrowed)
             if family.runs_here(spec) else None,
         )  # fmt: skip
 
@@ -251,7 +277,7 @@ def _costs(spec: TargetSpec, runner: str) -> Costs:
 
 def _measure(
     task: Task | None, decided: Compressed | None, reference: Reference, goal: Goal,
-    given: Precision,
+    given: Precision, narrowed: Narrowed,
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
     """What measures the finished artifact: on the proof part where there was a search."""
     judge, what = None, "calibration samples"
@@ -261,7 +287,7 @@ def _measure(
         from edgemoe.compression.judge import Judge
 
         judge = Judge(task.samples, task.metrics, lambda feed: reference.run(feed, task.count))
-    return measurer(judge, what, goal, own=given.integers)
+    return measurer(judge, what, goal, narrowed, own=given.integers)
 
 
 def explain(
@@ -315,6 +341,19 @@ def _tolerance(given: Precision) -> float:
     )
 
 
+def _refuse_unusable_cache(kind: str, max_loss: float | None, *, runs_here: bool) -> None:
+    if kind == "f32":
+        return
+    if kind not in CACHE_DTYPES:
+        raise OptionError(f"--kv-cache {kind}: caches are stored as f32, {', '.join(CACHE_DTYPES)}")
+    if max_loss is not None and not runs_here:
+        raise OptionError(
+            f"--kv-cache {kind} with --max-loss: what rounding of the cache loses is measured by "
+            "running the artifact, which this machine cannot\n"
+            "  next: leave one of the two out, or compile on the device"
+        )
+
+
 def _refuse_unusable(
     prune: str | float, max_loss: float | None, samples: Mapping[str, Array]
 ) -> None:
@@ -363,6 +402,15 @@ def _prepare(
         )  # fmt: skip
         expected = dict(zip(expected, run_in_onnxruntime(graph, feed), strict=True))
     return _Variant(count, graph, report, feed, expected)
+
+
+def _with_narrow_caches(
+    variant: _Variant, narrowed: Narrowed, states: Mapping[str, str]
+) -> dict[str, Array]:
+    """What onnxruntime gives for the outputs that are no states, with caches as they are stored."""
+    names = [name for name in variant.expected if name not in states.values()]
+    found = run_in_onnxruntime(variant.graph, narrowed.feed(variant.feed), names)
+    return dict(zip(names, found, strict=True))
 
 
 def _dispatch(
@@ -473,12 +521,21 @@ def _counts(variants: Sequence[_Variant]) -> list[int]:
     return [v.count for v in variants if v.count is not None]
 
 
-def _self_test(variant: _Variant, inputs: Sequence[TensorInfo], tolerance: float) -> SelfTest:
-    """Inputs without states (they start at zeros) and the outputs that are no states."""
+def _self_test(
+    variant: _Variant, inputs: Sequence[TensorInfo], tolerance: float, *, own: bool
+) -> SelfTest:
+    """Inputs without states (they start at zeros) and the outputs that are no states.
+
+    `own`: the artifact is measured against float32 first, and then expects what it computes itself.
+    """
     states = {x.name: x.state_output for x in inputs if x.state_output is not None}
     return SelfTest(
         {name: array for name, array in variant.feed.items() if name not in states},
-        {n: array for n, array in variant.expected.items() if n not in states.values()},
+        {
+            n: array if own else variant.rounded.get(n, array)
+            for n, array in variant.expected.items()
+            if n not in states.values()
+        },
         tolerance,
     )
 

@@ -14,6 +14,7 @@ from edgemoe.errors import BudgetError
 if TYPE_CHECKING:
     from edgemoe.compression.goal import Goal
     from edgemoe.compression.judge import Judge, Verdict
+    from edgemoe.narrow_caches import Narrowed
 
 Array = NDArray[Any]
 
@@ -25,13 +26,14 @@ Sums of floats in another order move a value over the border between two codes n
 
 
 def measurer(
-    judge: Judge | None, what: str, goal: Goal, *, own: bool
+    judge: Judge | None, what: str, goal: Goal, narrowed: Narrowed, *, own: bool
 ) -> Callable[[Path], dict[str, Any]]:
     """A function that runs a finished artifact against onnxruntime.
 
     Args:
         judge: samples with what fp32 gives on them; None: only the self-test is run.
         what: what the samples are, for people.
+        narrowed: caches that the artifact stores otherwise than the samples have them.
         goal: a loss that breaks its promise raises BudgetError.
         own: the artifact's self-test then expects what the artifact has computed here: rounding is
             wanted, and the test is to find machines that compute something else.
@@ -43,7 +45,7 @@ def measurer(
         with load(folder, verify=False, check=True) as session:
             accuracy = _on_examples(session) if own else {}
             if judge is not None:
-                verdict = judge.judge(_runs(session))
+                verdict = judge.judge(_runs(session, narrowed))
                 accuracy = described(verdict, what, goal)
                 if not goal.holds(verdict):
                     raise BudgetError(_refusal(verdict, what, goal))
@@ -65,14 +67,14 @@ def described(verdict: Verdict, what: str, goal: Goal) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _runs(session: Any) -> Callable[[Mapping[str, Array]], Mapping[str, Array]]:
+def _runs(session: Any, narrowed: Narrowed) -> Callable[[Mapping[str, Array]], Mapping[str, Array]]:
     """Run one sample from the initial state."""
     names = [spec.name for spec in session.inputs]
 
     def run(feed: Mapping[str, Array]) -> Mapping[str, Array]:
         session.reset()
-        found: Mapping[str, Array] = session.run({name: feed[name] for name in names})
-        return found
+        given = narrowed.feed(feed)
+        return narrowed.results(session.run({name: given[name] for name in names}))
 
     return run
 

@@ -123,17 +123,26 @@ def run_in_onnxruntime(
 
     Args:
         model: the model, left as it is.
-        feed: arrays by input name; names that are no inputs are ignored.
-        wanted: names of values to return instead of the outputs.
+        feed: arrays by input name, bfloat16 as uint16; names that are no inputs are ignored.
+        wanted: names of values to return instead of the outputs; none of them bfloat16.
     """
     if wanted is not None:
         model = model.clone()
         values = {str(v.name): v for node in model.graph for v in node.outputs}
         model.graph.outputs[:] = [values[name] for name in wanted]
     session = onnxruntime_session(model)
-    inputs = {i.name for i in session.get_inputs()}
-    outputs = session.run(None, {name: a for name, a in feed.items() if name in inputs})
-    return [np.asarray(array) for array in outputs]
+    inputs = {i.name: i.type for i in session.get_inputs()}
+    given = {name: array for name, array in feed.items() if name in inputs}
+    if "tensor(bfloat16)" not in inputs.values():
+        return [np.asarray(array) for array in session.run(None, given)]
+    from onnxruntime import OrtValue
+
+    values = {
+        name: OrtValue.ortvalue_from_numpy_with_onnx_type(array, int(ir.DataType.BFLOAT16))
+        if inputs[name] == "tensor(bfloat16)" else OrtValue.ortvalue_from_numpy(array)
+        for name, array in given.items()
+    }  # fmt: skip
+    return [np.asarray(v.numpy()) for v in session.run_with_ort_values(None, values)]
 
 
 def onnxruntime_session(model: ir.Model, *, threads: int = 1, optimise: bool = False) -> Any:

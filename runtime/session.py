@@ -102,6 +102,12 @@ class Session:
             (spec.name, numpy_dtype(spec.dtype), spec.state_output is not None)
             for spec in self._specs
         )
+        names = [spec.name for spec in self._specs]
+        self._pairs = tuple(
+            (number, names.index(f"{spec.name}.scales"))
+            for number, spec in enumerate(self._specs)
+            if spec.dtype == "int8" and spec.state_output and f"{spec.name}.scales" in names
+        )
         self._frames: dict[tuple[Any, ...], list[Frame]] = {}
         self._lock = threading.Lock()
         if check:
@@ -292,6 +298,12 @@ class Session:
             arrays.append(array)
         if known != len(inputs):
             raise self._input_error(inputs)
+        for codes, scales in self._pairs:
+            if (arrays[codes] is None) != (arrays[scales] is None):
+                raise InputError(
+                    f"states '{self._specs[codes].name}' and '{self._specs[scales].name}' "
+                    "are one cache: give both, or leave both out"
+                )
         key = tuple([None if array is None else array.shape for array in arrays])
         try:
             frame = self._frames[key].pop()
@@ -337,6 +349,12 @@ class Session:
                     f"{spec}; convert it with numpy.asarray(value, dtype)"
                 )
             dtype = numpy_dtype(spec.dtype)
+            if array.dtype != dtype and spec.state_output is not None:
+                bits = ", whose bits travel as uint16" if spec.dtype == "bfloat16" else ""
+                return InputError(
+                    f"state '{spec.name}' is {array.dtype} {list(array.shape)}, expected {spec}"
+                    f"{bits}; give what a run returned as '{spec.state_output}', or leave it out"
+                )
             if array.dtype != dtype:
                 return InputError(
                     f"input '{spec.name}' is {array.dtype} {list(array.shape)}, expected {spec}; "

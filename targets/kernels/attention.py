@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgemoe import attention_form, graph_facts
-from edgemoe.plan import Pointer
+from edgemoe import attention_form, cache_form
+from edgemoe.plan import DTYPE_BYTES, Pointer
 from edgemoe.strided_view import View, repeated
 from edgemoe.targets.kernels import mask_range
 from edgemoe.targets.kernels.attention_kernel import Attention
@@ -15,36 +15,16 @@ from edgemoe.targets.site import Site, shape_of, size_of
 HANDLES = ("Attention",)
 
 
-def _read(function: ir.Function) -> tuple[attention_form.Attention, list[int]] | None:
-    """The attention of a region, and the order of axes in which its result is stored."""
-    end = function.outputs[0].producer()
-    order: list[int] | None = None
-    if graph_facts.is_op(end, "Transpose"):
-        assert end is not None and end.inputs[0] is not None
-        order = list(end.attributes["perm"].as_ints()) if "perm" in end.attributes else None
-        end = end.inputs[0].producer()
-    if end is None:
-        return None
-    found = attention_form.match(end)
-    if isinstance(found, str):
-        return None
-    rank = len(found.q.dims)
-    order = order if order is not None else list(range(rank))
-    if order[-1] != rank - 1:
-        return None
-    return found, order
-
-
 def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     """Tell whether the region is an attention that the kernel computes."""
     del node
-    return function is not None and _read(function) is not None
+    return function is not None and attention_form.read_region(function) is not None
 
 
 def lower(site: Site) -> None:
     """Append the attention to the program."""
     assert site.function is not None
-    read = _read(site.function)
+    read = attention_form.read_region(site.function)
     assert read is not None
     found, order = read
     rank = len(found.q.dims)
@@ -55,14 +35,17 @@ def lower(site: Site) -> None:
     contiguous = [size_of(result[i + 1 :]) for i in range(rank)]
     out = {axis: contiguous[i] for i, axis in enumerate(order)}
     views = [found.q, found.k, found.v]
-    pointers = [*site.pointers([view.base for view in views]), Pointer(site.outputs[0])]
+    stored = [cache_form.stored(view.base) for view in views]
+    pointers = [*site.pointers([each.rows for each in stored]), Pointer(site.outputs[0])]
+    pointers += site.pointers([each.scales for each in stored if each.scales is not None])
     mask: attention_form.MaskKind = "none"
     strides = [0] * 6
     if found.mask is not None:
         assert found.mask_kind != "none"
         mask, given, strides = _mask(site, found.mask, found.mask_kind, found.guarded)
         pointers += given
-    spec = Attention(found.scale, mask, ranged=found.mask is not None)
+    ranged = found.mask is not None
+    spec = Attention(found.scale, mask, ranged, stored[1].dtype, stored[2].dtype)
     size, value_size = found.q.shape[-1], found.v.shape[-1]
     macs = batch * heads * queries * keys * (size + value_size)
     site.program.step(
@@ -73,8 +56,8 @@ def lower(site: Site) -> None:
         tasks=spec.tasks(batch, heads, found.group, queries), macs=macs,
         label=f"attention {heads} heads, {queries} queries, {keys} keys of {size}",
         origin=site.origin, nodes=site.nodes,
-        nbytes=4 * (batch * heads * (2 * queries * size) + batch * (heads // found.group) * keys
-                    * (size + value_size)),
+        nbytes=4 * batch * heads * 2 * queries * size + batch * (heads // found.group) * keys
+        * (DTYPE_BYTES[spec.k] * size + DTYPE_BYTES[spec.v] * value_size),
         reason=f"softmax attention, mask {found.mask_kind}",
     )  # fmt: skip
 

@@ -6,7 +6,10 @@ transposed into a cache of the stack once for all rows of the task, scores are p
 tiles, the softmax is an online one (`attention_softmax`), and results stay in the output while
 they grow. Blocks that no row of the task sees are not touched (`mask_range`): the cost of a window
 follows its width, that of a cache its length. The order of a row's sums depends on nothing but the
-key numbers. After FlashAttention-2 (Dao, 2023, section 3.1), whose tiles these are.
+key numbers. Keys and values may be stored in 16 bits or in int8 with a scale per row
+(`edgemoe.kv_cache`): elements are widened in registers, the scale of a key multiplies its finished
+products, that of a value the weight that it gets. After FlashAttention-2 (Dao, 2023, section 3.1),
+whose tiles these are.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import attention_form
+from edgemoe.targets.generic import c_pointer
 from edgemoe.targets.kernels import mask_range
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.attention_softmax import HIDDEN, SoftmaxStep
@@ -28,6 +32,7 @@ from edgemoe.targets.kernels.attention_tile import (
     add_scores,
     add_values,
     for_row_tiles,
+    widened,
 )
 from edgemoe.targets.kernels.mask_range import CLEAN, FIELDS
 from edgemoe.targets.kernels.transpose_block import transposed
@@ -52,22 +57,27 @@ class Attention:
     """What distinguishes one kernel from another.
 
     `mask` is what the kernel has to read element by element; "none" with `ranged` is a mask that
-    its ranges describe.
+    its ranges describe. `k` and `v` are the dtypes in which keys and values are stored.
     """
 
     scale: float
     mask: attention_form.MaskKind
     ranged: bool = False
+    k: str = "float32"
+    v: str = "float32"
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of the parameters, in order.
 
-        (q, k, v, out, ranges?, mask?, heads, group, queries, keys, size, value_size, strides)
+        (q, k, v, out, k_scales?, v_scales?, ranges?, mask?, heads, group, queries, keys, size,
+        value_size, strides); the scales of int8 are one per row of k and v.
         """
+        stored = ("float*", c_pointer(self.k), c_pointer(self.v), "float*")
+        scales = ("float*",) * ((self.k == "int8") + (self.v == "int8"))
         mask = {"none": (), "float": ("float*",)}.get(self.mask, ("int8_t*",))
         ranges = ("int32_t*",) if self.ranged else ()
-        return ("float*",) * 4 + ranges + mask + ("int32_t",) * (6 + len(STRIDES))
+        return stored + scales + ranges + mask + ("int32_t",) * (6 + len(STRIDES))
 
     @staticmethod
     def tasks(batch: int, heads: int, group: int, queries: int) -> int:
@@ -91,6 +101,11 @@ class _Main:
         spec = self.spec
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = dict.fromkeys(("q", "k", "v", "out"), "float32")
+            for tensor, dtype in (("k", spec.k), ("v", spec.v)):
+                names[tensor] = tiles.STORED.get(dtype, dtype)
+            for tensor, dtype in (("k", spec.k), ("v", spec.v)):
+                if dtype == "int8":
+                    names[f"{tensor}_scales"] = "float32"
             if spec.ranged:
                 names["ranges"] = "int32"
             if spec.mask != "none":
@@ -124,6 +139,8 @@ class _Main:
             "scores": T.alloc_buffer((ROWS * KEYS,), "float32"),
             "keys": T.alloc_buffer((DEPTH * KEYS,), "float32"),
         }
+        if "int8" in (self.spec.k, self.spec.v):
+            self.cells["scales"] = T.alloc_buffer((KEYS,), "float32")
         low, high = self._start_rows(batch, key_head, first_row)
         k_at = tiles.local(batch * number["k_batch"] + key_head * number["k_head"])
         v_at = tiles.local(batch * number["v_batch"] + key_head * number["v_head"])
@@ -132,12 +149,16 @@ class _Main:
         with T.serial(0, count) as block:
             base = tiles.local((begin + block) * KEYS)
             self._scores(k_at, base)
+            if self.spec.k == "int8":
+                self._scale("k", k_at, number["size"], base)
             cells = self.cells
             names = ["scores", "peak", "total", "shrink", "first", "last", "kind"]
             given = [T.address_of(cells[name][0]) for name in names]
             if self.spec.mask != "none":
                 given += [T.address_of(self.buffers["mask"][0]), T.address_of(cells["m"][0])]
             tiles.call(self.step, *given, base, number["keys"], 0, self.rows)
+            if self.spec.v == "int8":
+                self._scale("v", v_at, number["value_size"], base)
             self._values(tiles.local(v_at + base * number["v_row"]), base)
         self._finish()
 
@@ -200,6 +221,23 @@ class _Main:
 
             for_row_tiles(self.isa, self.rows, tile)
 
+    def _scale(self, tensor: str, at: Expr, width: Expr, base: Expr) -> None:
+        """Multiply the scores, or weights, of a block of keys by the scales of their rows.
+
+        What stands there for keys behind the last is never used.
+        """
+        lanes, scores, scales = self.isa.lanes, self.cells["scores"], self.cells["scales"]
+        first = tiles.local(tirx.truncdiv(at, width))
+        step = tiles.local(tirx.truncdiv(self.number[f"{tensor}_row"], width))
+        with T.serial(0, KEYS) as key:
+            place = first + tirx.min(base + key, self.number["keys"] - 1) * step
+            T.buffer_store(scales, self.buffers[f"{tensor}_scales"][place], [key])
+        vectors = [register(tiles.load(scales, j, lanes)) for j in range(0, KEYS, lanes)]
+        with T.serial(0, self.rows) as r:
+            for number, vector in enumerate(vectors):
+                place = tiles.local(r * KEYS + number * lanes)
+                tiles.store(scores, place, tiles.load(scores, place, lanes) * vector, lanes)
+
     def _transpose(self, k_at: Expr, base: Expr, depth: Expr) -> None:
         """Write elements [k_at, k_at + depth) of a block of keys as [depth, KEYS].
 
@@ -213,15 +251,16 @@ class _Main:
 
         with T.serial(0, KEYS // n) as group, T.If(base + group * n < keys), T.Then():
             rows = [row(group * n + i) for i in range(n)]
+            kind = self.spec.k
             with T.serial(0, tirx.truncdiv(depth, n)) as column:
-                block = transposed([register(tiles.load(k, at + column * n, n)) for at in rows])
+                block = transposed([register(widened(k, at + column * n, n, kind)) for at in rows])
                 for i, vector in enumerate(block):
                     tiles.store(target, (column * n + i) * KEYS + group * n, vector, n)
             tail = tiles.local(tirx.truncmod(depth, n))
             with T.serial(0, tail) as j:
                 d = tiles.local(depth - tail + j)
                 for i, at in enumerate(rows):
-                    T.buffer_store(target, k[at + d], [d * KEYS + group * n + i])
+                    T.buffer_store(target, widened(k, at + d, 1, kind), [d * KEYS + group * n + i])
 
     def _values(self, v_at: Expr, base: Expr) -> None:
         """Add the block's weighted values to the results of all rows."""
@@ -240,7 +279,7 @@ class _Main:
                     [register(cells["shrink"][row + i]) for i in range(height)], (begin, end),
                     self.buffers["v"], v_at, self.number["v_row"], self.buffers["out"],
                     [tiles.local(cells["o"][row + i]) for i in range(height)],
-                    self.number["value_size"],
+                    self.number["value_size"], self.spec.v,
                 )  # fmt: skip
 
         for_row_tiles(self.isa, self.rows, tile)

@@ -15,7 +15,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.vector_math import register
+from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 
 KEYS = 32
@@ -40,6 +40,14 @@ def for_row_tiles(isa: Isa, rows: Expr, body: Callable[[Expr, int], None]) -> No
         with T.serial(0, count) as number:
             body(tiles.local(done + number * height), height)
         done = tiles.local(done + count * height)
+
+
+def widened(buffer: tirx.Var, at: Expr, lanes: int, dtype: str) -> Expr:
+    """`lanes` elements that are stored as float32, bfloat16, float16 or int8, as float32."""
+    if dtype == "int8":
+        words = tirx.Cast(typed("int32", lanes), tiles.load(buffer, at, lanes))
+        return tirx.Cast(typed("float32", lanes), words)
+    return tiles.load_weights(buffer, at, lanes, dtype)
 
 
 def _vectors(isa: Isa, height: int) -> int:
@@ -77,10 +85,12 @@ def add_scores(
 def add_values(
     isa: Isa, weights: tirx.Var, row: Expr, shrink: list[Expr], keys: tuple[Expr, Expr],
     v: tirx.Var, v_at: Expr, v_row: Expr, out: tirx.Var, o_at: list[Expr], width: Expr,
+    stored: str = "float32",
 ) -> None:  # fmt: skip
     """Emit out[o_at[i] + n] = out * shrink[i] + sum over keys c of weights[row + i, c] * v[c, n].
 
-    `keys` are the first key and the one after the last; row c of v begins at v_at + c * v_row.
+    `keys` are the first key and the one after the last; row c of v, whose elements have the dtype
+    `stored`, begins at v_at + c * v_row.
     """
     height = len(o_at)
     most = _vectors(isa, height)
@@ -102,7 +112,7 @@ def add_values(
             ) -> tuple[list[Expr], list[Expr]]:
                 left = [tiles.splat(weights[(row + i) * KEYS + c], lanes) for i in range(height)]
                 at = tiles.local(v_at + c * v_row + n)
-                return left, [tiles.load(v, at + j * lanes, lanes) for j in range(vectors)]
+                return left, [widened(v, at + j * lanes, lanes, stored) for j in range(vectors)]
 
             sums = _outer(lanes, start, *keys, factors)
             for one, results in zip(places, sums, strict=True):

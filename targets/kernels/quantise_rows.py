@@ -66,45 +66,13 @@ class QuantiseRows:
                 count = tiles.local(tirx.min(depth - g * inputs, inputs))
                 fact = tiles.local(row * groups + g)
                 to = tiles.local(fact * inputs * copies)
-                inverse = self._scale(isa, buffers, start, count, fact)
+                inverse = store_scale(isa, buffers["rows"], start, count, buffers["scales"], fact)
                 self._codes(isa, buffers, start, count, fact, to, inverse, copies)
                 with T.serial(0, inputs - count) as k:
                     for copy in range(copies):
                         at = to + _place(tiles.local(count + k), copies) + INPUTS * copy
                         T.buffer_store(buffers["codes"], tirx.const(0, "int8"), [at])
         return tiles.Built(builder.get())
-
-    def _scale(
-        self, isa: Isa, buffers: dict[str, tirx.Var], start: Expr, count: Expr, fact: Expr
-    ) -> Expr:
-        """Emit the scale; returns the factor that makes codes of values."""
-        lanes = isa.lanes
-        # Magnitudes are compared as integers: that orders finite numbers as they are, and puts
-        # infinities and NaNs behind them.
-        wide = lanes * TOGETHER
-        largest = T.alloc_buffer((wide,), "int32")
-        T.buffer_store(largest, _words(0, wide), [T.ramp(0, 1, wide)])
-
-        def visit(j: Expr, n: int) -> None:
-            bits = tirx.reinterpret(typed("int32", n), tiles.load(buffers["rows"], start + j, n))
-            at = T.ramp(0, 1, n) if n > 1 else 0
-            size = tirx.bitwise_and(bits, _words(0x7FFFFFFF, n))
-            T.buffer_store(largest, tirx.max(largest[at], size), [at])
-
-        columns.for_columns(count, lanes, visit, TOGETHER)
-        width = wide
-        while width > 1:
-            width //= 2
-            pair = tirx.max(tiles.load(largest, 0, width), tiles.load(largest, width, width))
-            tiles.store(largest, 0, pair, width)
-        most = tirx.max(tirx.reinterpret("float32", largest[0]), tirx.const(1e-30, "float32"))
-        most = register(most)
-        scale = most * tirx.const(1.0 / 127.0, "float32")
-        spoilt = tirx.reinterpret("float32", tirx.const(0x7FC00000, "int32"))
-        T.buffer_store(
-            buffers["scales"], tirx.Select(largest[0] < 0x7F800000, scale, spoilt), [fact]
-        )
-        return register(tirx.const(127.0, "float32") / most)
 
     def _codes(
         self, isa: Isa, buffers: dict[str, tirx.Var], start: Expr, count: Expr, fact: Expr,
@@ -115,7 +83,7 @@ class QuantiseRows:
         T.buffer_store(total, _words(0, wide), [T.ramp(0, 1, wide)])
 
         def visit(j: Expr, n: int) -> None:
-            code = self._code(buffers["rows"], start + j, n, inverse)
+            code = code_of(buffers["rows"], start + j, n, inverse)
             at = T.ramp(0, 1, n) if n > 1 else 0
             T.buffer_store(total, total[at] + code, [at])
             kept = [register(tirx.Cast(typed("int8", n), code))]
@@ -144,12 +112,44 @@ class QuantiseRows:
             tiles.store(total, 0, both, width)
         T.buffer_store(buffers["sums"], total[0], [fact])
 
-    def _code(self, rows: tirx.Var, at: Expr, n: int, inverse: Expr) -> Expr:
-        """round(x * inverse) as int32, to nearest even."""
-        magic = tiles.splat(tirx.const(ROUNDER, "float32"), n)
-        scaled = tiles.load(rows, at, n) * tiles.splat(inverse, n) + magic
-        bits = tirx.reinterpret(typed("int32", n), register(scaled))
-        return register(bits - _words(0x4B400000, n))
+
+def store_scale(
+    isa: Isa, rows: tirx.Var, start: Expr, count: Expr, scales: tirx.Var, fact: Expr
+) -> Expr:
+    """Emit the scale of rows[start : start + count]; returns what makes codes of its values."""
+    lanes = isa.lanes
+    # Magnitudes are compared as integers: that orders finite numbers as they are, and puts
+    # infinities and NaNs behind them.
+    wide = lanes * TOGETHER
+    largest = T.alloc_buffer((wide,), "int32")
+    T.buffer_store(largest, _words(0, wide), [T.ramp(0, 1, wide)])
+
+    def visit(j: Expr, n: int) -> None:
+        bits = tirx.reinterpret(typed("int32", n), tiles.load(rows, start + j, n))
+        at = T.ramp(0, 1, n) if n > 1 else 0
+        size = tirx.bitwise_and(bits, _words(0x7FFFFFFF, n))
+        T.buffer_store(largest, tirx.max(largest[at], size), [at])
+
+    columns.for_columns(count, lanes, visit, TOGETHER)
+    width = wide
+    while width > 1:
+        width //= 2
+        pair = tirx.max(tiles.load(largest, 0, width), tiles.load(largest, width, width))
+        tiles.store(largest, 0, pair, width)
+    most = tirx.max(tirx.reinterpret("float32", largest[0]), tirx.const(1e-30, "float32"))
+    most = register(most)
+    scale = most * tirx.const(1.0 / 127.0, "float32")
+    spoilt = tirx.reinterpret("float32", tirx.const(0x7FC00000, "int32"))
+    T.buffer_store(scales, tirx.Select(largest[0] < 0x7F800000, scale, spoilt), [fact])
+    return register(tirx.const(127.0, "float32") / most)
+
+
+def code_of(rows: tirx.Var, at: Expr, n: int, inverse: Expr) -> Expr:
+    """round(x * inverse) as int32, to nearest even."""
+    magic = tiles.splat(tirx.const(ROUNDER, "float32"), n)
+    scaled = tiles.load(rows, at, n) * tiles.splat(inverse, n) + magic
+    bits = tirx.reinterpret(typed("int32", n), register(scaled))
+    return register(bits - _words(0x4B400000, n))
 
 
 def _words(value: int, lanes: int) -> Expr:

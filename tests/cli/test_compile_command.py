@@ -73,8 +73,9 @@ def test_defaults(compiler, tmp_path, monkeypatch):
     assert command == "edgemoe compile 'my model.onnx'" and callable(progress)
     assert options == {
         "target": "cpu", "out": tmp_path / "out", "tokens": None, "shapes": {}, "cpu": "all",
-        "precision": "auto", "prune": "auto", "calibration": None, "max_loss": None,
-        "max_bytes": None, "check": False, "dump": None, "strict": False, "plugins": [],
+        "precision": "auto", "kv_cache": "f32", "prune": "auto",
+        "calibration": None, "max_loss": None, "max_bytes": None, "check": False,
+        "dump": None, "strict": False, "plugins": [],
         "tuning": "auto", "metric": "auto", "save_onnx": None, "compression": Settings(),
         "task_group": {}, "runner": "local",
     }  # fmt: skip
@@ -94,7 +95,7 @@ def test_all_options(compiler, tmp_path):
         "--json", tmp_path / "r.json", "--metric", "kl", "--prune-method", "reap",
         "--prune-scope", "layer", "--rounding", "nearest", "--seed", "3", "--search-time", "7",
         "--objective", "both", "--runner", "ssh:me@board", "--skip-experts", "50%",
-        "--drop-layers", "2", "--task", "domain=code",
+        "--drop-layers", "2", "--task", "domain=code", "--kv-cache", "i8",
         "--confident", "--save-onnx", tmp_path / "m.onnx",
     )  # fmt: skip
     assert code == 0, err
@@ -105,7 +106,8 @@ def test_all_options(compiler, tmp_path):
     expected = {
         "tokens": [1, 8, 64], **shared, "max_loss": 0.005,
         "max_bytes": 2 << 20, "precision": "i8", "prune": "25%", "cpu": "native", "name": "mine",
-        "check": True, "dump": tmp_path / "d", "strict": True, "out": tmp_path / "out.zip",
+        "kv_cache": "i8", "check": True, "dump": tmp_path / "d", "strict": True,
+        "out": tmp_path / "out.zip",
         "calibration": tmp_path / "c.npz", "tuning": "none", "metric": "kl",
         "save_onnx": tmp_path / "m.onnx",
         "compression": Settings(

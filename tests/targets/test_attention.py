@@ -3,11 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgemoe import kv_cache
 from edgemoe.targets.kernels.attention_kernel import Attention
 from edgemoe.targets.kernels.mask_range import CLEAN, MEAN, MIXED, ZERO, MaskRange, ranges
 
 SCALE = 0.3
 KINDS = ("float", "seen", "hidden")
+STORED = (("bfloat16", "bfloat16"), ("float16", "float16"), ("int8", "int8"), ("int8", "float32"),
+          ("bfloat16", "int8"))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +18,10 @@ def kernels(build):
     specs = {"none": Attention(SCALE, "none"), "clean": Attention(SCALE, "none", ranged=True)}
     specs |= {kind: Attention(SCALE, kind, ranged=True) for kind in KINDS}
     specs |= {f"range_{kind}": MaskRange(kind) for kind in KINDS}
+    specs |= {
+        f"{k} {v} {mask}": Attention(SCALE, "none", ranged=mask == "clean", k=k, v=v)
+        for k, v in STORED for mask in ("none", "clean")
+    }  # fmt: skip
     return build({**specs, "range_guarded": MaskRange("float", guarded=True)})
 
 
@@ -28,6 +35,16 @@ class Case:
         self.q = make(batch, queries, heads, size)
         self.k = make(batch, keys, heads // group, size)
         self.v = make(batch, keys, heads // group, value_size)
+        self.stored = None
+
+    def store(self, *dtypes):
+        """Keep keys and values in narrow dtypes; k and v become what those stand for."""
+        pairs = [kv_cache.narrow(x, d) if d != "float32" else (x, None)
+                 for x, d in zip((self.k, self.v), dtypes, strict=True)]  # fmt: skip
+        self.k, self.v = (kv_cache.widen(rows, scales, d)
+                          for (rows, scales), d in zip(pairs, dtypes, strict=True))  # fmt: skip
+        self.stored = [rows for rows, _ in pairs] + [s for _, s in pairs if s is not None]
+        return self
 
     def run(self, call, mask=None, kind="seen", *, guarded=False, parts=1):
         """`mask` is [queries, keys]; a kernel that reads none of it takes only its ranges."""
@@ -45,10 +62,12 @@ class Case:
         if mask is not None:
             what = "seen" if kind == "clean" else kind
             more = [ranges(mask, what, guarded=guarded), *([] if kind == "clean" else [mask])]
+        stored = self.stored or [self.k, self.v]
         tasks = Attention.tasks(batch, heads, group, queries)
         for part in range(parts):
-            call(self.q, self.k, self.v, out, *more, heads, group, queries, keys, size, value_size,
-                 *strides, tasks * part // parts, tasks * (part + 1) // parts)  # fmt: skip
+            call(self.q, *stored[:2], out, *stored[2:], *more, heads, group, queries, keys, size,
+                 value_size, *strides, tasks * part // parts,
+                 tasks * (part + 1) // parts)  # fmt: skip
         return out
 
     def wanted(self, seen=None, added=None):
@@ -100,6 +119,45 @@ def test_a_sliding_window(kernels, shape):
     np.testing.assert_allclose(got, case.wanted(seen), atol=tolerance(case))
     added = np.where(seen, np.float32(0), np.float32(-1e9))
     np.testing.assert_array_equal(case.run(kernels["float"], added, "float"), got)
+
+
+NARROW = [(1, 1, 1, 1, 1, 16, 16), (1, 4, 2, 7, 70, 16, 16), (2, 3, 1, 1, 33, 32, 32),
+          (1, 8, 4, 7, 100, 64, 64), (1, 6, 3, 7, 50, 80, 80), (1, 2, 2, 1, 40, 33, 7)]  # fmt: skip
+
+
+@pytest.mark.parametrize("stored", STORED, ids=" ".join)
+@pytest.mark.parametrize("shape", NARROW, ids=str)
+def test_a_narrow_cache(kernels, shape, stored):
+    """The only rounding is that of the cache; a window leaves out what it does not see."""
+    case, (queries, keys) = Case(*shape).store(*stored), shape[3:5]
+    name = " ".join(stored)
+    got = case.run(kernels[f"{name} none"])
+    np.testing.assert_allclose(got, case.wanted(), atol=tolerance(case))
+    behind = np.arange(queries)[:, None] + keys - queries - np.arange(keys)[None]
+    seen = (behind >= 0) & (behind < 21)
+    got = case.run(kernels[f"{name} clean"], seen, "clean")
+    np.testing.assert_allclose(got, case.wanted(seen), atol=tolerance(case))
+
+
+@pytest.mark.parametrize("stored", STORED[:2], ids=" ".join)
+def test_widening_16_bits_changes_no_bit(kernels, stored):
+    case = Case(1, 6, 3, 7, 90, 40, 24).store(*stored)
+    seen = np.arange(90)[None] <= np.arange(7)[:, None] + 20
+    got = case.run(kernels[f"{' '.join(stored)} clean"], seen, "clean")
+    case.stored = None
+    np.testing.assert_array_equal(got, case.run(kernels["clean"], seen, "clean"))
+
+
+def test_a_spoilt_row_of_int8_shows_only_where_it_is_seen(kernels):
+    case = Case(1, 1, 1, 2, 70, 8, 8)
+    case.k[0, 45, 0, 3] = np.inf
+    case.v[0, 45, 0, 5] = np.nan
+    case.store("int8", "int8")
+    seen = np.ones((2, 70), bool)
+    seen[1, 45:] = False
+    out = case.run(kernels["int8 int8 clean"], seen[1:].repeat(2, 0), "clean")
+    assert np.isfinite(out).all()
+    assert np.isnan(case.run(kernels["int8 int8 none"])).all()
 
 
 def test_hidden_keys_are_not_read(kernels):
