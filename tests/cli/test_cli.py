@@ -17,7 +17,7 @@ from edgemoe.cli.main import app
 
 COMMANDS = (
     "compare", "compile", "explain", "export", "generate", "inspect", "passes", "profile", "report",
-    "run", "targets", "tune", "verify",
+    "run", "sweep", "targets", "tune", "verify",
 )  # fmt: skip
 
 

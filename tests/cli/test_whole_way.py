@@ -96,7 +96,7 @@ def test_a_budget_that_cannot_be_met(model, tmp_path):
     [
         (["-t", "nowhere"], "TargetError: unknown target 'nowhere'"),
         (["-t", "cpu", "--cpu", "z80"], "OptionError: --cpu z80"),
-        (["-t", "cpu", "--precision", "i3"], "OptionError: --precision i3"),
+        (["-t", "cpu", "--precision", "i5"], "OptionError: --precision i5"),
     ],
 )
 def test_errors_of_the_compiler(model, tmp_path, options, error):
