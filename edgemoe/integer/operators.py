@@ -1,0 +1,275 @@
+"""The operators of an integer program, evaluated exactly in NumPy.
+
+A node of an integer graph has the domain `DOMAIN`, one of these names, its tensors as inputs (the
+constants behind the others) and the keyword arguments as integer attributes. Tensors are int8,
+int16 (always with zero point 0) or int32; `low` and `high` are the limits of the result, so that a
+clipping activation costs nothing. What the numbers stand for is known where a graph is made
+(`edgemoe.integer.convert`); here they are only integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe.integer.arithmetic import (
+    inverse_root,
+    rescale,
+    round_shift,
+    saturate,
+    share_of,
+)
+
+Array = NDArray[Any]
+
+DOMAIN = "edgemoe.integer"
+
+OPERATORS: dict[str, Callable[..., Array | tuple[Array, ...]]] = {}
+
+
+def operator(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Register a function under its name in CamelCase."""
+    name = "".join(part.capitalize() for part in function.__name__.split("_"))
+    OPERATORS[name] = function
+    return function
+
+
+def evaluate(name: str, inputs: Sequence[Array | None], attributes: dict[str, Any]) -> list[Array]:
+    """The outputs of one node."""
+    found = OPERATORS[name](*inputs, **attributes)
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def dtype_of(bits: int) -> str:
+    """int8 or int16."""
+    return f"int{bits}"
+
+
+@operator
+def linear(
+    x: Array, w: Array, bias: Array, multiplier: Array, groups: Array | None = None, *,
+    left: int, right: int, zero: int, low: int, high: int, bits: int, weight_bits: int = 8,
+) -> Array:  # fmt: skip
+    """y[..., n] = bias[n] + sum over k of x[..., k] w[n, k], rescaled per n.
+
+    Args:
+        x: int8 or int16 [..., K]; its zero point is part of the bias.
+        w: int8 codes [N, K].
+        bias: int32 [N].
+        multiplier: int32 [N]; with `left`, `right` a `Scaling`.
+        groups: int8 [N, K / G], factors of the sums over groups of G inputs, or None.
+        zero: zero point of the result.
+        bits: of the result, 8 or 16.
+        weight_bits: how the codes are stored: 8, 4 or 2.
+    """
+    del weight_bits
+    sums = _sums(x, w, groups) + bias
+    return _finish(sums, multiplier, left, right, zero, low, high, bits)
+
+
+def _sums(x: Array, w: Array, groups: Array | None) -> Array:
+    wide, codes = x.astype(np.float64), w.astype(np.float64)  # exact: every sum is below 2^53
+    if groups is None:
+        return np.rint(wide @ np.swapaxes(codes, -1, -2)).astype(np.int64)
+    count = groups.shape[-1]
+    size = w.shape[-1] // count
+    parts = [
+        np.rint(wide[..., g * size : (g + 1) * size]
+                @ np.swapaxes(codes[..., g * size : (g + 1) * size], -1, -2)).astype(np.int64)
+        * groups[..., g].astype(np.int64)
+        for g in range(count)
+    ]  # fmt: skip
+    return np.sum(parts, axis=0)
+
+
+def _finish(
+    sums: Array, multiplier: Array, left: int, right: int, zero: int, low: int, high: int, bits: int
+) -> Array:
+    assert sums.size == 0 or np.abs(sums).max() < 2**31
+    return saturate(rescale(sums, multiplier, left, right) + zero, low, high, dtype_of(bits))
+
+
+@operator
+def expert_linear(
+    x: Array, ids: Array, w: Array, bias: Array, multiplier: Array, groups: Array | None = None, *,
+    left: int, right: int, zero: int, low: int, high: int, bits: int, weight_bits: int = 8,
+    shared: int = 1,
+) -> Array:  # fmt: skip
+    """Row s of the result is the `linear` of row s // shared of x with expert ids[s].
+
+    w [E, N, K], bias and multiplier [E, N], groups [E, N, K / G], ids int32 or int64 [S]. An id
+    outside 0..E-1 means nobody: the row is the zero point.
+    """
+    del weight_bits
+    flat = ids.reshape(-1)
+    result = np.full((len(flat), w.shape[1]), zero, dtype_of(bits))
+    for expert in range(w.shape[0]):
+        (rows,) = np.nonzero(flat == expert)
+        if rows.size:
+            result[rows] = linear(
+                x.reshape(-1, x.shape[-1])[rows // shared], w[expert], bias[expert],
+                multiplier[expert], None if groups is None else groups[expert],
+                left=left, right=right, zero=zero, low=low, high=high, bits=bits,
+            )  # fmt: skip
+    return result
+
+
+@operator
+def mat_mul(
+    a: Array, b: Array, multiplier: Array, *, left: int, right: int, zero: int, low: int,
+    high: int, bits: int,
+) -> Array:  # fmt: skip
+    """y[..., m, n] = sum over k of a[..., m, k] b[..., n, k]; both have zero point 0, b is int8."""
+    return _finish(_sums(a, b, None), multiplier, left, right, zero, low, high, bits)
+
+
+@operator
+def add(
+    a: Array, b: Array, *, zero_a: int, zero_b: int, factor_a: int, factor_b: int, right: int,
+    zero: int, low: int, high: int, bits: int,
+) -> Array:  # fmt: skip
+    """((a - zero_a) factor_a + (b - zero_b) factor_b) / 2^right + zero; shapes broadcast."""
+    one = (a.astype(np.int64) - zero_a) * factor_a
+    other = (b.astype(np.int64) - zero_b) * factor_b
+    assert one.size == 0 or np.abs(one).max(initial=0) + np.abs(other).max(initial=0) < 2**31
+    return saturate(round_shift(one + other, right) + zero, low, high, dtype_of(bits))
+
+
+@operator
+def mul(
+    a: Array, b: Array, multiplier: Array, *, zero_a: int, zero_b: int, left: int, right: int,
+    zero: int, low: int, high: int, bits: int,
+) -> Array:  # fmt: skip
+    """(a - zero_a) (b - zero_b), rescaled; shapes broadcast."""
+    product = (a.astype(np.int64) - zero_a) * (b.astype(np.int64) - zero_b)
+    return _finish(product, multiplier, left, right, zero, low, high, bits)
+
+
+@operator
+def change_scale(
+    x: Array, multiplier: Array, *, zero_x: int, left: int, right: int, zero: int, low: int,
+    high: int, bits: int,
+) -> Array:  # fmt: skip
+    """The same numbers in another scale or width."""
+    return _finish(x.astype(np.int64) - zero_x, multiplier, left, right, zero, low, high, bits)
+
+
+@operator
+def table(x: Array, values: Array, *, bits: int) -> Array:
+    """values[x + 128] for int8 x; values int8 or int16 [256]: any function of one number."""
+    return values[x.astype(np.int64) + 128].astype(dtype_of(bits))
+
+
+@operator
+def curve(x: Array, values: Array, *, right: int, bits: int) -> Array:
+    """A function of int16 x, by straight lines between 513 points.
+
+    values int16 [513], at x = -32768, -32640, ..., 32768, times 2^(right - 7).
+    """
+    wide = x.astype(np.int64) + 32768
+    place, part = wide >> 7, wide & 127
+    low, high = values[place].astype(np.int64), values[place + 1].astype(np.int64)
+    limit = 1 << (bits - 1)
+    found = round_shift(low * 128 + (high - low) * part, right)
+    return saturate(found, -limit, limit - 1, dtype_of(bits))
+
+
+@operator
+def mean(
+    x: Array, multiplier: Array, *, axis: int, zero_x: int, left: int, right: int, zero: int,
+    low: int, high: int, bits: int, keep: int,
+) -> Array:  # fmt: skip
+    """Sum over one axis, rescaled (the division by the extent is part of the factor)."""
+    sums = (x.astype(np.int64) - zero_x).sum(axis, keepdims=bool(keep))
+    return _finish(sums, multiplier, left, right, zero, low, high, bits)
+
+
+@operator
+def norm(
+    x: Array, gamma: Array, beta: Array, *, centred: int, zero_x: int, narrow: int, epsilon: int,
+    fraction: int, right: int, zero: int, low: int, high: int, bits: int,
+) -> Array:  # fmt: skip
+    """Layer norm (`centred`) or RMS norm of the last axis.
+
+    d is N x - sum(x), or x - zero_x; e = d / 2^narrow has 16 bits; v = mean(e^2) + epsilon;
+    t = e / sqrt(v) with `fraction` bits behind the point; the result is
+    (t gamma + beta) / 2^right + zero. gamma int16 [N], beta int32 [N].
+    """
+    wide = x.astype(np.int64)
+    count = x.shape[-1]
+    d = wide * count - wide.sum(-1, keepdims=True) if centred else wide - zero_x
+    e = round_shift(d, narrow)
+    assert e.size == 0 or np.abs(e).max() < 2**15
+    v = np.maximum((e * e).sum(-1, keepdims=True) // count + epsilon, 1)
+    inverse, c = inverse_root(v)
+    t = round_shift(e * inverse, 30 - c - fraction)
+    sums = t * gamma.astype(np.int64) + beta.astype(np.int64)
+    assert sums.size == 0 or np.abs(sums).max() < 2**31
+    return saturate(round_shift(sums, right) + zero, low, high, dtype_of(bits))
+
+
+@operator
+def softmax(x: Array, coarse: Array, fine: Array | None = None, *, bits: int) -> Array:
+    """Softmax of the last axis, at most 1024 wide.
+
+    exp(-d) of d = max - x in Q15 is coarse[d] for int8 (int16 [256]), else
+    coarse[d / 256] * fine[d % 256] (int16 [256] both). The result is int8 with scale 1/256 and
+    zero point -128, or int16 with scale 2^-15.
+    """
+    d = x.max(-1, keepdims=True).astype(np.int64) - x
+    if fine is None:
+        e = coarse[d].astype(np.int64)
+    else:
+        e = round_shift(coarse[d >> 8].astype(np.int64) * fine[d & 255], 15)
+    return _shares(e, bits)
+
+
+def _shares(e: Array, bits: int) -> Array:
+    """e / sum(e) for non-negative e below 2^15 whose sum is at least 2^14."""
+    inverse, k = share_of(e.sum(-1, keepdims=True))
+    shift = np.minimum(29 + k - (8 if bits == 8 else 15), 30)
+    found = round_shift(e * inverse, shift)
+    if bits == 8:
+        return saturate(found - 128, -128, 127, "int8")
+    return saturate(found, 0, 32767, "int16")
+
+
+@operator
+def shares(x: Array, *, zero_x: int) -> Array:
+    """x / sum(x) over the last axis as int16 with scale 2^-15, for x >= zero_x.
+
+    All are doubled until their sum has 15 bits; if all are 0 so are the shares.
+    """
+    e = x.astype(np.int64) - zero_x
+    total = e.sum(-1, keepdims=True)
+    none = total == 0
+    up = np.zeros_like(total)
+    for _ in range(15):
+        up = up + ((total << up) < 2**14)
+    found = _shares(np.where(none, 0, e << up), 16) if not none.all() else e * 0
+    return np.where(none, 0, found).astype(np.int16)
+
+
+@operator
+def top_k(x: Array, *, k: int) -> tuple[Array, Array]:
+    """The k largest of the last axis, largest first, of equal ones the first; ids are int32."""
+    order = np.argsort(-x.astype(np.int64), axis=-1, kind="stable")[..., :k]
+    return np.take_along_axis(x, order, -1), order.astype(np.int32)
+
+
+@operator
+def combine(
+    z: Array, weights: Array, multiplier: Array, *, zero_z: int, zero_w: int, left: int, right: int,
+    zero: int, low: int, high: int, bits: int,
+) -> Array:  # fmt: skip
+    """y[t] = sum over k of (weights[t, k] - zero_w) (z[t k] - zero_z), rescaled.
+
+    z [T K, H], weights int8 or int16 [T, K].
+    """
+    tokens, chosen = weights.shape
+    rows = z.reshape(tokens, chosen, -1).astype(np.int64) - zero_z
+    sums = (rows * (weights.astype(np.int64) - zero_w)[..., None]).sum(1)
+    return _finish(sums, multiplier, left, right, zero, low, high, bits)
