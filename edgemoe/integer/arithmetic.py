@@ -59,14 +59,14 @@ def scaling(factors: Array | float, bound: int) -> Scaling:
 
 
 def rescale(x: Array, multiplier: Array, left: int, right: int) -> Array:
-    """x * factor, rounded half up; see `Scaling`. int32 in and out."""
+    """X * factor, rounded half up; see `Scaling`. int32 in and out."""
     shifted = x.astype(np.int64) << left
     assert shifted.size == 0 or np.abs(shifted).max() < 2**31
     return round_shift((shifted * multiplier.astype(np.int64)) >> 32, right)
 
 
 def round_shift(x: Array, right: int | Array) -> Array:
-    """x / 2^right, rounded half up."""
+    """X / 2^right, rounded half up."""
     wide = x.astype(np.int64)
     shift = np.asarray(right, np.int64)
     rounded: Array = (wide + ((np.int64(1) << shift) >> 1)) >> shift
@@ -92,8 +92,8 @@ def fixed(factors: Array | float, bits: int, most: int) -> tuple[Array, int]:
 
 def square_root(v: Array) -> Array:
     """floor(sqrt(v)) of unsigned 32-bit integers."""
-    root = np.floor(np.sqrt(v.astype(np.float64))).astype(np.int64)  # exact below 2^52
-    return root
+    found: Array = np.floor(np.sqrt(v.astype(np.float64))).astype(np.int64)  # exact below 2^52
+    return found
 
 
 def inverse_root(v: Array) -> tuple[Array, Array]:

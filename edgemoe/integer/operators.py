@@ -61,7 +61,11 @@ def linear(
         bias: int32 [N].
         multiplier: int32 [N]; with `left`, `right` a `Scaling`.
         groups: int8 [N, K / G], factors of the sums over groups of G inputs, or None.
+        left: of the `Scaling`.
+        right: of the `Scaling`.
         zero: zero point of the result.
+        low: least result.
+        high: largest result.
         bits: of the result, 8 or 16.
         weight_bits: how the codes are stored: 8, 4 or 2.
     """
@@ -228,7 +232,7 @@ def softmax(x: Array, coarse: Array, fine: Array | None = None, *, bits: int) ->
 
 
 def _shares(e: Array, bits: int) -> Array:
-    """e / sum(e) for non-negative e below 2^15 whose sum is at least 2^14."""
+    """E / sum(e) for non-negative e below 2^15 whose sum is at least 2^14."""
     inverse, k = share_of(e.sum(-1, keepdims=True))
     shift = np.minimum(29 + k - (8 if bits == 8 else 15), 30)
     found = round_shift(e * inverse, shift)
@@ -239,7 +243,7 @@ def _shares(e: Array, bits: int) -> Array:
 
 @operator
 def shares(x: Array, *, zero_x: int) -> Array:
-    """x / sum(x) over the last axis as int16 with scale 2^-15, for x >= zero_x.
+    """X / sum(x) over the last axis as int16 with scale 2^-15, for x >= zero_x.
 
     All are doubled until their sum has 15 bits; if all are 0 so are the shares.
     """
