@@ -63,7 +63,11 @@ def linear(
         groups: int8 [N, K / G], factors of the sums over groups of G inputs, or None.
         left: of the `Scaling`.
         right: of the `Scaling`.
+        left: of the `Scaling`.
+        right: of the `Scaling`.
         zero: zero point of the result.
+        low: least result.
+        high: largest result.
         low: least result.
         high: largest result.
         bits: of the result, 8 or 16.
@@ -86,7 +90,8 @@ def _sums(x: Array, w: Array, groups: Array | None) -> Array:
         * groups[..., g].astype(np.int64)
         for g in range(count)
     ]  # fmt: skip
-    return np.sum(parts, axis=0)
+    total: Array = np.sum(parts, axis=0)
+    return total
 
 
 def _finish(
