@@ -12,8 +12,10 @@ import numpy as np
 import onnx_ir as ir
 
 import edgemoe.targets.kernels
+import edgemoe.targets.kernels.integer
 from edgemoe import constant_nodes, graph_facts, shapes
 from edgemoe.errors import EdgemoeError, UnsupportedOpError
+from edgemoe.integer.operators import DOMAIN
 from edgemoe.plan import Pointer
 from edgemoe.targets import generic, middle
 from edgemoe.targets.culprit import name_the_culprit, unsupported
@@ -26,10 +28,11 @@ from edgemoe.targets.site import Site
 def handlers() -> dict[str, ModuleType]:
     """Kernel modules by what they handle: a region kind or a standard operator."""
     found: dict[str, ModuleType] = {}
-    for info in pkgutil.iter_modules(edgemoe.targets.kernels.__path__):
-        module = importlib.import_module(f"edgemoe.targets.kernels.{info.name}")
-        for name in getattr(module, "HANDLES", ()):
-            found[name] = module
+    for package in (edgemoe.targets.kernels, edgemoe.targets.kernels.integer):
+        for info in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+            for name in getattr(module, "HANDLES", ()):
+                found[name] = module
     return found
 
 
@@ -40,7 +43,11 @@ def function_of(model: ir.Model, node: ir.Node) -> ir.Function | None:
 
 def handler_of(model: ir.Model, node: ir.Node) -> ModuleType | None:
     """The kernel module that computes a node, None if the generic path must."""
-    kind = graph_facts.kind_of(node) or (node.op_type if node.domain in ("", "ai.onnx") else "")
+    kind = graph_facts.kind_of(node)
+    if not kind and node.domain in ("", "ai.onnx"):
+        kind = node.op_type
+    elif node.domain == DOMAIN:
+        kind = f"{DOMAIN}.{node.op_type}"
     module = handlers().get(kind)
     if module is None or not _is_static(node):
         return None

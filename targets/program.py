@@ -128,16 +128,18 @@ class _Step:
 class Program:
     """One variant; `precision` is how weights are stored, `tunings` how products are cut.
 
-    `quantised` are rows that have been rounded to int8 for one product, and weights that have been
-    unpacked, for the next one, `widened` constants that are stored in 16 bits. `around` is the
-    program whose blocks this one computes, if any (see `kernels/blocks`): this one runs many times
-    in a call, so what depends on weights alone is computed there.
+    `core` is what integer programs multiply with (see `kernels/integer/cores`). `quantised` are
+    rows that have been rounded to int8 for one product, and weights that have been unpacked, for
+    the next one, `widened` constants that are stored in 16 bits. `around` is the program whose
+    blocks this one computes, if any (see `kernels/blocks`): this one runs many times in a call, so
+    what depends on weights alone is computed there.
     """
 
     kernels: KernelTable
     weights: WeightTable
     precision: Precision = field(default_factory=Precision)
     tunings: Tunings = UNTUNED
+    core: str = ""
     buffers: list[Buffer] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)

@@ -258,7 +258,7 @@ def shares(x: Array, *, zero_x: int) -> Array:
     up = np.zeros_like(total)
     for _ in range(15):
         up = up + ((total << up) < 2**14)
-    found = _shares(np.where(none, 0, e << up), 16) if not none.all() else e * 0
+    found = _shares(np.where(none, 1 << 14, e << up), 16)
     return np.where(none, 0, found).astype(np.int16)
 
 

@@ -1,0 +1,83 @@
+"""`Combine` of an integer program: the weighted sum of what a token's experts give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
+from edgemoe.targets.kernels.integer.norm import cell
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.site import Site, reader, shape_of
+from edgemoe.targets.spec import Isa
+
+HANDLES = ("edgemoe.integer.Combine",)
+
+
+@dataclass(frozen=True)
+class Combine:
+    """The kernel; one task per token."""
+
+    z: str
+    weights: str
+    out: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (z, weights, out, chosen, width, zero_z, zero_w, multiplier, scaling...)."""
+        pointers = (C_TYPES[self.z], C_TYPES[self.weights], C_TYPES[self.out])
+        return (*pointers, *["int32_t"] * (5 + len(SCALING)))
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel."""
+        del name, isa
+        names = ("chosen", "width", "zero_z", "zero_w", "multiplier", *SCALING)
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            buffers, numbers = tiles.parameters(
+                {"z": self.z, "weights": self.weights, "out": self.out}, names
+            )
+            n = dict(zip((*names, "begin", "end"), numbers, strict=True))
+            with T.serial(n["begin"], n["end"]) as token:
+                first, width = local(token * n["chosen"]), n["width"]
+                with T.serial(0, width) as j:
+                    total = cell(0)
+                    with T.serial(0, n["chosen"]) as k:
+                        weight = tirx.Cast("int32", buffers["weights"][first + k]) - n["zero_w"]
+                        z = tirx.Cast("int32", buffers["z"][(first + k) * width + j])
+                        T.buffer_store(total, total[0] + weight * (z - n["zero_z"]), [0])
+                    value = rescale(total[0], n["multiplier"], n["left"], n["right"])
+                    result = limited(value + n["zero"], n["low"], n["high"], self.out)
+                    T.buffer_store(buffers["out"], result, [token * width + j])
+        return tiles.Built(builder.get())
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """All that an integer graph holds."""
+    del node, function
+    return True
+
+
+def lower(site: Site) -> None:
+    """Append the sum."""
+    node = site.node
+    z, weights, multiplier = node.inputs[:3]
+    assert z is not None and weights is not None and multiplier is not None
+    tokens, chosen = shape_of(weights)
+    width = shape_of(z)[-1]
+    spec = Combine(dtype_of(z), dtype_of(weights), dtype_of(node.outputs[0]))
+    site.program.step(
+        spec, "combine",
+        [*site.pointers([z, weights]), Pointer(site.outputs[0]), chosen, width,
+         integer(node, "zero_z"), integer(node, "zero_w"),
+         int(reader(multiplier)().reshape(-1)[0]), *scaling_of(node)],
+        tasks=tokens, label=f"weighted sum of {chosen} of {tokens} tokens", origin=site.origin,
+        nodes=site.nodes, macs=tokens * chosen * width, nbytes=tokens * (chosen + 1) * width,
+        reason="integer sum of experts",
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""`Add`, `Mul` and `ChangeScale` of an integer program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx_ir as ir
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale, round_shift
+from edgemoe.targets.kernels.integer.flat import Lie, lies, place
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.site import Site, reader, shape_of
+from edgemoe.targets.spec import Isa
+
+HANDLES = ("edgemoe.integer.Add", "edgemoe.integer.Mul", "edgemoe.integer.ChangeScale")
+
+Operation = Literal["Add", "Mul", "ChangeScale"]
+
+INTEGERS: dict[Operation, tuple[str, ...]] = {
+    "Add": ("zero_a", "zero_b", "factor_a", "factor_b", "right", "zero", "low", "high"),
+    "Mul": ("zero_a", "zero_b", "multiplier", *SCALING),
+    "ChangeScale": ("zero_x", "multiplier", *SCALING),
+}
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """The kernel for one operation; one task per row."""
+
+    operation: Operation
+    dtypes: tuple[str, ...]  # of the operands
+    lies: tuple[Lie, ...]
+    out: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (operands..., out, width, integers...)."""
+        pointers = [C_TYPES[d] for d in (*self.dtypes, self.out)]
+        return (*pointers, *["int32_t"] * (1 + len(INTEGERS[self.operation])))
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel."""
+        del name, isa
+        names = INTEGERS[self.operation]
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            operands = {f"x{i}": dtype for i, dtype in enumerate(self.dtypes)}
+            buffers, (width, *numbers) = tiles.parameters(
+                {**operands, "out": self.out}, ("width", *names)
+            )
+            n = dict(zip((*names, "begin", "end"), numbers, strict=True))
+            with T.serial(n["begin"], n["end"]) as row, T.serial(0, width) as column:
+                values = [
+                    local(tirx.Cast("int32", buffers[f"x{i}"][place(lie, row, column, width)]))
+                    for i, lie in enumerate(self.lies)
+                ]
+                result = limited(self._result(values, n), n["low"], n["high"], self.out)
+                T.buffer_store(buffers["out"], result, [row * width + column])
+        return tiles.Built(builder.get())
+
+    def _result(self, values: list[Expr], n: dict[str, Expr]) -> Expr:
+        if self.operation == "Add":
+            a, b = values
+            total = local((a - n["zero_a"]) * n["factor_a"] + (b - n["zero_b"]) * n["factor_b"])
+            return round_shift(total, n["right"]) + n["zero"]
+        if self.operation == "Mul":
+            a, b = values
+            value = local((a - n["zero_a"]) * (b - n["zero_b"]))
+        else:
+            value = local(values[0] - n["zero_x"])
+        return rescale(value, n["multiplier"], n["left"], n["right"]) + n["zero"]
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """All that an integer graph holds."""
+    del node, function
+    return True
+
+
+def lower(site: Site) -> None:
+    """Append the operation."""
+    node = site.node
+    operation: Operation = node.op_type  # type: ignore[assignment]
+    count = 1 if operation == "ChangeScale" else 2
+    operands = [value for value in node.inputs[:count] if value is not None]
+    shape = shape_of(node.outputs[0])
+    rows, width, found = lies(shape, [shape_of(v) for v in operands], str(node.name))
+    out = dtype_of(node.outputs[0])
+    spec = Elementwise(operation, tuple(dtype_of(v) for v in operands), tuple(found), out)
+    integers = []
+    for name in INTEGERS[operation]:
+        if name == "multiplier":
+            multiplier = node.inputs[count]
+            assert multiplier is not None
+            integers.append(int(reader(multiplier)().reshape(-1)[0]))
+        elif name == "left":
+            integers.append(scaling_of(node)[0])
+        else:
+            integers.append(integer(node, name))
+    pointers = site.pointers(operands)
+    full = [
+        (site.outputs[0], p.buffer)
+        for p, lie, dtype in zip(pointers, found, spec.dtypes, strict=True)
+        if lie == "full" and dtype == out
+    ]
+    site.program.step(
+        spec, operation.lower(), [*pointers, Pointer(site.outputs[0]), width, *integers],
+        in_place=full, tasks=rows, label=f"{operation.lower()} of {list(shape)}",
+        origin=site.origin, nodes=site.nodes, nbytes=3 * rows * width, reason="integer elementwise",
+    )  # fmt: skip

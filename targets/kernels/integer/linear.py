@@ -1,0 +1,299 @@
+"""`Linear` of an integer program: rows of int8 or int16 times packed weights, rescaled.
+
+Panels are the outer loop, so that a call reads every weight once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe import graph_facts
+from edgemoe.plan import Pointer, WeightSection
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.integer import rows as row_forms
+from edgemoe.targets.kernels.integer.cores import (
+    COLUMNS,
+    OFFSET,
+    Array,
+    core_of,
+    local,
+    padded,
+    panel_bytes,
+)
+from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, scaling_of
+from edgemoe.targets.program import Program
+from edgemoe.targets.site import Site, reader, shape_of, size_of
+from edgemoe.targets.spec import Isa
+
+HANDLES = ("edgemoe.integer.Linear",)
+
+INTEGERS = ("depth", "stride", "columns", "group", *SCALING)
+"""Integer parameters of a product; `stride` of a row of inputs, in elements of its pointer."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """What distinguishes products: the core, bits of weights, dtypes, groups, who has the rows.
+
+    With `experts`, each has weights of its own: `order` and `offsets` say which rows are whose
+    (see `group_tokens`), and a task is one active expert; else a task is a row.
+    """
+
+    core: str
+    bits: int
+    x: str  # dtype of the pointer to the inputs
+    out: str
+    grouped: bool = False
+    experts: bool = False
+
+    @property
+    def pointers(self) -> dict[str, str]:
+        """Dtypes of the pointers, by name."""
+        core = core_of(self.core)
+        names = {
+            "x": self.x, "weights": core.word(self.bits), "bias": "int32", "multiplier": "int32",
+            "out": self.out,
+        }  # fmt: skip
+        if OFFSET[self.bits]:
+            names["sums"] = "int32"
+        if self.grouped:
+            names["factors"] = "int8"
+        if self.experts:
+            names |= {"order": "int32", "offsets": "int32", "active": "int32"}
+        return names
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of the pointers, then of the integers."""
+        integers = len(INTEGERS) + 3 * self.experts
+        return (*(C_TYPES[d] for d in self.pointers.values()), *["int32_t"] * integers)
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel."""
+        del name
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            extra = ("panel_size", "expert_size", "shared") if self.experts else ()
+            buffers, numbers = tiles.parameters(self.pointers, (*INTEGERS, *extra))
+            integers = dict(zip((*INTEGERS, *extra, "begin", "end"), numbers, strict=True))
+            if self.experts:
+                self._experts(isa, buffers, integers)
+            else:
+                self._rows(isa, buffers, integers)
+        return tiles.Built(builder.get())
+
+    def _rows(self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr]) -> None:
+        self._panels(isa, buffers, n, (n["begin"], n["end"]), lambda r: (r, r), _NOBODY)
+
+    def _experts(self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr]) -> None:
+        with T.serial(n["begin"], n["end"]) as turn:
+            expert = local(buffers["active"][turn + 1])
+            wide = local(tiles.row_blocks(n["columns"], COLUMNS) * COLUMNS)
+
+            def rows(r: Expr) -> tuple[Expr, Expr]:
+                slot = local(buffers["order"][r])
+                return local(tirx.truncdiv(slot, n["shared"])), slot
+
+            self._panels(
+                isa, buffers, n,
+                (local(buffers["offsets"][expert]), local(buffers["offsets"][expert + 1])), rows,
+                (local(expert * n["expert_size"]), local(expert * wide)),
+            )  # fmt: skip
+
+    def _panels(
+        self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],
+        span: tuple[Expr, Expr], rows: Callable[[Expr], tuple[Expr, Expr]],
+        owner: tuple[Expr | int, Expr | int],
+    ) -> None:  # fmt: skip
+        """Emit all panels of the rows of a span; `owner` are where weights and channels begin."""
+        core = core_of(self.core)
+        size = local(self._panel_size(n["depth"]))
+        with T.serial(0, tiles.row_blocks(n["columns"], COLUMNS)) as panel:
+            start, column = local(owner[0] + panel * size), local(panel * COLUMNS)
+
+            def tile(row: Expr, height: int, start: Expr = start, column: Expr = column) -> None:
+                places = [rows(local(row + i)) for i in range(height)]
+                totals = self._totals(
+                    isa, buffers, n, [source for source, _ in places], start, owner[1] + column
+                )
+                for i, (_, target) in enumerate(places):
+                    self._store(buffers, n, totals, i, target, column, owner[1])
+
+            tiles.for_row_blocks(core.tallest, *span, tile)
+
+    def _panel_size(self, depth: Expr) -> Expr:
+        """Elements of a packed panel."""
+        core = core_of(self.core)
+        step = core.step(self.bits)
+        elements = step * COLUMNS * self.bits // 8 // _ITEMSIZE[core.word(self.bits)]
+        if step == 1:
+            elements_of_one = COLUMNS * self.bits // 8
+            return depth * elements_of_one
+        return tiles.row_blocks(depth, step) * elements
+
+    def _totals(
+        self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],
+        sources: Sequence[Expr], panel: Expr, channel: Expr,
+    ) -> tirx.Var:  # fmt: skip
+        """Sums of products without the bias, int32 [rows x COLUMNS]."""
+        core = core_of(self.core)
+        starts = [local(source * n["stride"]) for source in sources]
+        offset = OFFSET[self.bits]
+        x_dtype = "int16" if core.paired else self.x
+
+        def part(first: Expr, last: Expr, number: Expr, groups: Expr) -> tirx.Var:
+            found = core.accumulate(
+                isa, self.bits, x_dtype, buffers["x"], starts, buffers["weights"], panel, first,
+                last,
+            )  # fmt: skip
+            if offset:
+                for i, source in enumerate(sources):
+                    less = local(buffers["sums"][source * groups + number] * offset)
+                    for j in range(COLUMNS):
+                        at = i * COLUMNS + j
+                        T.buffer_store(found, found[at] - less, [at])
+            return found
+
+        if not self.grouped:
+            zero, one = tirx.const(0, "int32"), tirx.const(1, "int32")
+            return part(zero, n["depth"], zero, one)
+        totals = T.alloc_buffer((len(sources) * COLUMNS,), "int32")
+        for at in range(len(sources) * COLUMNS):
+            T.buffer_store(totals, tirx.const(0, "int32"), [at])
+        groups = local(tirx.truncdiv(n["depth"], n["group"]))
+        with T.serial(0, groups) as number:
+            first = local(number * n["group"])
+            found = part(first, local(first + n["group"]), number, groups)
+            for j in range(COLUMNS):
+                factor = local(
+                    tirx.Cast("int32", buffers["factors"][(channel + j) * groups + number])
+                )
+                for i in range(len(sources)):
+                    at = i * COLUMNS + j
+                    T.buffer_store(totals, totals[at] + found[at] * factor, [at])
+        return totals
+
+    def _store(
+        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], totals: tirx.Var, row: int,
+        target: Expr, column: Expr, channels: Expr | int,
+    ) -> None:  # fmt: skip
+        for j in range(COLUMNS):
+            with T.If(column + j < n["columns"]), T.Then():
+                channel = local(channels + column + j)
+                total = local(totals[row * COLUMNS + j] + buffers["bias"][channel])
+                scaled = rescale(total, buffers["multiplier"][channel], n["left"], n["right"])
+                value = limited(scaled + n["zero"], n["low"], n["high"], self.out)
+                T.buffer_store(buffers["out"], value, [target * n["columns"] + column + j])
+
+
+_ITEMSIZE = {"int8": 1, "uint8": 1, "int32": 4}
+_NOBODY: tuple[int, int] = (0, 0)
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """All that an integer graph holds."""
+    del node, function
+    return True
+
+
+def weights_of(site: Site, *, experts: int = 0) -> list[Pointer]:
+    """Pack weights, bias and multipliers; experts one behind the other, each a section."""
+    node, program = site.node, site.program
+    core = core_of(program.core)
+    bits = int(graph_facts.attribute(node, "weight_bits", 8))
+    place = 2 if experts else 1
+    w, bias, multiplier = node.inputs[place : place + 3]
+    assert w is not None and bias is not None and multiplier is not None
+    rows, depth = shape_of(w)[-2:]
+    size = padded(rows, COLUMNS) // COLUMNS * panel_bytes(core, depth, bits)
+    read = reader(w)
+    digest = program.weights.digest(w, read)
+    role = "expert" if experts else "linear"
+
+    def packed(expert: int | None) -> Callable[[], Array]:
+        return lambda: core.pack(read() if expert is None else read()[expert], bits)
+
+    parts = [
+        (
+            WeightSection(str(w.name), 0, size, role, expert, f"i{bits}"),
+            packed(expert),
+        )
+        for expert in (range(experts) if experts else [None])
+    ]
+    buffer = program.packed(str(w.name), ("integer", core.name, bits, digest), parts)
+    channels = [
+        program.constant(str(value.name), _padded_channels(reader(value)()), role="scale")
+        for value in (bias, multiplier)
+    ]
+    return [Pointer(buffer), *(Pointer(c) for c in channels)]
+
+
+def _padded_channels(array: Array) -> Array:
+    """int32 [..., N] with N a multiple of a panel, flat."""
+    missing = -array.shape[-1] % COLUMNS
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]).astype(np.int32).reshape(-1)
+
+
+def factors_of(site: Site, groups: ir.Value) -> Pointer:
+    """The factors of groups, int8 [..., N padded, groups]."""
+    array = reader(groups)()
+    missing = -array.shape[-2] % COLUMNS
+    wide = np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, missing), (0, 0)])
+    return Pointer(site.program.constant(str(groups.name), wide.astype(np.int8), role="scale"))
+
+
+def lower(site: Site) -> None:
+    """Append the product, and what its inputs must go through first."""
+    node, program = site.node, site.program
+    x, w = node.inputs[0], node.inputs[1]
+    assert x is not None and w is not None
+    columns, depth = shape_of(w)
+    rows = size_of(shape_of(x)[:-1])
+    append(site, program, rows, rows, columns, depth)
+
+
+def append(
+    site: Site, program: Program, rows: int, slots: int, columns: int, depth: int, *,
+    experts: int = 0, routed: Sequence[Pointer] = (), shared: int = 1, active: int | None = None,
+) -> None:  # fmt: skip
+    """Append a product of `rows` rows with `slots` results, of one matrix or of many."""
+    node = site.node
+    core = core_of(program.core)
+    bits = int(graph_facts.attribute(node, "weight_bits", 8))
+    x, out = node.inputs[0], node.outputs[0]
+    assert x is not None
+    groups = node.inputs[-1] if len(node.inputs) == (6 if experts else 5) else None
+    group = depth if groups is None else depth // shape_of(groups)[-1]
+    source = site.buffer(x)
+    inputs, dtype, stride = row_forms.inputs_of(program, core, source, dtype_of(x), rows, depth)
+    pointers = [Pointer(inputs), *weights_of(site, experts=experts), Pointer(site.outputs[0])]
+    if OFFSET[bits]:
+        pointers.append(
+            Pointer(row_forms.sums_of(program, source, dtype_of(x), rows, depth, group))
+        )
+    if groups is not None:
+        pointers.append(factors_of(site, groups))
+    spec = Product(core.name, bits, dtype, dtype_of(out), groups is not None, experts > 0)
+    extra: tuple[int, ...] = ()
+    if experts:
+        size = padded(columns, COLUMNS) // COLUMNS * panel_bytes(core, depth, bits)
+        extra = (0, size // _ITEMSIZE[core.word(bits)], shared)
+    what = f"{experts} experts of " if experts else ""
+    program.step(
+        spec, "expert_linear" if experts else "linear",
+        [*pointers, *routed, depth, stride, columns, group, *scaling_of(node), *extra],
+        tasks=1 if experts else rows, tasks_from=active,
+        label=f"{what}{depth} -> {columns}, {slots} rows, i{bits}", origin=site.origin,
+        nodes=site.nodes, macs=slots * columns * depth,
+        nbytes=rows * depth + slots * columns
+        + min(max(experts, 1), slots) * columns * depth * bits // 8,
+        reason=f"{core.name}, weights packed in panels of {COLUMNS} columns",
+    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""`Table` and `Curve` of an integer program: any function of one number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.finish import limited, round_shift
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.site import Site, shape_of, size_of
+from edgemoe.targets.spec import Isa
+
+HANDLES = ("edgemoe.integer.Table", "edgemoe.integer.Curve")
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The kernel: int8 takes an entry, int16 a point on a line between two; a task is a number."""
+
+    x: str
+    out: str
+
+    @property
+    def values(self) -> str:
+        """Dtype of the table."""
+        return "int16" if self.x == "int16" else self.out
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (x, values, out, right?)."""
+        pointers = tuple(C_TYPES[d] for d in (self.x, self.values, self.out))
+        return (*pointers, *["int32_t"] * (self.x == "int16"))
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel."""
+        del name, isa
+        curve = self.x == "int16"
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            buffers, (*right, begin, end) = tiles.parameters(
+                {"x": self.x, "values": self.values, "out": self.out}, ("right",) * curve
+            )
+            values = buffers["values"]
+            with T.serial(begin, end) as i:
+                x = tirx.Cast("int32", buffers["x"][i])
+                if not curve:
+                    T.buffer_store(buffers["out"], values[x + 128], [i])
+                else:
+                    place = local(x + 32768)
+                    at, part = local(place >> 7), local(place & 127)
+                    low = local(tirx.Cast("int32", values[at]))
+                    high = local(tirx.Cast("int32", values[at + 1]))
+                    found = round_shift(local(low * 128 + (high - low) * part), right[0])
+                    limit = 128 if self.out == "int8" else 32768
+                    least, most = tirx.const(-limit, "int32"), tirx.const(limit - 1, "int32")
+                    T.buffer_store(buffers["out"], limited(found, least, most, self.out), [i])
+        return tiles.Built(builder.get())
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """All that an integer graph holds."""
+    del node, function
+    return True
+
+
+def lower(site: Site) -> None:
+    """Append the function."""
+    node = site.node
+    x, values = node.inputs
+    assert x is not None and values is not None
+    spec = Lookup(dtype_of(x), dtype_of(node.outputs[0]))
+    if dtype_of(values) != spec.values:
+        raise AssertionError(f"{node.name}: a table of {dtype_of(values)}, not {spec.values}")
+    count = size_of(shape_of(x))
+    source, table = site.pointers([x, values])
+    right = [integer(node, "right")] if spec.x == "int16" else []
+    site.program.step(
+        spec, "lookup", [source, table, Pointer(site.outputs[0]), *right],
+        in_place=[(site.outputs[0], source.buffer)] if spec.x == spec.out else [], tasks=count,
+        label=f"table of {count}", origin=site.origin, nodes=site.nodes, nbytes=2 * count,
+        reason="a function of one number",
+    )  # fmt: skip

@@ -1,0 +1,142 @@
+"""`Norm` of an integer program: layer norm or RMS norm of rows, see `operators.norm`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.finish import limited, round_shift
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.site import Site, shape_of, size_of
+from edgemoe.targets.spec import Isa
+
+HANDLES = ("edgemoe.integer.Norm",)
+
+INTEGERS = ("zero_x", "narrow", "epsilon", "fraction", "right", "zero", "low", "high")
+
+
+def cell(value: Expr | int, dtype: str = "int32") -> tirx.Var:
+    """A variable."""
+    found = T.alloc_buffer((1,), dtype)
+    T.buffer_store(found, tirx.const(value, dtype) if isinstance(value, int) else value, [0])
+    return found
+
+
+@dataclass(frozen=True)
+class Norm:
+    """The kernel; one task per row."""
+
+    x: str
+    out: str
+    centred: bool
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (x, gamma, beta, out, width, integers...)."""
+        pointers = (C_TYPES[self.x], "int16_t*", "int32_t*", C_TYPES[self.out])
+        return (*pointers, *["int32_t"] * (1 + len(INTEGERS)))
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel."""
+        del name, isa
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            buffers, (width, *numbers) = tiles.parameters(
+                {"x": self.x, "gamma": "int16", "beta": "int32", "out": self.out},
+                ("width", *INTEGERS),
+            )
+            n = dict(zip((*INTEGERS, "begin", "end"), numbers, strict=True))
+            with T.serial(n["begin"], n["end"]) as row:
+                self._row(buffers, n, width, local(row * width))
+        return tiles.Built(builder.get())
+
+    def _row(self, buffers: dict[str, tirx.Var], n: dict[str, Expr], width: Expr, at: Expr) -> None:
+        x = buffers["x"]
+        less = n["zero_x"]
+        if self.centred:
+            total = cell(0)
+            with T.serial(0, width) as j:
+                T.buffer_store(total, total[0] + tirx.Cast("int32", x[at + j]), [0])
+            less = local(total[0])
+
+        def centred(j: Expr) -> Expr:
+            value = tirx.Cast("int32", x[at + j])
+            d = value * width - less if self.centred else value - less
+            return local(round_shift(local(d), n["narrow"]))
+
+        squares = cell(0, "int64")
+        with T.serial(0, width) as j:
+            e = centred(j)
+            T.buffer_store(squares, squares[0] + tirx.Cast("int64", local(e * e)), [0])
+        mean = tirx.Cast("int32", tirx.truncdiv(squares[0], tirx.Cast("int64", width)))
+        variance = local(tirx.max(mean + n["epsilon"], tirx.const(1, "int32")))
+        inverse, shift = inverse_root(variance)
+        right = local(tirx.const(30, "int32") - shift - n["fraction"])
+        with T.serial(0, width) as j:
+            t = local(round_shift(local(centred(j) * inverse), right))
+            gamma = tirx.Cast("int32", buffers["gamma"][j])
+            value = round_shift(local(t * gamma + buffers["beta"][j]), n["right"]) + n["zero"]
+            T.buffer_store(buffers["out"], limited(value, n["low"], n["high"], self.out), [at + j])
+
+
+def inverse_root(v: Expr) -> tuple[Expr, Expr]:
+    """See `arithmetic.inverse_root`; v below 2^31."""
+    wide, count = cell(v), cell(0)
+    # v < 2^29 may be shifted by two bits and stays below 2^31; the last shift is of uint32.
+    with T.While(tirx.all(wide[0] < tirx.const(1 << 28, "int32"), count[0] < 15)):
+        T.buffer_store(wide, wide[0] * 4, [0])
+        T.buffer_store(count, count[0] + 1, [0])
+    top = cell(tirx.Cast("uint32", wide[0]), "uint32")
+    with T.If(tirx.all(wide[0] < tirx.const(1 << 30, "int32"), count[0] < 15)), T.Then():
+        T.buffer_store(top, tirx.shift_left(top[0], tirx.const(2, "uint32")), [0])
+        T.buffer_store(count, count[0] + 1, [0])
+    root = square_root(top[0])
+    return local(tirx.truncdiv(tirx.const(1 << 30, "int32"), root)), local(count[0])
+
+
+def square_root(v: Expr) -> Expr:
+    """floor(sqrt(v)) of a uint32, bit by bit, as int32."""
+    rest, root = cell(v, "uint32"), cell(tirx.const(0, "uint32"), "uint32")
+    for bit in range(30, -2, -2):
+        one = tirx.const(1 << bit, "uint32")
+        trial = T.alloc_buffer((1,), "uint32")
+        T.buffer_store(trial, root[0] + one, [0])
+        half = tirx.shift_right(root[0], tirx.const(1, "uint32"))
+        T.buffer_store(root, half, [0])
+        with T.If(rest[0] >= trial[0]), T.Then():
+            T.buffer_store(rest, rest[0] - trial[0], [0])
+            T.buffer_store(root, root[0] + one, [0])
+    return local(tirx.Cast("int32", root[0]))
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """All that an integer graph holds."""
+    del node, function
+    return True
+
+
+def lower(site: Site) -> None:
+    """Append the norm."""
+    node = site.node
+    x, gamma, beta = node.inputs[:3]
+    assert x is not None and gamma is not None and beta is not None
+    shape = shape_of(x)
+    rows, width = size_of(shape[:-1]), shape[-1]
+    centred = bool(integer(node, "centred"))
+    spec = Norm(dtype_of(x), dtype_of(node.outputs[0]), centred)
+    source, *constants = site.pointers([x, gamma, beta])
+    out = site.outputs[0]
+    site.program.step(
+        spec, "norm", [source, *constants, Pointer(out), width,
+                       *(integer(node, name) for name in INTEGERS)],
+        in_place=[(out, source.buffer)] if spec.x == spec.out else [], tasks=rows,
+        label=f"{'layer' if centred else 'RMS'} norm of {rows} rows of {width}",
+        origin=site.origin, nodes=site.nodes, nbytes=2 * rows * width, reason="integer norm",
+    )  # fmt: skip

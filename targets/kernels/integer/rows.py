@@ -1,0 +1,126 @@
+"""Rows of inputs in the form that a core reads: words of two int16, and their sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.integer.cores import Core, local, padded
+from edgemoe.targets.kernels.integer.site import C_TYPES
+from edgemoe.targets.program import Program
+from edgemoe.targets.spec import Isa
+
+PAIR_STEP = 16
+"""Inputs that a row of pairs is padded to: what a word of the narrowest weights holds."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Widens rows to int16 and packs two into a word; behind the last input there are zeros."""
+
+    x: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (x, out, depth, words)."""
+        return (C_TYPES[self.x], "int32_t*", "int32_t", "int32_t")
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel; one task per row."""
+        del name, isa
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            buffers, (depth, words, begin, end) = tiles.parameters(
+                {"x": self.x, "out": "int32"}, ("depth", "words")
+            )
+            with T.serial(begin, end) as row:
+                start, target = local(row * depth), local(row * words)
+
+                def half(k: Expr) -> Expr:
+                    return local(tirx.Cast("int32", buffers["x"][start + k]))
+
+                whole = local(tirx.truncdiv(depth, 2))
+                with T.serial(0, whole) as n:
+                    low, high = half(n * 2), half(n * 2 + 1)
+                    T.buffer_store(buffers["out"], (low & 0xFFFF) | high * 65536, [target + n])
+                with T.serial(0, words - whole) as n:
+                    T.buffer_store(buffers["out"], 0, [target + whole + n])
+                with T.If(whole * 2 < depth), T.Then():
+                    T.buffer_store(buffers["out"], half(whole * 2) & 0xFFFF, [target + whole])
+        return tiles.Built(builder.get())
+
+
+@dataclass(frozen=True)
+class RowSums:
+    """Sums of groups of inputs of every row, int32; one task per row."""
+
+    x: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (x, out, groups, size)."""
+        return (C_TYPES[self.x], "int32_t*", "int32_t", "int32_t")
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel."""
+        del name, isa
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            buffers, (groups, size, begin, end) = tiles.parameters(
+                {"x": self.x, "out": "int32"}, ("groups", "size")
+            )
+            with T.serial(begin * groups, end * groups) as number:
+                total = T.alloc_buffer((1,), "int32")
+                T.buffer_store(total, tirx.const(0, "int32"), [0])
+                start = local(number * size)
+                with T.serial(0, size) as k:
+                    value = tirx.Cast("int32", buffers["x"][start + k])
+                    T.buffer_store(total, total[0] + value, [0])
+                T.buffer_store(buffers["out"], total[0], [number])
+        return tiles.Built(builder.get())
+
+
+def inputs_of(
+    program: Program, core: Core, source: int, dtype: str, rows: int, depth: int
+) -> tuple[int, str, int]:
+    """The buffer that a product reads, the dtype of its pointer, and elements per row.
+
+    Products of the same rows share it.
+    """
+    if not core.paired:
+        return source, dtype, depth
+    if dtype == "int16" and depth % PAIR_STEP == 0:
+        return source, "int32", depth // 2
+    words = padded(depth, PAIR_STEP) // 2
+    key = ("pairs", source)
+    if key not in program.quantised:
+        name = program.buffers[source].name
+        target = program.buffer(f"{name}.pairs", "int32", (rows, words))
+        program.step(
+            Pairs(dtype), "pairs", [Pointer(source), Pointer(target), depth, words], tasks=rows,
+            label=f"{rows} rows of {depth} to pairs", nbytes=rows * depth * 3,
+            reason="the multiplier takes two int16",
+        )  # fmt: skip
+        program.quantised[key] = target
+    return program.quantised[key], "int32", words
+
+
+def sums_of(program: Program, source: int, dtype: str, rows: int, depth: int, group: int) -> int:
+    """The buffer of the sums of groups of inputs, int32 [rows, depth / group]."""
+    key = ("sums", source, group)
+    if key not in program.quantised:
+        groups = depth // group
+        name = program.buffers[source].name
+        target = program.buffer(f"{name}.sums", "int32", (rows, groups))
+        program.step(
+            RowSums(dtype), "row_sums", [Pointer(source), Pointer(target), groups, group],
+            tasks=rows, label=f"sums of {rows} rows of {depth}", nbytes=rows * depth,
+            reason="codes are stored with an offset",
+        )  # fmt: skip
+        program.quantised[key] = target
+    found: int = program.quantised[key]
+    return found

@@ -1,0 +1,31 @@
+"""What the kernels of integer programs read from a node."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+from edgemoe.targets.kernels.integer.finish import SCALING
+
+C_TYPES = {
+    "int8": "int8_t*", "uint8": "uint8_t*", "int16": "int16_t*", "int32": "int32_t*",
+    "int64": "int64_t*",
+}  # fmt: skip
+"""C types of pointers, by dtype."""
+
+
+def dtype_of(value: ir.Value | None) -> str:
+    """NumPy's name of the dtype of a tensor."""
+    assert value is not None and value.dtype is not None
+    return str(value.dtype.numpy().name)
+
+
+def integer(node: ir.Node, name: str) -> int:
+    """An attribute."""
+    return int(graph_facts.attribute(node, name, 0))
+
+
+def scaling_of(node: ir.Node) -> list[int]:
+    """The arguments for `SCALING`: 2^left, right, zero, low, high."""
+    values = [integer(node, name) for name in SCALING]
+    return [1 << values[0], *values[1:]]
