@@ -10,6 +10,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import (
     COLUMNS,
     Array,
@@ -82,8 +83,7 @@ class Mve:
                         T.buffer_store(sums, value, [at])
 
         whole = local(tirx.truncdiv(count, block))
-        with T.serial(0, whole) as n:
-            vectors(n, each, LANES)
+        tiles.for_unrolled(whole, 2, lambda n: vectors(n, each, LANES))
         left = local(count - whole * block)
         for parts in range(1, each + 1):
             valid = local(left - (parts - 1) * LANES)

@@ -79,7 +79,7 @@ class Smlad:
                     begun + n * COLUMNS + begin, own, at_once,
                 )  # fmt: skip
 
-            tiles.for_unrolled(words, UNROLLED * bits // 8, word)
+            tiles.for_unrolled(words, max(UNROLLED * bits // 8, 1), word)
             for row in range(len(rows)):
                 for column in range(at_once):
                     T.buffer_store(
@@ -91,21 +91,21 @@ class Smlad:
         self, bits: int, x: tirx.Var, rows: Sequence[Expr], weights: tirx.Var, start: Expr,
         sums: tirx.Var, columns: int,
     ) -> None:  # fmt: skip
-        pairs = 16 // bits
-        values = [[local(x[row + pair]) for pair in range(pairs)] for row in rows]
-        for column in range(columns):
-            word = local(weights[start + column])
-            for pair in range(pairs):
-                codes = local(self._codes(word, pair, bits))
-                for row, own in enumerate(values):
+        words = [local(weights[start + column]) for column in range(columns)]
+        for pair in range(16 // bits):
+            values = [local(x[row + pair]) for row in rows]
+            for column, word in enumerate(words):
+                codes = local(_codes(word, pair, bits))
+                for row, value in enumerate(values):
                     at = row * columns + column
-                    T.buffer_store(sums, extern("em_smlad", own[pair], codes, sums[at]), [at])
+                    T.buffer_store(sums, extern("em_smlad", value, codes, sums[at]), [at])
 
-    def _codes(self, word: Expr, pair: int, bits: int) -> Expr:
-        if bits == 8:
-            return extern("em_sxtb16_ror8" if pair else "em_sxtb16", word)
-        mask = (1 << bits) - 1
-        return (word >> (pair * bits)) & tirx.const(mask << 16 | mask, "int32")
+
+def _codes(word: Expr, pair: int, bits: int) -> Expr:
+    """The codes of a pair of inputs as two int16."""
+    if bits == 8:
+        return extern("em_sxtb16_ror8" if pair else "em_sxtb16", word)
+    return extern(f"em_codes{bits}_{pair}", word)
 
 
 CORE = Smlad()
