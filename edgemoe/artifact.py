@@ -130,6 +130,7 @@ class ManifestExtras:
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     vocabulary: Mapping[str, Any] | None = None  # {"tokens": ["a", "b", ...]} by number
     quantisation: Mapping[str, Any] = field(default_factory=dict)
+    entries: Mapping[str, Any] = field(default_factory=dict)  # of a family; replace the usual ones
 
 
 @contextlib.contextmanager
@@ -270,6 +271,7 @@ def write_manifest(folder: Path, plan: Plan, build_id: bytes, extras: ManifestEx
         "context_tokens": plan.facts.get("context_tokens"),
         "versions": {"edgemoe": __version__, **extras.versions},
         "command": extras.command,
+        **extras.entries,
         "files": {
             path.relative_to(folder).as_posix(): {
                 "bytes": path.stat().st_size,

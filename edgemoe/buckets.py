@@ -62,8 +62,9 @@ def plan_buckets(
     model: ir.Model,
     tokens: Sequence[int] | None,
     shapes: Mapping[str, int | Sequence[int]],
+    usual: Sequence[int] | None = None,
 ) -> Buckets:
-    """Find the token axis.
+    """Find the token axis; `usual` are the token counts where none are given.
 
     Raises:
         OptionError: tokens or shapes do not fit the model, or a dimension stays open.
@@ -102,7 +103,7 @@ def plan_buckets(
             )
         shapes_of_all = whole if any(_nameless(inputs[n]) for n in whole) else {}
         return Buckets(model, bound, shapes_of_all, None, (None,))
-    counts = tuple(sorted(set(tokens or DEFAULT_COUNTS)))
+    counts = tuple(sorted(set(tokens or usual or DEFAULT_COUNTS)))
     if counts[0] < 1:
         raise OptionError(f"--tokens {counts[0]}: token counts start at 1")
     for name, value in inputs.items():

@@ -144,12 +144,13 @@ def compile(
     Raises:
         EdgemoeError: with the thing, the limit and the next step; nothing is left behind.
     """
-    from edgemoe.targets import cpu as family
-    from edgemoe.targets import load_target
+    from edgemoe.targets import family_of, load_target
     from edgemoe.targets.tuning.tunings import choose as choose_tunings
 
     show = progress or (lambda what, done, total: None)
-    spec = family.with_isas(load_target(target), cpu)
+    spec = load_target(target)
+    family = family_of(spec)
+    spec = family.with_isas(spec, cpu)
     tunings = choose_tunings(spec, tuning, native=cpu == "native")
     rest, pins = parse_pins(precision)
     _refuse_unusable_cache(kv_cache, max_loss, runs_here=family.runs_here(spec))
@@ -164,7 +165,7 @@ def compile(
     source = load_model(model, dynamic=tokens is not None)
     title = name or source.name
     place = place or Path(f"{title}.em")
-    buckets = plan_buckets(source.model, tokens, shapes or {})
+    buckets = plan_buckets(source.model, tokens, shapes or {}, family.default_tokens())
     reference = Reference(buckets)
     task, decided = None, None
     if samples:
@@ -195,7 +196,9 @@ def compile(
             _prepare(source, buckets, count, reference, samples, loaded, check, dump, decided)
         )
     inputs, outputs = buckets.infos(source.states)
-    found = _dispatch(source, buckets, reference, inputs, outputs)
+    found = Found("static", False, "every shape is static")
+    if buckets.dimension is not None and spec.family == "cpu":
+        found = _dispatch(source, buckets, reference, inputs, outputs)
     narrowed = Narrowed()
     if kv_cache != "f32":
         graphs = [variant.graph for variant in variants]
@@ -205,10 +208,13 @@ def compile(
             variant.report.notes += narrowed.notes
             variant.rounded = _with_narrow_caches(variant, narrowed, source.states)
 
+    inputs = family.static_infos(inputs, buckets.counts[-1])
+    outputs = family.static_infos(outputs, buckets.counts[-1])
+
     def write(decided: Compressed | None) -> Artifact:
         lowered, given = _lower_within(
             title, variants, _precisions(rest, pins, max_bytes, decided), max_bytes, tunings, show,
-            total, decided,
+            total, decided, spec,
         )  # fmt: skip
         plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
         if strict:
@@ -420,8 +426,6 @@ def _dispatch(
     inputs: Sequence[TensorInfo],
     outputs: Sequence[TensorInfo],
 ) -> Found:
-    if buckets.dimension is None:
-        return Found("static", False, "every shape is static")
     return find_dispatch(
         reference, inputs, outputs,
         lambda n, seed: feed_for(buckets.bind(n), source.examples, source.states, seed=seed),
@@ -437,14 +441,15 @@ def _lower_within(
     show: Progress,
     total: int,
     decided: Compressed | None,
+    spec: TargetSpec,
 ) -> tuple[Lowered, Precision]:
     """Lower with the first precision that keeps `max_bytes`."""
-    from edgemoe.targets.cpu import lower_variants
+    from edgemoe.targets import family_of
 
     for given in precisions:
         show(f"lowering, {given.title} weights", 1 + 2 * len(variants), total)
         graphs, counts = [v.graph for v in variants], [v.count for v in variants]
-        lowered = lower_variants(graphs, counts, given, tunings)
+        lowered = family_of(spec).lower(spec, graphs, counts, given, tunings)
         if max_bytes is None or lowered.weights.nbytes <= max_bytes:
             given.refuse_unmatched_pins()
             return lowered, given
@@ -470,8 +475,9 @@ def _plan(
     given: Precision,
     plugins: Sequence[Plugin],
 ) -> Plan:
-    from edgemoe.targets import cpu as family
+    from edgemoe.targets import family_of
 
+    family = family_of(spec)
     generic = family.generic_steps(lowered.variants, lowered.kernels)
     steps = sum(len(variant.steps) for variant in lowered.variants)
     kept = [s for s in lowered.weights.sections if s.format == F32.stored]

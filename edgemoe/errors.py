@@ -8,6 +8,7 @@ from edgemoe.runtime.errors import (
     EdgemoeError,
     InputError,
     RunError,
+    ToolError,
 )
 
 __all__ = [
@@ -47,10 +48,6 @@ class TargetError(EdgemoeError):
 
 class OptionError(EdgemoeError):
     """An option has a value that does not fit this model or target."""
-
-
-class ToolError(EdgemoeError):
-    """A tool outside Python (a C compiler, a simulator) is missing or failed."""
 
 
 class TuningError(EdgemoeError):

@@ -25,7 +25,8 @@ class TensorInfo:
     """One input or output of the compiled model.
 
     `shape` holds -1 on the token axis (when there is one); `state_output` names the output that
-    becomes this input in the next call (a KV cache, a position).
+    becomes this input in the next call (a KV cache, a position). An integer tensor with a `scale`
+    stands for the real numbers scale * (integer - zero_point).
     """
 
     name: str
@@ -33,6 +34,8 @@ class TensorInfo:
     shape: tuple[int, ...]
     token_axis: int | None = None
     state_output: str | None = None
+    scale: float | None = None
+    zero_point: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,14 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Pointer:
-    """A kernel argument: the address of a buffer, plus `offset` bytes."""
+    """A kernel argument: the address of a buffer, plus `offset` bytes, plus `stride` per trip.
+
+    `stride` is for steps inside of a `Loop`.
+    """
 
     buffer: int
     offset: int = 0
+    stride: int = 0
 
 
 Argument = Pointer | int
@@ -117,6 +124,23 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """Steps `first` to `last` (both included) run `trips` times, one trip after another.
+
+    In a loop over "rows" every trip takes the next rows of the operands. In a loop over "experts" a
+    trip belongs to one expert; `counts` is then a buffer of int32 [trips]: a trip whose count is 0
+    is left out, and a step whose `tasks_from` is that buffer has `tasks` times the count of its
+    trip. Loops do not overlap.
+    """
+
+    first: int
+    last: int
+    trips: int
+    kind: Literal["rows", "experts"]
+    counts: int | None = None
+
+
+@dataclass(frozen=True)
 class Region:
     """One MoE layer of a variant, with the buffers that tell who was chosen.
 
@@ -150,6 +174,11 @@ class Variant:
     regions: tuple[Region, ...]
     arena_bytes: int
     lower_bound_bytes: int  # the largest sum of live bytes over all steps
+    loops: tuple[Loop, ...] = ()
+
+    def loop_at(self, step: int) -> Loop | None:
+        """The loop that a step is in."""
+        return next((x for x in self.loops if x.first <= step <= x.last), None)
 
 
 @dataclass(frozen=True)
@@ -230,6 +259,7 @@ def _variant(data: dict[str, Any]) -> Variant:
             **data,
             "buffers": tuple(Buffer(**{**x, "shape": tuple(x["shape"])}) for x in data["buffers"]),
             "steps": tuple(_step(x) for x in data["steps"]),
+            "loops": tuple(Loop(**x) for x in data.get("loops", ())),
             "regions": tuple(
                 Region(**{**x, "constant_ids": tuple(x["constant_ids"])}) for x in data["regions"]
             ),

@@ -26,5 +26,9 @@ class DeviceError(EdgemoeError):
     """The device or an instruction set that the artifact needs is not there."""
 
 
+class ToolError(EdgemoeError):
+    """A tool outside Python (a C compiler, a simulator) is missing or failed."""
+
+
 class RunError(EdgemoeError):
     """The compiled model reported a failure while it ran."""

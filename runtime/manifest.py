@@ -20,13 +20,18 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output; `shape` holds -1 on the token axis."""
+    """One input or output; `shape` holds -1 on the token axis.
+
+    An integer tensor with a `scale` stands for scale * (integer - zero_point).
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     token_axis: int | None = None
     state_output: str | None = None
+    scale: float | None = None
+    zero_point: int = 0
 
     def __str__(self) -> str:
         """Text such as `x: float32 [1, n, 7]`."""
@@ -57,6 +62,11 @@ class Manifest:
     buckets: tuple[int, ...]
     files: dict[str, FileRecord]
     data: dict[str, Any]
+
+    @property
+    def family(self) -> str:
+        """Family of the target: "cpu" or "mcu"."""
+        return str(self.data.get("family", "cpu"))
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -142,6 +152,8 @@ def _tensor(item: dict[str, Any]) -> TensorSpec:
         shape=tuple(int(extent) for extent in item["shape"]),
         token_axis=None if axis is None else int(axis),
         state_output=None if state is None else str(state),
+        scale=None if item.get("scale") is None else float(item["scale"]),
+        zero_point=int(item.get("zero_point", 0)),
     )
 
 

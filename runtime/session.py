@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.runtime.errors import ArtifactError, InputError, RunError
+from edgemoe.runtime.errors import ArtifactError, DeviceError, InputError, RunError
 from edgemoe.runtime.frame import Frame, nan_or_inf, numpy_dtype
 from edgemoe.runtime.library import (
     HOOK,
@@ -51,6 +51,7 @@ def load(
     check: bool = False,
     verify: bool = True,
     strict: bool = False,
+    device: str | None = None,
 ) -> Session:
     """Open an artifact: a folder, or a `.zip` of one.
 
@@ -61,10 +62,13 @@ def load(
         check: run the artifact's self-test first.
         verify: compare the hash of every file with the manifest.
         strict: refuse NaN and infinity in float inputs.
+        device: None is the usual one: "cpu", and for microcontrollers "host", the generated C
+            compiled for this machine; "qemu" emulates the core.
 
     Raises:
         ArtifactError: missing, damaged, of a newer format, or the self-test failed.
         DeviceError: for another machine, or the CPU lacks the instruction set.
+        ToolError: a compiler or an emulator that the device needs is missing.
     """
     path = Path(path)
     folder = unpack(path) if path.is_file() else path
@@ -72,6 +76,15 @@ def load(
         raise ArtifactError(
             f"{path} does not exist; give the folder or .zip that `edgemoe compile -o` wrote"
         )
+    manifest = read_manifest(folder)
+    if manifest.family == "mcu":
+        from edgemoe.runtime.mcu_session import McuSession
+
+        return McuSession(
+            folder, manifest, device or "host", check=check, verify=verify, strict=strict
+        )
+    if device not in (None, "cpu"):
+        raise DeviceError(f"there is no device '{device}' for this artifact; it runs on: cpu")
     return Session(folder, threads=threads, isa=isa, check=check, verify=verify, strict=strict)
 
 

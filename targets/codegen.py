@@ -73,11 +73,15 @@ def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Pat
     Buffer parameters become pointers. A file that ends in `.s` gets assembly.
     """
     target = target_of(isa)
+    named = {isa.symbol(name): function for name, function in functions.items()}
+    built = codegen_build(lowered(named, target), target)
+    built.write_to_file(str(out), out.suffix.removeprefix("."))
+
+
+def lowered(functions: Mapping[str, tirx.PrimFunc], target: tvm.target.Target) -> tvm.IRModule:
+    """Functions by symbol, ready for the code generator of `target`."""
     module = tvm.IRModule(
-        {
-            isa.symbol(name): function.with_attr("global_symbol", isa.symbol(name))
-            for name, function in functions.items()
-        }
+        {name: function.with_attr("global_symbol", name) for name, function in functions.items()}
     )
     module = tirx.transform.BindTarget(target.with_host(target))(module)
     module = tvm.ir.transform.Sequential(_LOWER_BLOCKS)(module)
@@ -91,7 +95,7 @@ def compile_functions(functions: Mapping[str, tirx.PrimFunc], isa: Isa, out: Pat
     )
     module = tvm.ir.transform.Sequential(_FINISH)(module)
     check_stack(module)
-    codegen_build(module, target).write_to_file(str(out), out.suffix.removeprefix("."))
+    return module
 
 
 def _with_pointers(function: tirx.PrimFunc) -> tirx.PrimFunc:

@@ -19,7 +19,7 @@ from edgemoe.precision import Precision
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import flags_of, isas_of
 from edgemoe.targets.host_package import write_cpu_artifact
-from edgemoe.targets.lowering import lower
+from edgemoe.targets.lowering import lower as lower_program
 from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_dot
 from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
@@ -59,6 +59,11 @@ def runs_here(spec: TargetSpec) -> bool:
     return spec.architecture == platform.machine()
 
 
+def default_tokens() -> Sequence[int] | None:
+    """Token counts where the user gives none: the usual ones."""
+    return None
+
+
 @dataclass(frozen=True)
 class Lowered:
     """All variants with what they share."""
@@ -80,9 +85,24 @@ def lower_variants(
     variants = []
     for graph, count in zip(graphs, counts, strict=True):
         program = Program(kernels, weights, precision, tunings)
-        lower(graph, program)
+        lower_program(graph, program)
         variants.append(program.finish(count))
     return Lowered(tuple(variants), kernels, weights, tunings)
+
+
+def lower(
+    spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
+    precision: Precision, tunings: Tunings = UNTUNED,
+) -> Lowered:  # fmt: skip
+    """Lower fused graphs of static shapes for `spec`."""
+    del spec
+    return lower_variants(graphs, counts, precision, tunings)
+
+
+def static_infos(infos: Sequence[TensorInfo], count: int | None) -> tuple[TensorInfo, ...]:
+    """Inputs or outputs as the plan has them: with their token axis."""
+    del count
+    return tuple(infos)
 
 
 def in_place_states(lowered: Lowered, inputs: Sequence[TensorInfo],

@@ -135,6 +135,8 @@ def _check(plan: Plan) -> None:
     tokens = [-1 if variant.tokens is None else variant.tokens for variant in plan.variants]
     if sorted(set(tokens)) != tokens or (len(tokens) > 1 and tokens[0] < 1):
         raise ValueError(f"variants of plan '{plan.name}' must ascend in tokens, got {tokens}")
+    if any(variant.loops for variant in plan.variants):
+        raise ValueError(f"plan '{plan.name}' has loops, which the host program does not know")
     for info in (*plan.inputs, *plan.outputs):
         if len(info.shape) > MAX_RANK:
             raise ValueError(f"'{info.name}' has rank {len(info.shape)}, at most {MAX_RANK}")

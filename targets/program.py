@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.bfloat16 import to_bfloat16
-from edgemoe.memory import Lifetime, lower_bound, plan_arena
+from edgemoe.memory import ALIGNMENT, Lifetime, lower_bound, plan_arena
 from edgemoe.plan import (
     DTYPE_BYTES,
     Argument,
@@ -230,8 +230,8 @@ class Program:
         self.steps.append(_Step(Step(name, tuple(arguments), **facts), tuple(in_place)))
         return len(self.steps) - 1
 
-    def finish(self, tokens: int | None) -> Variant:
-        """Place every temporary and freeze the program."""
+    def finish(self, tokens: int | None, alignment: int = ALIGNMENT) -> Variant:
+        """Place every temporary, at multiples of `alignment` bytes, and freeze the program."""
         first, last = self._lifetimes()
         roots = self._share(first, last)
         members = [i for i, b in enumerate(self.buffers) if b.where == "arena" and i in first]
@@ -246,7 +246,7 @@ class Program:
             )
             for root, group in groups.items()
         }
-        arena = plan_arena(list(lifetimes.values()))
+        arena = plan_arena(list(lifetimes.values()), alignment)
         offsets = dict(zip(lifetimes, arena.offsets, strict=True))
         buffers = []
         for i, buffer in enumerate(self.buffers):

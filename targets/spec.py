@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe.errors import TargetError
+from edgemoe.targets.microcontroller import Microcontroller, microcontroller
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Isa:
 
     `lanes` is the number of float32 in a vector register, `registers` how many there are, `dot`
     names the instruction for products of int8 (see `kernels/dots.py`). Kernels without such
-    products are those of the instruction set `base`, where one is named.
+    products are those of the instruction set `base`, where one is named. Symbols are `kernel__isa`,
+    or `prefix_kernel` in a program that has one instruction set only.
     """
 
     name: str
@@ -30,13 +32,18 @@ class Isa:
     registers: int
     dot: str = "generic"
     base: str = ""
+    prefix: str = ""
 
     def symbol(self, kernel: str) -> str:
         """Name of `kernel` in the object file of this instruction set."""
+        if self.prefix:
+            return f"{self.prefix}_{kernel}"
         return kernel_symbol(kernel, self.name)
 
     def symbol_of(self, kernel: str, uses_dot: bool) -> str:
         """Name of `kernel` in the objects where this instruction set finds it."""
+        if self.prefix:
+            return self.symbol(kernel)
         return kernel_symbol(kernel, self.name if uses_dot or not self.base else self.base)
 
 
@@ -61,6 +68,7 @@ class TargetSpec:
     isas: tuple[Isa, ...]
     compiler: tuple[str, ...]
     emulator: tuple[str, ...] = ()
+    mcu: Microcontroller | None = None
 
 
 def load_target(name: str) -> TargetSpec:
@@ -115,6 +123,7 @@ def _read(path: Path) -> TargetSpec:
             isas=isas,
             compiler=tuple(data["compiler"]),
             emulator=tuple(data.get("emulator", ())),
+            mcu=microcontroller(data["mcu"]) if "mcu" in data else None,
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise TargetError(f"target file {path} is not valid: {error!r}") from error

@@ -84,7 +84,7 @@ class SoftmaxStep:
                 value = vm.register(tiles.load(scores, at + j, lanes) * tiles.splat(scale, lanes))
                 # A row that sees nothing weighs all keys alike.
                 value = tirx.Select(tiles.splat(kind > CLEAN, lanes), _splat(0.0, lanes), value)
-                number = T.ramp(j, 1, lanes)
+                number = tiles.ramp(tirx.const(j, "int32"), lanes)
                 seen = tirx.And(
                     number >= tiles.splat(low, lanes), number < tiles.splat(high, lanes)
                 )

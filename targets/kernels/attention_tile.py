@@ -24,10 +24,10 @@ KEYS = 32
 DEPTH = 32
 """Elements of a head whose transposed block of keys lies on the stack: KEYS * DEPTH floats."""
 
-HEIGHTS = {16: (8, 4, 2, 1), 8: (4, 2, 1), 4: (4, 2, 1)}
+HEIGHTS = {16: (8, 4, 2, 1), 8: (4, 2, 1), 4: (4, 2, 1), 1: (1,)}
 """Rows of the register tiles that there are, by lanes; the tallest that fits comes first."""
 
-_SUMS = {16: 16, 8: 8, 4: 16}
+_SUMS = {16: 16, 8: 8, 4: 16, 1: 16}
 """Registers that hold sums, by lanes: as many as hide the latency of two multipliers. With more,
 LLVM may keep a sum on the stack, and its chain then runs through memory."""
 
@@ -70,7 +70,7 @@ def add_scores(
         start = [[tiles.load(scores, at, lanes) for at in one] for one in places]
 
         def factors(d: Expr, first: int = first) -> tuple[list[Expr], list[Expr]]:
-            left = [tirx.Broadcast(q[at + d], lanes) for at in q_at]
+            left = [tiles.splat(q[at + d], lanes) for at in q_at]
             right = [
                 tiles.load(keys, d * KEYS + (first + j * lanes), lanes) for j in range(vectors)
             ]
@@ -131,10 +131,10 @@ def _outer(
     cells = [[(i * vectors + j) * lanes for j in range(vectors)] for i in range(height)]
 
     def read(cell: int) -> Expr:
-        return sums[T.ramp(cell, 1, lanes)] if lanes > 1 else sums[cell]
+        return sums[tiles.ramp(cell, lanes)]
 
     def write(cell: int, value: Expr) -> None:
-        T.buffer_store(sums, value, [T.ramp(cell, 1, lanes) if lanes > 1 else cell])
+        T.buffer_store(sums, value, [tiles.ramp(cell, lanes)])
 
     for values, row in zip(start, cells, strict=True):
         for value, cell in zip(values, row, strict=True):

@@ -91,10 +91,12 @@ class ChannelMix:
                 size = tiles.local(depth * tiles.PANEL)  # of a panel
                 # Bytes of the next panel per step, so that it is there when this one is done.
                 line = tiles.STORED_BYTES[self.kind] * width
-                step = tiles.local(tirx.truncdiv(line * height, tirx.max(1, last - first)) + 1)
+                ahead = mix_tile.fetches(isa)
+                steps = [tirx.truncdiv(line * height, tirx.max(1, last - first)) + 1] * ahead
+                steps = [tiles.local(step) for step in steps]
                 with T.serial(0, parts) as part:
                     column = tiles.local(panel * tiles.PANEL + part * width)
-                    begun = tiles.local((panel + 1) * size + part * depth * width)
+                    begun = tiles.local((panel + 1) * size + part * depth * width) if ahead else 0
 
                     def block(row: Expr, rows_of_tile: int) -> None:
                         full = tiles.local(row * columns + column)
@@ -107,9 +109,9 @@ class ChannelMix:
                         done = tirx.truncdiv((row - first) * (depth * width), last - first)
                         mix_tile.call(
                             tile, buffers, places, addends, index,
-                            [depth, depth, tirx.const(mix_tile.LINE, "int32"), columns, step],
+                            [depth, depth, tirx.const(mix_tile.LINE, "int32"), columns, *steps],
                             rows_of_tile,
-                            T.address_of(buffers["weights"][begun + done]),
+                            T.address_of(buffers["weights"][begun + done]) if ahead else None,
                         )  # fmt: skip
 
                     tiles.for_row_blocks(height, first, last, block)

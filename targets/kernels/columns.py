@@ -23,6 +23,10 @@ def for_columns(
     width: Expr, lanes: int, body: Callable[[Expr, int], None], together: int = SIDE_BY_SIDE
 ) -> None:
     """Emit `body(column, lanes)` over `width` columns: several registers at once, one, scalars."""
+    if lanes == 1:
+        with T.serial(0, width) as j:
+            body(tiles.local(j), 1)
+        return
     wide = lanes * together
     with T.serial(0, tirx.truncdiv(width, wide)) as j:
         body(tiles.local(j * wide), wide)

@@ -121,10 +121,9 @@ class DepthwiseConv:
         x, out = buffers["x"], buffers["out"]
         acc = T.alloc_buffer((height * vectors * lanes,), "float32")
         places = [
-            [T.ramp((i * vectors + j) * lanes, 1, lanes) if lanes > 1 else i * vectors + j
-             for j in range(vectors)]
+            [tiles.ramp((i * vectors + j) * lanes, lanes) for j in range(vectors)]
             for i in range(height)
-        ]  # fmt: skip
+        ]
         begin = buffers["bias"][0] if self.bias else tirx.const(0.0, "float32")
         for i in range(height):
             for j in range(vectors):

@@ -78,15 +78,15 @@ class MaskRange:
         starts = (keys, tirx.const(-1, "int32"), *(tirx.const(0, "int32"),) * 3)
         lanes = isa.lanes
         cells = [T.alloc_buffer((lanes,), "int32") for _ in starts]
-        every = T.ramp(0, 1, lanes)
+        every = tiles.ramp(0, lanes)
         for cell, start in zip(cells, starts, strict=True):
             T.buffer_store(cell, tiles.splat(start, lanes), [every])
         at = tiles.local(row * keys)
 
         def look(j: Expr, n: int) -> None:
             lane = every if n > 1 else 0
-            given = buffers["mask"][T.ramp(at + j, 1, n) if n > 1 else at + j]
-            number = T.ramp(j, 1, n) if n > 1 else j
+            given = buffers["mask"][tiles.ramp(at + j, n)]
+            number = tiles.ramp(j, n)
             seen, added, finite = self._facts(given, n)
 
             def count(cell: tirx.Var, condition: Expr) -> None:

@@ -31,6 +31,11 @@ def height_of(isa: Isa) -> int:
     return tiles.tallest_tile(isa)
 
 
+def fetches(isa: Isa) -> bool:
+    """Tell whether a tile fetches weights ahead: microcontrollers have nothing to fetch into."""
+    return isa.lanes > 1
+
+
 def function(
     isa: Isa, addends: Sequence[ex.Operand], dtype: str = "float32", *, packed: bool = False
 ) -> tirx.PrimFunc:
@@ -40,14 +45,16 @@ def function(
     `width_of(isa)` columns. All pointers are those of the tile's
     first element. It is a function because LLVM would otherwise keep what the loops around it need
     in the registers that the addresses of the rows should have. With `packed`, b is in panels of
-    `LINE` columns, [panel][k][LINE], and there are another pointer behind the addends and another
-    integer behind the strides: step k fetches the byte at pointer + k * integer into the cache.
+    `LINE` columns, [panel][k][LINE]; if the processor `fetches`, there are another pointer behind
+    the addends and another integer behind the strides: step k fetches the byte at pointer + k *
+    integer into the cache.
     """
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         names = ["a", "b", "out", *(f"addend{i}" for i in range(len(addends)))]
         types = dict.fromkeys(names, "float32") | {"b": STORED[dtype]}
-        types |= {"ahead": "int8"} if packed else {}
-        integers = ("depth", "a_stride", "b_stride", "out_stride", *(["step"] if packed else []))
+        ahead = packed and fetches(isa)
+        types |= {"ahead": "int8"} if ahead else {}
+        integers = ("depth", "a_stride", "b_stride", "out_stride", *(["step"] if ahead else []))
         buffers, (depth, a_stride, b_stride, out_stride, *more, begin, end) = tiles.parameters(
             types, integers
         )
@@ -55,7 +62,7 @@ def function(
         for candidate in range(height_of(isa), 0, -1):
             with T.If(tirx.EQ(height, candidate)), T.Then():
                 strides = (a_stride, b_stride, out_stride)
-                _tile(isa, candidate, buffers, addends, depth, strides, dtype, more)
+                _tile(isa, candidate, buffers, addends, depth, strides, dtype, more, packed=packed)
     return builder.get()
 
 
@@ -68,6 +75,8 @@ def _tile(
     strides: tuple[Expr, Expr, Expr],
     dtype: str,
     step: Sequence[Expr],
+    *,
+    packed: bool,
 ) -> None:
     a, b, out = buffers["a"], buffers["b"], buffers["out"]
     a_stride, b_stride, out_stride = strides
@@ -76,20 +85,20 @@ def _tile(
     acc = T.alloc_buffer((rows * width,), "float32")
     starts = [tiles.local(i * a_stride) for i in range(rows)]
     places: list[Expr | int] = [j * lanes for j in range(vectors)]
-    if step:
+    if packed:
         places = [place // LINE * (depth * LINE) + place % LINE for place in places]
     zero = tiles.splat(tirx.const(0.0, "float32"), lanes)
     for place in range(0, rows * width, lanes):
-        T.buffer_store(acc, zero, [T.ramp(place, 1, lanes)])
+        T.buffer_store(acc, zero, [tiles.ramp(place, lanes)])
     with T.serial(0, depth) as k:
         start = k * b_stride
         row = [T.bind(tiles.load_weights(b, start + place, lanes, dtype)) for place in places]
         if step:
             fetch(buffers["ahead"], k * step[0])
         for i in range(rows):
-            value = T.bind(tirx.Broadcast(a[starts[i] + k], lanes))
+            value = T.bind(tiles.splat(a[starts[i] + k], lanes))
             for j in range(vectors):
-                at = T.ramp(i * width + j * lanes, 1, lanes)
+                at = tiles.ramp(i * width + j * lanes, lanes)
                 T.buffer_store(acc, acc[at] + value * row[j], [at])
     for i in range(rows):
         for j in range(vectors):
@@ -97,7 +106,7 @@ def _tile(
                 "full": i * out_stride + j * lanes, "column": tirx.const(j * lanes, "int32"),
                 "row": tirx.const(i, "int32"), "scalar": tirx.const(0, "int32"),
             }  # fmt: skip
-            total: Expr = acc[T.ramp(i * width + j * lanes, 1, lanes)]
+            total: Expr = acc[tiles.ramp(i * width + j * lanes, lanes)]
             for n, o in enumerate(addends):
                 total = total + tiles.operand(buffers[f"addend{n}"], o.indexing, index, lanes)
             tiles.store(out, i * out_stride + j * lanes, total, lanes)

@@ -37,11 +37,12 @@ def reduce_row(
 
     `together` registers of partial results: one alone would wait for itself.
     """
-    wide = lanes * together
-    partial = T.alloc_buffer((wide,), "float32")
+    wide = lanes * together if lanes > 1 else 1
     single = T.alloc_buffer((1,), "float32")
+    partial = T.alloc_buffer((wide,), "float32") if wide > 1 else single
     initial = tirx.const(start, "float32")
-    T.buffer_store(partial, tiles.splat(initial, wide), [T.ramp(0, 1, wide)])
+    if wide > 1:
+        T.buffer_store(partial, tiles.splat(initial, wide), [tiles.ramp(0, wide)])
     T.buffer_store(single, initial, [0])
 
     def visit(j: Expr, n: int) -> None:
@@ -49,7 +50,9 @@ def reduce_row(
         tiles.store(sums, 0, combine(tiles.load(sums, 0, n), element(j, n)), n)
 
     columns.for_columns(width, lanes, visit, together)
-    return register(combine(across(partial[T.ramp(0, 1, wide)], wide, combine), single[0]))
+    if wide == 1:
+        return register(single[0])
+    return register(combine(across(partial[tiles.ramp(0, wide)], wide, combine), single[0]))
 
 
 def across(vector: Expr, lanes: int, combine: Combine) -> Expr:
@@ -58,7 +61,7 @@ def across(vector: Expr, lanes: int, combine: Combine) -> Expr:
     while lanes > 1:
         lanes //= 2
         cell = T.alloc_buffer((2 * lanes,), "float32")
-        T.buffer_store(cell, value, [T.ramp(0, 1, 2 * lanes)])
+        T.buffer_store(cell, value, [tiles.ramp(0, 2 * lanes)])
         value = register(combine(tiles.load(cell, 0, lanes), tiles.load(cell, lanes, lanes)))
     return value
 

@@ -208,7 +208,7 @@ class Route:
 def _softmax_vectors(isa: Isa, scores: tirx.Var, vectors: Expr) -> None:
     """The softmax of `vectors` whole vectors, in place."""
     lanes = isa.lanes
-    every = T.ramp(0, 1, lanes)
+    every = tiles.ramp(0, lanes)
     peaks, totals = T.alloc_buffer((lanes,), "float32"), T.alloc_buffer((lanes,), "float32")
     T.buffer_store(peaks, tiles.load(scores, tirx.const(0, "int32"), lanes), [every])
     with T.serial(0, vectors) as v:

@@ -41,16 +41,16 @@ def pick(keys: tirx.Var, vectors: Expr, lanes: int) -> Expr:
 
     Two passes without a branch: the largest key, then the first place that holds it.
     """
-    every = T.ramp(0, 1, lanes)
+    every = tiles.ramp(0, lanes)
     best, first = T.alloc_buffer((lanes,), "int32"), T.alloc_buffer((lanes,), "int32")
     T.buffer_store(best, keys[every], [every])
     with T.serial(0, vectors - 1) as i:
-        other = keys[T.ramp((i + 1) * lanes, 1, lanes)]
+        other = keys[tiles.ramp((i + 1) * lanes, lanes)]
         T.buffer_store(best, tirx.max(best[every], other), [every])
     largest = tiles.splat(vm.across([best[every]], tirx.max), lanes)
     T.buffer_store(first, tiles.splat(tirx.const(_BEHIND, "int32"), lanes), [every])
     with T.serial(0, vectors) as i:
-        place = T.ramp(i * lanes, 1, lanes)
+        place = tiles.ramp(i * lanes, lanes)
         found = tirx.Select(tirx.EQ(keys[place], largest), place, first[every])
         T.buffer_store(first, tirx.min(first[every], found), [every])
     number = vm.across([first[every]], tirx.min)

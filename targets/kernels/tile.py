@@ -17,7 +17,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.kernels.panels import LINE
 from edgemoe.targets.kernels.panels import PANEL as PANEL
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
-from edgemoe.targets.kernels.vector_math import register, typed
+from edgemoe.targets.kernels.vector_math import broadcast, ramp, register, typed
 from edgemoe.targets.spec import Isa
 
 CACHE_LINE = 64
@@ -32,10 +32,10 @@ ITEMSIZE = {"float32": 4, "int32": 4, "uint16": 2}
 STORED = {"float32": "float32", "bfloat16": "uint16", "float16": "uint16"}
 """dtype of packed floats in memory."""
 
-SUMS = {16: 24, 8: 12, 4: 24}
+SUMS = {16: 24, 8: 12, 4: 24, 1: 16}
 """Registers that hold sums, by lanes, of a tile that takes its panel in two parts."""
 
-WIDE_SUMS = {16: 24, 8: 12, 4: 16}
+WIDE_SUMS = {16: 24, 8: 12, 4: 16, 1: 16}
 """And of one that takes it whole: more columns of the panel are in registers then."""
 
 UNBOUNDED = 1 << 30
@@ -84,7 +84,7 @@ def local(value: Expr | int) -> Expr:
 
 def tallest_tile(isa: Isa) -> int:
     """Rows of the tallest register tile of `isa`; its sums leave room for a panel row."""
-    return {16: 12, 8: 6, 4: 6}[isa.lanes]
+    return {16: 12, 8: 6, 4: 6, 1: 1}[isa.lanes]
 
 
 def tile_width(isa: Isa, rows: int, columns: int = 0) -> int:
@@ -104,17 +104,17 @@ def part_width(isa: Isa) -> int:
 
 def load(buffer: tirx.Var, start: Expr, lanes: int) -> Expr:
     """`lanes` consecutive elements from `start` on."""
-    return buffer[T.ramp(start, 1, lanes)] if lanes > 1 else buffer[start]
+    return buffer[ramp(start, lanes)]
 
 
 def splat(value: Expr, lanes: int) -> Expr:
     """A scalar in every lane."""
-    return tirx.Broadcast(value, lanes) if lanes > 1 else value
+    return broadcast(value, lanes)
 
 
 def store(buffer: tirx.Var, start: Expr, value: Expr, lanes: int) -> None:
     """Emit a store of `lanes` consecutive elements."""
-    T.buffer_store(buffer, value, [T.ramp(start, 1, lanes) if lanes > 1 else start])
+    T.buffer_store(buffer, value, [ramp(start, lanes)])
 
 
 def operand(buffer: tirx.Var, indexing: str, index: Mapping[str, Expr], lanes: int) -> Expr:
@@ -151,9 +151,14 @@ class Fetch:
     start: Expr
     step: Expr
 
+    @property
+    def is_on(self) -> bool:
+        """Tell whether anything is fetched."""
+        return self.tuning.prefetch > 0
+
     def line(self, at: Expr) -> None:
         """Emit the prefetch of the cache line of an element, if there is to be one."""
-        if not self.tuning.prefetch:
+        if not self.is_on:
             return
         address, read, all_caches, data = T.address_of(self.weights[at]), 0, 3, 1
         T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch.p0", address, read, all_caches, data))
@@ -178,6 +183,9 @@ def fetch_for(
         following: the first element of the panel that is read after it.
         size: elements of a panel.
     """
+    if not tuning.prefetch:
+        nothing = tirx.const(0, "int32")
+        return Fetch(weights, itemsize, tuning, nothing, nothing, nothing)
     row, first, last = block
     rows = local(tirx.max(last - first, 1))
     alone = rows <= tallest
@@ -209,14 +217,14 @@ def accumulate(
     values = T.alloc_buffer((rows * PANEL,), "float32")
     width = tile_width(isa, rows, tuning.columns)
     vectors = width // lanes
-    zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
+    zero = broadcast(tirx.const(0.0, "float32"), lanes)
     for first in range(0, PANEL, width):
         acc = T.alloc_buffer((rows * width,), "float32")
         for i in range(rows * vectors):
-            T.buffer_store(acc, zero, [T.ramp(i * lanes, 1, lanes)])
+            T.buffer_store(acc, zero, [ramp(i * lanes, lanes)])
         halves = range(first // LINE, (first + width) // LINE)
         streams = [local(panel_start + half * depth * LINE) for half in halves]
-        ahead = [local(fetch.start + half * depth * fetch.step) for half in halves]
+        ahead = [local(fetch.start + half * depth * fetch.step) for half in halves if fetch.is_on]
 
         def input_row(
             k: Expr, acc: tirx.Var = acc, streams: Sequence[Expr] = streams,
@@ -234,9 +242,9 @@ def accumulate(
             for begun in ahead:
                 fetch.line(begun + k * fetch.step)
             for i in range(rows):
-                value = T.bind(tirx.Broadcast(a[row_starts[i] + k], lanes))
+                value = T.bind(broadcast(a[row_starts[i] + k], lanes))
                 for j in range(vectors):
-                    at = T.ramp(i * width + j * lanes, 1, lanes)
+                    at = ramp(i * width + j * lanes, lanes)
                     T.buffer_store(acc, acc[at] + value * panel[j], [at])
 
         for_unrolled(depth, tuning.unroll, input_row)
@@ -244,8 +252,8 @@ def accumulate(
             for j in range(vectors):
                 T.buffer_store(
                     values,
-                    acc[T.ramp(i * width + j * lanes, 1, lanes)],
-                    [T.ramp(i * PANEL + first + j * lanes, 1, lanes)],
+                    acc[ramp(i * width + j * lanes, lanes)],
+                    [ramp(i * PANEL + first + j * lanes, lanes)],
                 )
     return T.address_of(values[0])
 
@@ -302,6 +310,10 @@ def for_row_blocks(
 
 def for_columns(width: Expr, lanes: int, body: Callable[[Expr, int], None]) -> None:
     """Emit `body(column, lanes)` over `width` columns, one by one where no vector is left."""
+    if lanes == 1:
+        with T.serial(0, width) as j:
+            body(local(j), 1)
+        return
     with T.serial(0, tirx.truncdiv(width, lanes)) as j:
         body(local(j * lanes), lanes)
     tail = local(tirx.truncmod(width, lanes))

@@ -69,7 +69,8 @@ class Tuned:
 
     def of(self, isa: Isa) -> Tuning:
         """The tuning for one instruction set."""
-        return replace(dict(self.by_isa).get(isa.name, DEFAULT), row_block=self.row_block)
+        usual = DEFAULT if isa.lanes > 1 else replace(DEFAULT, prefetch=0)
+        return replace(dict(self.by_isa).get(isa.name, usual), row_block=self.row_block)
 
 
 UNTUNED = Tuned()

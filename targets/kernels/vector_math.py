@@ -28,11 +28,19 @@ def typed(dtype: str, lanes: int) -> str:
     return dtype if lanes == 1 else f"{dtype}x{lanes}"
 
 
+def ramp(start: Expr | int, lanes: int) -> Expr | int:
+    """`start`, `start + 1`, ... in `lanes` lanes; `start` itself where there is one."""
+    return T.ramp(start, 1, lanes) if lanes > 1 else start
+
+
+def broadcast(value: Expr, lanes: int) -> Expr:
+    """A scalar in every lane."""
+    return tirx.Broadcast(value, lanes) if lanes > 1 else value
+
+
 def constant(value: float, like: Expr) -> Expr:
     """A float32 constant with the lanes of `like`."""
-    scalar = const(value, "float32")
-    lanes = lanes_of(like)
-    return scalar if lanes == 1 else tirx.Broadcast(scalar, lanes)
+    return broadcast(const(value, "float32"), lanes_of(like))
 
 
 def let(value: Expr, body: Callable[[Expr], Expr]) -> Expr:
@@ -52,7 +60,7 @@ def register(value: Expr) -> Expr:
     lanes = lanes_of(value)
     scalar = str(value.ty).removesuffix(f"x{lanes}")
     cell = T.alloc_buffer((lanes,), scalar)
-    at = T.ramp(0, 1, lanes) if lanes > 1 else 0
+    at = ramp(0, lanes)
     T.buffer_store(cell, value, [at])
     return cell[at]
 
@@ -83,8 +91,7 @@ def is_nan(x: Expr) -> Expr:
     lanes = lanes_of(x)
 
     def splat(value: int) -> Expr:
-        number = const(value, scalar)
-        return number if lanes == 1 else tirx.Broadcast(number, lanes)
+        return broadcast(const(value, scalar), lanes)
 
     bits = tirx.reinterpret(typed(scalar, lanes), x)
     return (bits & splat(2 ** (63 if wide else 31) - 1)) > splat(infinity)
@@ -95,7 +102,7 @@ def magnitude(x: Expr) -> Expr:
     lanes = lanes_of(x)
     mask = const(0x7FFFFFFF, "int32")
     bits = tirx.reinterpret(typed("int32", lanes), x)
-    kept = tirx.bitwise_and(bits, mask if lanes == 1 else tirx.Broadcast(mask, lanes))
+    kept = tirx.bitwise_and(bits, broadcast(mask, lanes))
     return tirx.reinterpret(typed("float32", lanes), kept)
 
 
@@ -146,7 +153,7 @@ def exp(x: Expr) -> Expr:
         bits = const(23, "int32")
         exponent = tirx.shift_left(
             tirx.reinterpret(typed("int32", lanes), shifted),
-            bits if lanes == 1 else tirx.Broadcast(bits, lanes),
+            broadcast(bits, lanes),
         )
         # A product, not an addition to the exponent: NaN must stay NaN whatever its bits are.
         return mantissa * tirx.reinterpret(typed("float32", lanes), exponent)

@@ -1,0 +1,151 @@
+/* em_core.h - the small functions that generated kernels call.
+ *
+ * Every function has a portable C99 form; where the compiler says that the core has instructions for
+ * it (ACLE macros), these are used. Both give the same bits.
+ */
+#ifndef EM_CORE_H
+#define EM_CORE_H
+
+#include <stdint.h>
+
+#if defined(__ARM_FEATURE_DSP) || defined(__ARM_FEATURE_SIMD32)
+#include <arm_acle.h>
+#define EM_HAS_DSP 1
+#else
+#define EM_HAS_DSP 0
+#endif
+
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#include <arm_mve.h>
+#define EM_HAS_MVE 1
+#else
+#define EM_HAS_MVE 0
+#endif
+
+#if defined(__GNUC__)
+#define EM_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define EM_INLINE static inline
+#endif
+
+/* ---- the bits of one type as another ---- */
+
+EM_INLINE int32_t em_int32_of_float32(float value)
+{
+    union { float from; int32_t to; } both;
+    both.from = value;
+    return both.to;
+}
+
+EM_INLINE uint32_t em_uint32_of_float32(float value)
+{
+    union { float from; uint32_t to; } both;
+    both.from = value;
+    return both.to;
+}
+
+EM_INLINE float em_float32_of_int32(int32_t value)
+{
+    union { int32_t from; float to; } both;
+    both.from = value;
+    return both.to;
+}
+
+EM_INLINE float em_float32_of_uint32(uint32_t value)
+{
+    union { uint32_t from; float to; } both;
+    both.from = value;
+    return both.to;
+}
+
+EM_INLINE int64_t em_int64_of_float64(double value)
+{
+    union { double from; int64_t to; } both;
+    both.from = value;
+    return both.to;
+}
+
+EM_INLINE double em_float64_of_int64(int64_t value)
+{
+    union { int64_t from; double to; } both;
+    both.from = value;
+    return both.to;
+}
+
+/* ---- memory: little-endian words; pointers are multiples of the size read ---- */
+
+/* Four int8 as a word. `p` is a multiple of 4. */
+EM_INLINE int32_t em_load4(const int8_t *p)
+{
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    typedef int32_t __attribute__((may_alias)) em_word;
+    return *(const em_word *)(const void *)p;
+#else
+    const uint8_t *b = (const uint8_t *)p;
+    uint32_t word = (uint32_t)b[0] | ((uint32_t)b[1] << 8) | ((uint32_t)b[2] << 16)
+        | ((uint32_t)b[3] << 24);
+    return (int32_t)word;
+#endif
+}
+
+/* Two int16 as a word. `p` is a multiple of 4 bytes. */
+EM_INLINE int32_t em_load2(const int16_t *p)
+{
+    return em_load4((const int8_t *)(const void *)p);
+}
+
+/* ---- halves of a word: two int16 ---- */
+
+EM_INLINE int32_t em_low16(int32_t word)
+{
+    int32_t half = (int32_t)((uint32_t)word & 0xFFFFu);
+    return half < 32768 ? half : half - 65536;
+}
+
+EM_INLINE int32_t em_high16(int32_t word)
+{
+    return em_low16((int32_t)(((uint32_t)word >> 16) & 0xFFFFu));
+}
+
+EM_INLINE int32_t em_pack16(int32_t low, int32_t high)
+{
+    return (int32_t)(((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16));
+}
+
+/* acc + a.low * b.low + a.high * b.high; wraps modulo 2^32. */
+EM_INLINE int32_t em_smlad(int32_t a, int32_t b, int32_t acc)
+{
+#if EM_HAS_DSP
+    return __smlad((int16x2_t)a, (int16x2_t)b, acc);
+#else
+    uint32_t low = (uint32_t)(em_low16(a) * em_low16(b));
+    uint32_t high = (uint32_t)(em_high16(a) * em_high16(b));
+    return (int32_t)((uint32_t)acc + low + high);
+#endif
+}
+
+/* Bytes 0 and 2 of a word, sign-extended to the halves of the result. */
+EM_INLINE int32_t em_sxtb16(int32_t word)
+{
+#if EM_HAS_DSP
+    return (int32_t)__sxtb16((int8x4_t)word);
+#else
+    uint32_t even = (uint32_t)word & 0x00FF00FFu;
+    uint32_t sign = (even & 0x00800080u) << 1;
+    return (int32_t)((even | (sign * 0xFFu & 0xFF00FF00u)) & 0xFFFFFFFFu);
+#endif
+}
+
+/* Bytes 1 and 3 of a word, sign-extended to the halves of the result. */
+EM_INLINE int32_t em_sxtb16_ror8(int32_t word)
+{
+    return em_sxtb16((int32_t)(((uint32_t)word >> 8) | ((uint32_t)word << 24)));
+}
+
+/* The high half of the 64-bit product, rounded down. */
+EM_INLINE int32_t em_smmul(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * (int64_t)b) >> 32);
+}
+
+#endif

@@ -1,0 +1,130 @@
+"""The microcontroller family: a folder of C99 for one core, checked on this machine and in QEMU."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.errors import OptionError
+from edgemoe.plan import Plan, TensorInfo
+from edgemoe.precision import Precision
+from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
+from edgemoe.targets.mcu.c_kernels import c_kernels
+from edgemoe.targets.mcu.names import identifier
+from edgemoe.targets.mcu.package import write_mcu_artifact
+from edgemoe.targets.microcontroller import Microcontroller
+from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.spec import TargetSpec
+from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+
+__all__ = [
+    "default_tokens", "generic_steps", "in_place_states", "lower", "runs_here", "static_infos",
+    "versions", "with_isas", "write",
+]  # fmt: skip
+
+FORMATS = ("float32", "bfloat16")
+"""Stored formats of weights that the float kernels read as plain C."""
+
+
+def facts_of(spec: TargetSpec) -> Microcontroller:
+    """The table `[mcu]` of a target; raises TargetError where it has none."""
+    from edgemoe.errors import TargetError
+
+    if spec.mcu is None:
+        raise TargetError(f"target {spec.name} is of family mcu, but its file has no table [mcu]")
+    return spec.mcu
+
+
+def with_isas(spec: TargetSpec, cpu: str) -> TargetSpec:
+    """A microcontroller has one instruction set; `--cpu` may only name it."""
+    facts_of(spec)
+    if cpu not in ("all", *(isa.name for isa in spec.isas)) or len(spec.isas) != 1:
+        raise OptionError(f"--cpu {cpu}: target {spec.name} has all, {spec.isas[0].name}")
+    return spec
+
+
+def runs_here(spec: TargetSpec) -> bool:
+    """Tell whether the generated C can be compiled for this machine, to measure what it loses."""
+    del spec
+    return shutil.which("cc") is not None
+
+
+def default_tokens() -> Sequence[int]:
+    """Token counts where the user gives none: a device reads one token after the other."""
+    return (1,)
+
+
+def lower(
+    spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
+    precision: Precision, tunings: Tunings = UNTUNED,
+) -> Lowered:  # fmt: skip
+    """Lower a fused graph of static shapes.
+
+    Raises:
+        OptionError: there are several token counts, or a weight has a format without kernels here.
+    """
+    if len(graphs) != 1:
+        raise OptionError(
+            f"target {spec.name} takes one token count, not {len(graphs)} "
+            f"({', '.join(map(str, counts))}); give one, such as --tokens 1"
+        )
+    kernels, weights = KernelTable(), WeightTable()
+    program = Program(kernels, weights, precision, tunings)
+    from edgemoe.targets.lowering import lower as lower_program
+
+    lower_program(graphs[0], program)
+    variant = program.finish(None, facts_of(spec).alignment)
+    wrong = next((s for s in weights.sections if not _readable(s.format, s.role)), None)
+    if wrong is not None:
+        raise OptionError(
+            f"weight {wrong.name} is stored as {wrong.format}; the float kernels for {spec.name} "
+            "read f32 and bf16\n  try: --precision f32 or bf16"
+        )
+    return Lowered((variant,), kernels, weights, tunings)
+
+
+def _readable(stored: str, role: str) -> bool:
+    return stored in FORMATS or role == "constant"
+
+
+def static_infos(infos: Sequence[TensorInfo], count: int | None) -> tuple[TensorInfo, ...]:
+    """Inputs or outputs with the token count in the place of -1."""
+    return tuple(
+        replace(
+            info, token_axis=None,
+            shape=tuple((count or 1) if extent < 0 else extent for extent in info.shape),
+        )
+        for info in infos
+    )  # fmt: skip
+
+
+def write(
+    spec: TargetSpec,
+    lowered: Lowered,
+    plan: Plan,
+    out: Path,
+    *,
+    selftests: Sequence[SelfTest],
+    extras: ManifestExtras,
+    report: Mapping[str, Any],
+    show: Callable[[str, int], None],
+    measure: Callable[[Path], Mapping[str, Any]] | None = None,
+) -> Artifact:
+    """Generate the kernels and write the artifact."""
+    (isa,) = spec.isas
+    prefix = identifier(plan.name)
+    show(f"kernels for {isa.name}", 0)
+    named = replace(isa, prefix=prefix)
+    built = {name: kernel.build(name, named) for kernel, name in lowered.kernels.names.items()}
+    kernels = c_kernels(built, prefix)
+    show("C files", 1)
+    return write_mcu_artifact(
+        out, spec, plan, lowered.weights.data(), kernels, selftests=selftests, extras=extras,
+        report=report, measure=measure,
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Writes a microcontroller artifact: C files at the top of a folder, plan, self-test, manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgemoe.artifact import (
+    Artifact,
+    ManifestExtras,
+    SelfTest,
+    staging,
+    write_manifest,
+    write_plan,
+    write_selftests,
+)
+from edgemoe.plan import Plan
+from edgemoe.runtime.selftest import read_cases
+from edgemoe.targets.mcu.arrays import arrays_of
+from edgemoe.targets.mcu.build_files import build_files, sources
+from edgemoe.targets.mcu.c_kernels import CORE, CKernels, core_header
+from edgemoe.targets.mcu.data_c import selftest, write_weights
+from edgemoe.targets.mcu.header import header, internal, nbytes_of
+from edgemoe.targets.mcu.names import names_of
+from edgemoe.targets.mcu.program_c import Model, program
+from edgemoe.targets.spec import TargetSpec
+
+
+def write_mcu_artifact(
+    out: Path,
+    spec: TargetSpec,
+    plan: Plan,
+    weights: Iterable[NDArray[Any] | bytes],
+    kernels: CKernels,
+    *,
+    selftests: Sequence[SelfTest] = (),
+    extras: ManifestExtras | None = None,
+    report: Mapping[str, Any] | None = None,
+    measure: Callable[[Path], Mapping[str, Any]] | None = None,
+) -> Artifact:
+    """Write the artifact to `out`, or nothing at all.
+
+    Args:
+        out: folder to write, or a name that ends in .zip.
+        spec: the target.
+        plan: the plan, of one variant with static shapes.
+        weights: the bytes of `plan.weights`, in their order; may be a generator.
+        kernels: the generated C of all kernels of the plan.
+        selftests: inputs with expected outputs; the first also goes into `NAME_selftest.c`.
+        extras: what the manifest says beyond the plan.
+        report: goes to `report.json`.
+        measure: runs the finished artifact and returns its accuracy figures for the manifest.
+
+    Raises:
+        ArtifactError: `out` is something else, or cannot be written.
+    """
+    assert spec.mcu is not None
+    names = names_of(plan)
+    model = Model(plan, names, arrays_of(plan), kernels.functions, spec.mcu.alignment)
+    with staging(out, zipped=out.suffix == ".zip") as folder:
+        _write_sources(folder, model, spec, weights, kernels)
+        write_plan(folder, plan)
+        write_selftests(folder, selftests)
+        _write(folder, f"{names.prefix}_selftest.c", selftest(model, _first(selftests)))
+        _write(folder, "report.json", json.dumps(report or {}, indent=1) + "\n")
+        extras = replace(extras or ManifestExtras(), entries=manifest_entries(model, spec))
+        write_manifest(folder, plan, bytes(16), extras)
+        if measure is not None:
+            accuracy = measure(folder)
+            cases = read_cases(folder)
+            if cases:  # measuring may have changed what is expected
+                first = SelfTest(cases[0].inputs, cases[0].outputs, cases[0].tolerance)
+                _write(folder, f"{names.prefix}_selftest.c", selftest(model, first))
+            write_manifest(folder, plan, bytes(16), replace(extras, accuracy=accuracy))
+    return Artifact.open(out)
+
+
+def _first(selftests: Sequence[SelfTest]) -> SelfTest | None:
+    return selftests[0] if selftests else None
+
+
+def _write_sources(
+    folder: Path, model: Model, spec: TargetSpec, weights: Iterable[NDArray[Any] | bytes],
+    kernels: CKernels,
+) -> None:  # fmt: skip
+    prefix = model.names.prefix
+    _write(folder, f"{prefix}.h", header(model))
+    _write(folder, f"{prefix}_internal.h", internal(model, kernels.prototypes()))
+    _write(folder, f"{prefix}.c", program(model))
+    _write(folder, f"{prefix}_kernels.c", kernels.text(f"{prefix}_internal.h"))
+    _write(folder, CORE, core_header())
+    with (folder / f"{prefix}_weights.c").open("w", encoding="utf-8") as file:
+        write_weights(model, weights, file)
+    for name, text in build_files(model, spec.compiler).items():
+        _write(folder, name, text)
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+def manifest_entries(model: Model, spec: TargetSpec) -> dict[str, Any]:
+    """What the manifest of a microcontroller says beyond that of a CPU."""
+    assert spec.mcu is not None
+    prefix = model.names.prefix
+    return {
+        "family": "mcu",
+        "machine": spec.architecture,
+        "library": f"{prefix}.c",
+        "mcu": {
+            "prefix": prefix,
+            "sources": sources(prefix),
+            "compiler": list(spec.compiler),
+            "arguments": {
+                "inputs": [x.name for x in model.inputs],
+                "outputs": [x.name for x in model.outputs],
+            },
+            "state_bytes": sum(
+                nbytes_of(x) * (1 if model.in_place(x) else 2) for x in model.states
+            ),
+            **spec.mcu.to_dict(),
+        },
+    }
