@@ -19,6 +19,7 @@ __all__ = [
     "EdgemoeError",
     "ExportError",
     "InputError",
+    "IntegerError",
     "ModelError",
     "OptionError",
     "RunError",
@@ -40,6 +41,10 @@ class ExportError(ModelError):
 
 class UnsupportedOpError(ModelError):
     """The model uses an operator that cannot be lowered; names op, node and PyTorch path."""
+
+
+class IntegerError(ModelError):
+    """No scales let the sums of an operator fit the integers that hold them."""
 
 
 class TargetError(EdgemoeError):

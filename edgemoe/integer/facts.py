@@ -1,0 +1,68 @@
+"""What every candidate of a search shares: the flat graph, what calibration saw, and roundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgemoe.integer.quantised import Quantised
+from edgemoe.integer.ranges import Seen, scale_of
+from edgemoe.integer.weights import WeightCodes, round_weights
+from edgemoe.weight_format import I8, WeightFormat
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Facts:
+    """A flat float graph and its calibration.
+
+    `symmetric` are values whose zero point has to be 0; `formats` weight formats by name, I8 for
+    the others; `grams` Gram matrices by weight, [K, K] or [E, K, K].
+    """
+
+    model: ir.Model
+    seen: Mapping[str, Seen]
+    symmetric: frozenset[str] = frozenset()
+    grams: Mapping[str, Array] = field(default_factory=dict)
+    functions: dict[Any, Callable[[Array], Array]] = field(default_factory=dict)
+    _scales: dict[tuple[str, int], Quantised] = field(default_factory=dict)
+    _codes: dict[Any, WeightCodes] = field(default_factory=dict)
+
+    def scale(self, name: str, bits: int) -> Quantised:
+        """The scale of a value at a width."""
+        key = (name, bits)
+        if key not in self._scales:
+            symmetric = name in self.symmetric
+            self._scales[key] = scale_of(self.seen.get(name, Seen()), bits, symmetric=symmetric)
+        return self._scales[key]
+
+    def codes(
+        self, name: str, part: int, rows: Callable[[], Array], given: WeightFormat, least: float
+    ) -> WeightCodes:
+        """The codes of a weight, or of expert `part` of it; rounded once per format.
+
+        Args:
+            name: of the weight.
+            part: the expert, 0 where there are none.
+            rows: float [N, K].
+            given: the format.
+            least: no scale is less; see `round_weights`.
+        """
+        key = (name, part, given)
+        found = self._codes.get(key)
+        if found is None:
+            gram = self.grams.get(name)
+            own = gram[part] if gram is not None and gram.ndim == 3 else gram
+            found = self._codes[key] = round_weights(rows(), given, own)
+        if (found.scales < least).any():
+            return round_weights(rows(), given, None, least)
+        return found
+
+    def format_of(self, name: str, formats: Mapping[str, WeightFormat]) -> WeightFormat:
+        """The format of a weight."""
+        return formats.get(name, I8)

@@ -1,0 +1,148 @@
+"""An integer program with what its tensors stand for; `run` is the exact reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgemoe import graph_facts
+from edgemoe.errors import InputError
+from edgemoe.integer.converter import Island
+from edgemoe.integer.evaluate import Program
+from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.quantised import Quantised
+
+Array = NDArray[Any]
+
+
+@dataclass
+class IntegerModel:
+    """An integer graph.
+
+    Args of the constructor:
+        model: nodes of the domain "edgemoe.integer" (see `operators`), standard movements of
+            codes, and islands of float operators between DequantizeLinear and QuantizeLinear.
+        inputs: what each input stands for; None for ids and masks, which stay as they are.
+        outputs: the same of outputs.
+        tensors: what every tensor that an operator makes stands for.
+        islands: float operators that no rule took.
+        report: what the search did, as JSON holds it.
+    """
+
+    model: ir.Model
+    inputs: Mapping[str, Quantised | None]
+    outputs: Mapping[str, Quantised | None]
+    tensors: Mapping[str, Quantised]
+    islands: tuple[Island, ...] = ()
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def program(self) -> Program:
+        """The graph as Python functions."""
+        return Program(self.model)
+
+    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        """Float32 outputs by name for float inputs by name.
+
+        Raises:
+            InputError: an input is missing or has another shape.
+        """
+        made = self.run_integers(self.encode(feed))
+        return {name: self._decode(name, array) for name, array in made.items()}
+
+    def run_integers(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        """Codes of the outputs for codes of the inputs: what a device computes, bit for bit.
+
+        Raises:
+            InputError: an input is missing, or has another shape or element type.
+        """
+        for value in self.model.graph.inputs:
+            name = str(value.name)
+            array, dtype = feed.get(name), value.dtype
+            if array is None:
+                raise InputError(f"input {name!r} is missing")
+            if dtype is not None and array.dtype != dtype.numpy():
+                raise InputError(f"input {name!r} is {array.dtype}, it takes {dtype.numpy()}")
+            if array.shape != graph_facts.shape_of(value):
+                raise InputError(
+                    f"input {name!r} has shape {list(array.shape)}, it takes "
+                    f"{list(graph_facts.shape_of(value) or ())}"
+                )
+        return self.program.run(feed)
+
+    def encode(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        """Float inputs as codes; the others as they are."""
+        given = {}
+        for name, quantised in self.inputs.items():
+            if name in feed:
+                array = np.asarray(feed[name])
+                given[name] = array if quantised is None else quantised.encode(array)
+        return given
+
+    def _decode(self, name: str, array: Array) -> Array:
+        quantised = self.outputs[name]
+        return array if quantised is None else quantised.decode(array)
+
+    def saturation(self, feed: Mapping[str, Array]) -> dict[str, float]:
+        """The share of the elements of each tensor that lie at an end of its codes."""
+        found: dict[str, float] = {}
+
+        def look(name: str, array: Array) -> None:
+            quantised = self.tensors.get(name)
+            if quantised is not None and array.size:
+                ends = (array <= quantised.low) | (array >= quantised.high)
+                found[name] = float(ends.mean())
+
+        self.program.run(self.encode(feed), look)
+        return found
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all constants, weights at the bits of their format."""
+        return sum(self.bytes_by_role().values())
+
+    def bytes_by_role(self) -> dict[str, int]:
+        """Bytes of constants by what they are."""
+        found: dict[str, int] = {}
+        seen: set[str] = set()
+        for node in self.model.graph:
+            for place, value in enumerate(node.inputs):
+                if value is None or value.const_value is None or str(value.name) in seen:
+                    continue
+                seen.add(str(value.name))
+                role, nbytes = _role(node, place, value)
+                if role:
+                    found[role] = found.get(role, 0) + nbytes
+        return found
+
+
+_ROLES = {
+    "Linear": {1: "weights", 2: "biases", 3: "multipliers", 4: "group factors"},
+    "ExpertLinear": {2: "weights", 3: "biases", 4: "multipliers", 5: "group factors"},
+    "Norm": {1: "norms", 2: "norms"},
+    "Table": {1: "tables"},
+    "Curve": {1: "tables"},
+    "Softmax": {1: "tables", 2: "tables"},
+}
+
+
+def _role(node: ir.Node, place: int, value: ir.Value) -> tuple[str, int]:
+    tensor = value.const_value
+    assert tensor is not None
+    if node.domain != DOMAIN:
+        moved = (
+            graph_facts.is_op(node, "Gather", "Concat", "Where", "GatherND") and tensor.size > 64
+        )
+        floats = tensor.dtype.is_floating_point() and tensor.size > 1
+        return ("constants", tensor.nbytes) if moved or floats else ("", 0)
+    role = _ROLES.get(node.op_type, {}).get(place, "constants")
+    if role == "weights":
+        bits = graph_facts.attribute(node, "weight_bits", 8)
+        return role, -(-tensor.size * bits // 8)
+    return role, tensor.nbytes

@@ -1,0 +1,46 @@
+"""Relu and Clip behind an operator that limits its result anyway cost nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.quantised import Target
+
+ORDER = 10
+
+LIMITED = (
+    "Linear", "ExpertLinear", "MatMul", "Add", "Mul", "Mean", "Norm", "Combine", "ChangeScale",
+)  # fmt: skip
+"""Integer operators that have `low` and `high`."""
+
+
+def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
+    """Let the operator before make the clipped numbers, if nobody reads the others."""
+    node = value.producer()
+    if node is None or not graph_facts.is_op(node, "Relu", "Clip"):
+        return None
+    x = node.inputs[0]
+    if x is None or x in c.made or graph_facts.only_user(x) is not node or x.producer() is None:
+        return None
+    bounds = [-np.inf, np.inf]
+    if graph_facts.is_op(node, "Relu"):
+        bounds[0] = 0.0
+    for place, given in enumerate(node.inputs[1:3]):
+        if given is not None:
+            number = graph_facts.scalar_of(given)
+            if number is None:
+                return f"a limit of {graph_facts.name_of(node)} is no constant"
+            bounds[place] = number
+    codes = target.quantised.encode(np.array(bounds))
+    low, high = max(target.low, int(codes[0])), min(target.high, int(codes[1]))
+    before = len(c.graph)
+    made = c.want(x, node, Target(target.quantised, low, high))
+    last = made.value.producer()
+    if len(c.graph) > before and last is not None and last.op_type in LIMITED:
+        c.roots[str(value.name)] = made.quantised
+        c.roots.pop(str(x.name), None)
+        return made
+    return None  # made in the scale of the result, but not limited: a table does that
