@@ -63,11 +63,7 @@ def linear(
         groups: int8 [N, K / G], factors of the sums over groups of G inputs, or None.
         left: of the `Scaling`.
         right: of the `Scaling`.
-        left: of the `Scaling`.
-        right: of the `Scaling`.
         zero: zero point of the result.
-        low: least result.
-        high: largest result.
         low: least result.
         high: largest result.
         bits: of the result, 8 or 16.

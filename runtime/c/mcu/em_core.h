@@ -139,8 +139,114 @@ EM_INLINE int32_t em_sxtb16(int32_t word)
 /* Bytes 1 and 3 of a word, sign-extended to the halves of the result. */
 EM_INLINE int32_t em_sxtb16_ror8(int32_t word)
 {
+#if EM_HAS_DSP && defined(__GNUC__) && defined(__thumb__)
+    int32_t result; /* compilers do not fold the rotation that the instruction has for free */
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
+    return result;
+#else
     return em_sxtb16((int32_t)(((uint32_t)word >> 8) | ((uint32_t)word << 24)));
+#endif
 }
+
+/* Codes number P and P + 4 (P + 8) of a word of 4 (2) bit codes, as two int16. */
+#if EM_HAS_DSP && defined(__GNUC__) && defined(__thumb__)
+#define EM_CODES(BITS, P, MASK) \
+    EM_INLINE int32_t em_codes##BITS##_##P(int32_t word) \
+    { \
+        int32_t result; \
+        __asm__("and %0, %1, %2, lsr %3" : "=r"(result) : "r"(MASK), "r"(word), "I"((BITS) * (P))); \
+        return result; \
+    }
+#else
+#define EM_CODES(BITS, P, MASK) \
+    EM_INLINE int32_t em_codes##BITS##_##P(int32_t word) \
+    { \
+        return (int32_t)(((uint32_t)word >> ((BITS) * (P))) & (uint32_t)(MASK)); \
+    }
+#endif
+EM_INLINE int32_t em_codes4_0(int32_t word)
+{
+    return word & 0x000F000F;
+}
+EM_CODES(4, 1, 0x000F000F)
+EM_CODES(4, 2, 0x000F000F)
+EM_CODES(4, 3, 0x000F000F)
+EM_INLINE int32_t em_codes2_0(int32_t word)
+{
+    return word & 0x00030003;
+}
+EM_CODES(2, 1, 0x00030003)
+EM_CODES(2, 2, 0x00030003)
+EM_CODES(2, 3, 0x00030003)
+EM_CODES(2, 4, 0x00030003)
+EM_CODES(2, 5, 0x00030003)
+EM_CODES(2, 6, 0x00030003)
+EM_CODES(2, 7, 0x00030003)
+
+/* ---- vectors of 16 bytes: acc + sum of x[i] * code[i] over the first `n` of 16 inputs ----
+ *
+ * em_mve_TYPE_wBITS_PART. Of weights of 4 (2) bits, byte i holds the codes of inputs i, i + 16
+ * (i + 32, i + 48) with an offset; PART says which. `n` of 16 and more is all of them.
+ */
+#if EM_HAS_MVE
+#define EM_MVE_S8(NAME, TYPE, CODES) \
+    EM_INLINE int32_t NAME(int32_t acc, const int8_t *x, const TYPE *w, int32_t n) \
+    { \
+        if (n < 16) { \
+            mve_pred16_t some = vctp8q((uint32_t)n); \
+            return vmladavaq_p_s8(acc, vldrbq_z_s8(x, some), CODES, some); \
+        } \
+        return vmladavaq_s8(acc, vldrbq_s8(x), CODES); \
+    }
+#define EM_MVE_S16(NAME, TYPE, CODES, CODES_8) \
+    EM_INLINE int32_t NAME(int32_t acc, const int16_t *x, const TYPE *w, int32_t n) \
+    { \
+        if (n < 16) { \
+            mve_pred16_t some = vctp16q((uint32_t)n); \
+            mve_pred16_t rest = vctp16q(n > 8 ? (uint32_t)n - 8u : 0u); \
+            acc = vmladavaq_p_s16(acc, vldrhq_z_s16(x, some), CODES, some); \
+            return vmladavaq_p_s16(acc, vldrhq_z_s16(x + 8, rest), CODES_8, rest); \
+        } \
+        acc = vmladavaq_s16(acc, vldrhq_s16(x), CODES); \
+        return vmladavaq_s16(acc, vldrhq_s16(x + 8), CODES_8); \
+    }
+#define EM_BYTES(SHIFTED, MASK) vreinterpretq_s8_u8(vandq_u8(SHIFTED, vdupq_n_u8(MASK)))
+#define EM_HALVES(SHIFTED, MASK) vreinterpretq_s16_u16(vandq_u16(SHIFTED, vdupq_n_u16(MASK)))
+#define EM_MVE_PART(BITS, PART, SHIFT, MASK) \
+    EM_MVE_S8(em_mve_s8_w##BITS##_##PART, uint8_t, \
+              EM_BYTES(vshrq_n_u8(vldrbq_u8(w), SHIFT), MASK)) \
+    EM_MVE_S16(em_mve_s16_w##BITS##_##PART, uint8_t, \
+               EM_HALVES(vshrq_n_u16(vldrbq_u16(w), SHIFT), MASK), \
+               EM_HALVES(vshrq_n_u16(vldrbq_u16(w + 8), SHIFT), MASK))
+#define EM_MVE_LOW(BITS, MASK) \
+    EM_MVE_S8(em_mve_s8_w##BITS##_0, uint8_t, EM_BYTES(vldrbq_u8(w), MASK)) \
+    EM_MVE_S16(em_mve_s16_w##BITS##_0, uint8_t, EM_HALVES(vldrbq_u16(w), MASK), \
+               EM_HALVES(vldrbq_u16(w + 8), MASK))
+EM_MVE_S8(em_mve_s8_w8_0, int8_t, vldrbq_s8(w))
+EM_MVE_S16(em_mve_s16_w8_0, int8_t, vldrbq_s16(w), vldrbq_s16(w + 8))
+#else
+#define EM_MVE_SUM(NAME, X, TYPE, CODE) \
+    EM_INLINE int32_t NAME(int32_t acc, const X *x, const TYPE *w, int32_t n) \
+    { \
+        int32_t i; \
+        for (i = 0; i < n && i < 16; ++i) { \
+            acc += (int32_t)x[i] * (CODE); \
+        } \
+        return acc; \
+    }
+#define EM_MVE_PART(BITS, PART, SHIFT, MASK) \
+    EM_MVE_SUM(em_mve_s8_w##BITS##_##PART, int8_t, uint8_t, ((int32_t)w[i] >> (SHIFT)) & (MASK)) \
+    EM_MVE_SUM(em_mve_s16_w##BITS##_##PART, int16_t, uint8_t, ((int32_t)w[i] >> (SHIFT)) & (MASK))
+#define EM_MVE_LOW(BITS, MASK) EM_MVE_PART(BITS, 0, 0, MASK)
+EM_MVE_SUM(em_mve_s8_w8_0, int8_t, int8_t, (int32_t)w[i])
+EM_MVE_SUM(em_mve_s16_w8_0, int16_t, int8_t, (int32_t)w[i])
+#endif
+EM_MVE_LOW(4, 15)
+EM_MVE_PART(4, 1, 4, 15)
+EM_MVE_LOW(2, 3)
+EM_MVE_PART(2, 1, 2, 3)
+EM_MVE_PART(2, 2, 4, 3)
+EM_MVE_PART(2, 3, 6, 3)
 
 /* The high half of the 64-bit product, rounded down. */
 EM_INLINE int32_t em_smmul(int32_t a, int32_t b)
