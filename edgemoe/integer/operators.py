@@ -195,13 +195,13 @@ def mean(
 @operator
 def norm(
     x: Array, gamma: Array, beta: Array, *, centred: int, zero_x: int, narrow: int, epsilon: int,
-    fraction: int, right: int, zero: int, low: int, high: int, bits: int,
+    fraction: int, right: int, zero: int, low: int, high: int, bits: int, beta_left: int = 0,
 ) -> Array:  # fmt: skip
     """Layer norm (`centred`) or RMS norm of the last axis.
 
     d is N x - sum(x), or x - zero_x; e = d / 2^narrow has 16 bits; v = mean(e^2) + epsilon;
     t = e / sqrt(v) with `fraction` bits behind the point; the result is
-    (t gamma + beta) / 2^right + zero. gamma int16 [N], beta int32 [N].
+    (t gamma + beta 2^beta_left) / 2^right + zero. gamma and beta int8 or int16 [N].
     """
     wide = x.astype(np.int64)
     count = x.shape[-1]
@@ -211,7 +211,7 @@ def norm(
     v = np.maximum((e * e).sum(-1, keepdims=True) // count + epsilon, 1)
     inverse, c = inverse_root(v)
     t = round_shift(e * inverse, 30 - c - fraction)
-    sums = t * gamma.astype(np.int64) + beta.astype(np.int64)
+    sums = t * gamma.astype(np.int64) + (beta.astype(np.int64) << beta_left)
     assert sums.size == 0 or np.abs(sums).max() < 2**31
     return saturate(round_shift(sums, right) + zero, low, high, dtype_of(bits))
 

@@ -31,6 +31,9 @@ __all__ = [
 FORMATS = ("float32", "bfloat16")
 """Stored formats of weights that the float kernels read as plain C."""
 
+INTEGERS = ("i8", "i4", "i2", "int8", "int16", "int32", "int64")
+"""Those of integer programs: codes, and what belongs to them."""
+
 
 def facts_of(spec: TargetSpec) -> Microcontroller:
     """The table `[mcu]` of a target; raises TargetError where it has none."""
@@ -75,7 +78,7 @@ def lower(
             f"({', '.join(map(str, counts))}); give one, such as --tokens 1"
         )
     kernels, weights = KernelTable(), WeightTable()
-    program = Program(kernels, weights, precision, tunings)
+    program = Program(kernels, weights, precision, tunings, core=spec.isas[0].dot)
     from edgemoe.targets.lowering import lower as lower_program
 
     lower_program(graphs[0], program)
@@ -90,7 +93,7 @@ def lower(
 
 
 def _readable(stored: str, role: str) -> bool:
-    return stored in FORMATS or role == "constant"
+    return stored in FORMATS or stored in INTEGERS or role == "constant"
 
 
 def static_infos(infos: Sequence[TensorInfo], count: int | None) -> tuple[TensorInfo, ...]:

@@ -192,17 +192,13 @@ def _tasks(model: Model, step: Step, loop: Loop | None) -> str:
     return count if step.tasks == 1 else f"{step.tasks} * {count}"
 
 
-def _argument(
-    model: Model, argument: Argument, kind: str, written: bool, loop: Loop | None
-) -> str:
+def _argument(model: Model, argument: Argument, kind: str, written: bool, loop: Loop | None) -> str:
     if isinstance(argument, int):
         return str(argument)
     return _address(model, argument, kind, written, loop)
 
 
-def _address(
-    model: Model, pointer: Pointer, kind: str, written: bool, loop: Loop | None
-) -> str:
+def _address(model: Model, pointer: Pointer, kind: str, written: bool, loop: Loop | None) -> str:
     """A pointer to `kind`; `const` where the kernel only reads."""
     buffer = model.variant.buffers[pointer.buffer]
     stride = f" + trip * {pointer.stride}" if pointer.stride else ""
@@ -215,8 +211,10 @@ def _address(
     offset += pointer.offset
     if not offset and not stride and own == kind:
         return base
-    place = base if not offset and not stride else (
-        f"&(({const}uint8_t *)({const}void *){base})[{offset}{stride}]"
+    place = (
+        base
+        if not offset and not stride
+        else (f"&(({const}uint8_t *)({const}void *){base})[{offset}{stride}]")
     )
     return f"({const}{kind} *)({const}void *){place}"
 

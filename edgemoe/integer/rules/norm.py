@@ -18,6 +18,10 @@ ORDER = 30
 WIDEST = 1 << 15
 """Numbers whose squares an int64 sums up with room to spare, and whose mean an int32 holds."""
 
+COMPACT = 1024
+"""More factors and biases than this are stored as int8 where the result is int8: the norm of a
+plane has one for every place, and they would be a third of a mixer's flash."""
+
 
 def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     """Make (x - mean) / sqrt(variance + epsilon) * gamma + beta, or the same without a mean."""
@@ -58,21 +62,26 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     room = 30 - math.ceil(math.log2(math.sqrt(2 * count) * (1 + 2.0**-12)))
     fraction = min(15, (room + 1) // 2)
     factors = gamma / (2.0**fraction * target.quantised.scale)
-    bits = min(15, room - fraction)
+    compact = count > COMPACT and target.quantised.dtype == "int8"
+    bits = min(7 if compact else 15, room - fraction)
     whole, right = fixed(factors, bits, 30)
     most = _beta_shift(beta / target.quantised.scale)
     if right > most:
         whole, right = fixed(factors, bits, most)
     shifted = np.rint(beta / target.quantised.scale * 2.0**right)
     reach = math.sqrt(2 * count) * (1 + 2.0**-12) * 2.0**fraction + 1
-    c.check_bound(int(np.max(np.abs(whole) * reach + np.abs(shifted))), value)
+    c.check_bound(int(np.max(np.abs(whole) * reach + np.abs(shifted) * (1 + 2.0**-6))), value)
+    stored = "int8" if compact else "int16"
+    limit = np.iinfo(stored).max
+    left = max(0, math.ceil(math.log2(max(float(np.abs(shifted).max()), 1.0) / limit)))
+    beta_codes = np.clip(np.rint(shifted / 2.0**left), -limit, limit)
     inputs = [
-        x, c.initializer(whole.astype(np.int16), f"{value.name}.gamma"),
-        c.initializer(shifted.astype(np.int32), f"{value.name}.beta"),
+        x, c.initializer(whole.astype(stored), f"{value.name}.gamma"),
+        c.initializer(beta_codes.astype(stored), f"{value.name}.beta"),
     ]  # fmt: skip
     attributes = {
         "centred": int(centred), "zero_x": x.zero, "narrow": narrow, "epsilon": epsilon,
-        "fraction": fraction, "right": right, **limits(target),
+        "fraction": fraction, "right": right, "beta_left": left, **limits(target),
     }  # fmt: skip
     if axis == len(shape) - 1:
         return c.emit("Norm", inputs, attributes, value, target)

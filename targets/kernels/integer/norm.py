@@ -20,7 +20,10 @@ from edgemoe.targets.spec import Isa
 
 HANDLES = ("edgemoe.integer.Norm",)
 
-INTEGERS = ("zero_x", "narrow", "epsilon", "fraction", "right", "zero", "low", "high")
+INTEGERS = (
+    "zero_x", "narrow", "epsilon", "fraction", "beta_left", "right", "zero", "low", "high",
+)  # fmt: skip
+"""Integer parameters; `beta_left` is given as a power of two."""
 
 
 def cell(value: Expr | int, dtype: str = "int32") -> tirx.Var:
@@ -35,13 +38,15 @@ class Norm:
     """The kernel; one task per row."""
 
     x: str
+    gamma: str
+    beta: str
     out: str
     centred: bool
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (x, gamma, beta, out, width, integers...)."""
-        pointers = (C_TYPES[self.x], "int16_t*", "int32_t*", C_TYPES[self.out])
+        pointers = [C_TYPES[d] for d in (self.x, self.gamma, self.beta, self.out)]
         return (*pointers, *["int32_t"] * (1 + len(INTEGERS)))
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
@@ -49,7 +54,7 @@ class Norm:
         del name, isa
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             buffers, (width, *numbers) = tiles.parameters(
-                {"x": self.x, "gamma": "int16", "beta": "int32", "out": self.out},
+                {"x": self.x, "gamma": self.gamma, "beta": self.beta, "out": self.out},
                 ("width", *INTEGERS),
             )
             n = dict(zip((*INTEGERS, "begin", "end"), numbers, strict=True))
@@ -82,7 +87,8 @@ class Norm:
         with T.serial(0, width) as j:
             t = local(round_shift(local(centred(j) * inverse), right))
             gamma = tirx.Cast("int32", buffers["gamma"][j])
-            value = round_shift(local(t * gamma + buffers["beta"][j]), n["right"]) + n["zero"]
+            beta = tirx.Cast("int32", buffers["beta"][j]) * n["beta_left"]
+            value = round_shift(local(t * gamma + beta), n["right"]) + n["zero"]
             T.buffer_store(buffers["out"], limited(value, n["low"], n["high"], self.out), [at + j])
 
 
@@ -130,12 +136,13 @@ def lower(site: Site) -> None:
     shape = shape_of(x)
     rows, width = size_of(shape[:-1]), shape[-1]
     centred = bool(integer(node, "centred"))
-    spec = Norm(dtype_of(x), dtype_of(node.outputs[0]), centred)
+    spec = Norm(dtype_of(x), dtype_of(gamma), dtype_of(beta), dtype_of(node.outputs[0]), centred)
+    integers = {name: integer(node, name) for name in INTEGERS}
+    integers["beta_left"] = 1 << integers["beta_left"]
     source, *constants = site.pointers([x, gamma, beta])
     out = site.outputs[0]
     site.program.step(
-        spec, "norm", [source, *constants, Pointer(out), width,
-                       *(integer(node, name) for name in INTEGERS)],
+        spec, "norm", [source, *constants, Pointer(out), width, *integers.values()],
         in_place=[(out, source.buffer)] if spec.x == spec.out else [], tasks=rows,
         label=f"{'layer' if centred else 'RMS'} norm of {rows} rows of {width}",
         origin=site.origin, nodes=site.nodes, nbytes=2 * rows * width, reason="integer norm",
