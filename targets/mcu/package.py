@@ -116,6 +116,7 @@ def manifest_entries(model: Model, spec: TargetSpec) -> dict[str, Any]:
         "library": f"{prefix}.c",
         "mcu": {
             "prefix": prefix,
+            "steps": len(model.variant.steps),
             "sources": sources(prefix),
             "compiler": list(spec.compiler),
             "arguments": {
