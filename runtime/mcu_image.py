@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from importlib import resources
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe.runtime.manifest import Manifest, file_hash
-from edgemoe.runtime.mcu_host import compile_c
+from edgemoe.runtime.mcu_host import compile_c, sources_and_headers
 from edgemoe.runtime.package import cache_folder
 
 VECTOR_BYTES = 0x400
@@ -70,7 +69,7 @@ def build_image(folder: Path, manifest: Manifest, *, profiled: bool = False) -> 
     }
     texts["glue.c"] = glue(manifest)
     texts["device.ld"] = _script(facts["emulator"])
-    sources = [*facts["sources"], f"{prefix}.h", f"{prefix}_internal.h", "em_core.h"]
+    sources = sources_and_headers(facts)
     flags = [*FLAGS]
     if profiled:
         hook = f"-D{prefix.upper()}_AFTER_STEP(step)=em_step_done(step)"
@@ -94,7 +93,7 @@ def build_image(folder: Path, manifest: Manifest, *, profiled: bool = False) -> 
              "-lm", "-lc", "-lgcc", *facts["link"]],
             Path(room), _PACKAGES.get(facts["compiler"][0], facts["compiler"][0]),
         )  # fmt: skip
-        os.replace(Path(room) / "image.elf", path)
+        (Path(room) / "image.elf").replace(path)
     return path
 
 

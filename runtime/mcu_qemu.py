@@ -146,7 +146,8 @@ class QemuDevice:
         self.close()
         reason = "a fault of the core" if status == 100 else f"status {status}"
         raise RunError(
-            f"the emulator stopped with {reason}" + (f": {log}" if log else "")
+            f"the emulator stopped with {reason}"
+            + (f": {log}" if log else "")
             + "\n  next: run on --device host, and report it"
         )
 

@@ -29,9 +29,9 @@ def build_files(model: Model, compiler: tuple[str, ...]) -> dict[str, str]:
 def _makefile(prefix: str, compiler: tuple[str, ...]) -> str:
     objects = " ".join(f"{name.removesuffix('.c')}.o" for name in sources(prefix))
     return f"""# Builds lib{prefix}.a for the device: make, or make CC=... CFLAGS=...
-CC = {' '.join(compiler)}
+CC = {" ".join(compiler)}
 AR = {_ar(compiler[0])}
-CFLAGS = {' '.join(FLAGS)} -ffunction-sections -fdata-sections
+CFLAGS = {" ".join(FLAGS)} -ffunction-sections -fdata-sections
 OBJECTS = {objects}
 
 lib{prefix}.a: $(OBJECTS) {prefix}_selftest.o
@@ -56,7 +56,7 @@ def _cmake(prefix: str) -> str:
 project({prefix} C)
 
 # Link with target {prefix}; {prefix}_selftest has the test that runs on the device.
-add_library({prefix} STATIC {' '.join(sources(prefix))})
+add_library({prefix} STATIC {" ".join(sources(prefix))})
 target_include_directories({prefix} PUBLIC ${{CMAKE_CURRENT_LIST_DIR}})
 set_target_properties({prefix} PROPERTIES C_STANDARD 99)
 add_library({prefix}_selftest STATIC {prefix}_selftest.c)

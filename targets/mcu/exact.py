@@ -82,7 +82,5 @@ def prepare(module: tvm.IRModule) -> tuple[tvm.IRModule, Literals]:
         body = tvm_ffi.structural_map(
             function.body, [(tirx.FloatImm, literals.call), (tvm.ir.Call, call)], order="post"
         )
-        functions[var] = tirx.PrimFunc(
-            function.params, body, function.ret_type, function.attrs
-        )
+        functions[var] = tirx.PrimFunc(function.params, body, function.ret_type, function.attrs)
     return tvm.IRModule(functions), literals

@@ -45,9 +45,7 @@ def header(model: Model) -> str:
 
 def _memory(model: Model) -> Iterator[str]:
     macro = model.names.macro
-    states = sum(
-        nbytes_of(x) * (1 if model.in_place(x) else 2) for x in model.states
-    )
+    states = sum(nbytes_of(x) * (1 if model.in_place(x) else 2) for x in model.states)
     yield "/* Bytes of RAM for what lies between the steps. The arena is a static array of"
     yield f" * {macro}_ARENA_SIZE bytes, which may be defined larger, never smaller; a compiler's"
     yield f" * attribute in {macro}_ARENA_SECTION says where it goes. */"
@@ -97,9 +95,10 @@ def _tensor(model: Model, info: TensorInfo) -> Iterator[str]:
 
 def _functions(model: Model) -> Iterator[str]:
     prefix = model.names.prefix
-    inputs = ", ".join(
-        f"{model.names.tensors[x.name]}[{model.size(x)}]" for x in model.inputs
-    ) or "nothing"
+    inputs = (
+        ", ".join(f"{model.names.tensors[x.name]}[{model.size(x)}]" for x in model.inputs)
+        or "nothing"
+    )
     outputs = ", ".join(f"{model.names.tensors[x.name]}[{model.size(x)}]" for x in model.outputs)
     if model.states:
         yield "/* Set all states to zeros, as before the first step. */"
