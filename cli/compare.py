@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgemoe.cli.console import Console, decibels, duration
-from edgemoe.cli.options import Inputs, Json, Quiet, Threads, Verbose
+from edgemoe.cli.options import Device, Inputs, Json, Quiet, Threads, Verbose
 
 
 def command(
@@ -17,6 +17,7 @@ def command(
     inputs: Inputs = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Medians are over this many.")] = 10,
     threads: Threads = 1,
+    device: Device = None,
     json_file: Json = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -27,7 +28,7 @@ def command(
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
     arrays = None if inputs is None else read_arrays(inputs)
-    result = compare_models(a, b, arrays, runs=runs, threads=threads)
+    result = compare_models(a, b, arrays, runs=runs, threads=threads, device=device)
     rows = [
         (c.output, f"{c.max_error:.3g}", f"{c.rms_error:.3g}", f"{c.rms:.3g}", decibels(c.sqnr_db))
         for c in result.comparisons

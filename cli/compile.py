@@ -12,6 +12,7 @@ import typer
 from edgemoe.cli import values
 from edgemoe.cli.compression_text import accuracy_lines, compression_text
 from edgemoe.cli.console import Console, size, wants_colour
+from edgemoe.cli.memory_text import memory_lines
 from edgemoe.cli.options import Json, Plugins, Quiet, Verbose
 
 
@@ -194,6 +195,8 @@ def command(
         f"  weights {size(memory['weights_bytes'])}, arena {size(memory['arena_bytes'])} (lower "
         f"bound {size(memory['lower_bound_bytes'])}), {', '.join(manifest['isas'])}"
     )
+    for line in memory_lines(memory):
+        console.print(f"  {line}")
     for line in accuracy_lines(manifest["accuracy"]):
         console.print(f"  {line}")
     if "compression" in (report := artifact.report()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgemoe.cli.compression_text import compression_text
 from edgemoe.cli.console import Console
+from edgemoe.cli.memory_text import memory_lines
 from edgemoe.cli.options import ArtifactPath, Json, Quiet, Verbose
 
 
@@ -20,6 +21,8 @@ def command(
     opened = Artifact.open(artifact)
     manifest = opened.manifest
     console.print(describe(opened.plan), end="")
+    for number, line in enumerate(memory_lines(manifest["memory"])):
+        console.print(line if number else f"\n{line}")
     compression = opened.read_report().get("compression")
     if compression is not None:
         console.print("\n" + compression_text(compression, verbose=verbose > 0), end="")

@@ -14,6 +14,10 @@ Inputs = Annotated[
     Path | None,
     typer.Option("--inputs", help="An .npz with an array per input; default: the self-test's."),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="cpu; for microcontrollers host (default) or qemu."),
+]
 Threads = Annotated[int, typer.Option("--threads", help="Threads of a run; -1: one per CPU.")]
 Isa = Annotated[
     str | None, typer.Option("--isa", help="Instruction set; default: the best that the CPU has.")

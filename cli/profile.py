@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgemoe.cli.console import Console, duration, size
-from edgemoe.cli.options import ArtifactPath, Inputs, Isa, Json, Quiet, Threads, Verbose
+from edgemoe.cli.options import ArtifactPath, Device, Inputs, Isa, Json, Quiet, Threads, Verbose
 
 if TYPE_CHECKING:
+    from edgemoe.runtime.mcu_profile import McuProfile
     from edgemoe.runtime.profile import Profile
 
 
@@ -22,18 +23,28 @@ def command(
     ] = False,
     threads: Threads = 1,
     isa: Isa = None,
+    device: Device = None,
     json_file: Json = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Measure each step of a run against the machine, and count which experts were used."""
     from edgemoe.cli.arrays import read_arrays
+    from edgemoe.runtime.mcu_profile import is_mcu, profile_mcu
     from edgemoe.runtime.profile import profile
     from edgemoe.runtime.session import load
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
     arrays = None if inputs is None else read_arrays(inputs)
-    with load(artifact, threads=threads, isa=isa) as session, console.progress() as show:
+    if is_mcu(artifact):
+        counted = profile_mcu(artifact, arrays, device=device or "qemu", runs=runs)
+        print_counts(counted, console)
+        console.result(counted.to_dict())
+        return
+    with (
+        load(artifact, threads=threads, isa=isa, device=device) as session,
+        console.progress() as show,
+    ):
         result = profile(
             session,
             arrays,
@@ -43,6 +54,24 @@ def command(
         )
     print_profile(result, console)
     console.result(result.to_dict())
+
+
+def print_counts(counted: McuProfile, console: Console) -> None:
+    """Print the instructions of every step."""
+    per_mac = f", {counted.instructions / counted.macs:.2f} per MAC" if counted.macs else ""
+    console.print(
+        f"{counted.name} for {counted.target}, {counted.device}: {counted.instructions:,.0f} "
+        f"instructions per run{per_mac} (mean of {counted.runs} runs; instructions, not cycles)\n"
+    )
+    console.table(
+        ("step", "instructions", "share", "MACs", "per MAC", "kernel", "origin", "what"),
+        [
+            (s.step, f"{s.instructions:,.0f}", f"{s.share:.1%}", f"{s.macs:,}",
+             "" if s.per_mac is None else f"{s.per_mac:.2f}", s.kernel, s.origin, s.label)
+            for s in counted.steps
+        ],
+    )  # fmt: skip
+    console.print("\nMACs are the plan's worst case: every expert used.")
 
 
 def print_profile(result: Profile, console: Console | None = None) -> None:

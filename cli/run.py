@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgemoe.cli.console import Console, duration
-from edgemoe.cli.options import ArtifactPath, Isa, Json, Quiet, Threads, Verbose
+from edgemoe.cli.options import ArtifactPath, Device, Isa, Json, Quiet, Threads, Verbose
 
 
 def command(
@@ -18,9 +18,7 @@ def command(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to write the outputs (.npz).")
     ] = None,
-    device: Annotated[
-        str, typer.Option("--device", help="Where to run; CPU artifacts know cpu.")
-    ] = "cpu",
+    device: Device = None,
     threads: Threads = 1,
     isa: Isa = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse NaN and infinity.")] = False,
@@ -30,13 +28,10 @@ def command(
 ) -> None:
     """Run an artifact once on arrays from a file."""
     from edgemoe.cli.arrays import read_arrays, write_arrays
-    from edgemoe.runtime.errors import DeviceError
     from edgemoe.runtime.session import load
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
-    if device != "cpu":
-        raise DeviceError(f"there is no device '{device}' for this artifact; it runs on: cpu")
-    with load(artifact, threads=threads, isa=isa, strict=strict) as session:
+    with load(artifact, threads=threads, isa=isa, strict=strict, device=device) as session:
         console.detail(f"{session!r} with {session.isa}, {session.threads} threads")
         arrays = read_arrays(inputs)
         start = time.perf_counter_ns()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from edgemoe.cli.console import Console, decibels
-from edgemoe.cli.options import ArtifactPath, Isa, Json, Quiet, Threads, Verbose
+from edgemoe.cli.options import ArtifactPath, Device, Isa, Json, Quiet, Threads, Verbose
 
 
 def command(
     artifact: ArtifactPath,
     threads: Threads = 1,
     isa: Isa = None,
+    device: Device = None,
     json_file: Json = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -21,13 +22,13 @@ def command(
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
     rows, results, failed = [], [], 0
-    with load(artifact, threads=threads, isa=isa) as session:
+    with load(artifact, threads=threads, isa=isa, device=device) as session:
         best, isas = session.isa, session.manifest.isas
         console.print(f"files: {len(session.manifest.files)} have the size and hash they should")
     skipped: list[str] = []
     for name in [isa] if isa else isas:
         try:
-            session = load(artifact, threads=threads, isa=name, verify=False)
+            session = load(artifact, threads=threads, isa=name, verify=False, device=device)
         except DeviceError as error:
             skipped.append(name)
             console.print(f"{name}: skipped, {error}")

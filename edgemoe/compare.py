@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.errors import InputError, ModelError
+from edgemoe.runtime.mcu_profile import is_mcu
 from edgemoe.runtime.profile import default_inputs
 from edgemoe.runtime.selftest import Comparison, compare
 from edgemoe.runtime.session import Session, load
@@ -102,9 +103,10 @@ class _Onnx:
 class _Artifact:
     """An artifact; its states start at zeros in every run."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self._session: Session = load(path, threads=threads)
-        self.engine = f"edgemoe {self._session.isa}"
+    def __init__(self, path: Path, device: str | None, threads: int = 1) -> None:
+        self._session: Session = load(path, threads=threads, device=device)
+        where = getattr(self._session, "device", "")
+        self.engine = f"edgemoe {self._session.isa}" + (f", {where}" if where else "")
         self.names = [spec.name for spec in self._session.inputs]
 
     def inputs(self) -> dict[str, Array]:
@@ -122,8 +124,9 @@ class _Artifact:
 
 
 def compare_models(
-    a: Path, b: Path, inputs: Mapping[str, Array] | None = None, *, runs: int = 10, threads: int = 1
-) -> Difference:
+    a: Path, b: Path, inputs: Mapping[str, Array] | None = None, *, runs: int = 10,
+    threads: int = 1, device: str | None = None,
+) -> Difference:  # fmt: skip
     """Run both on the same inputs, in turns, and compare outputs of the same name.
 
     Args:
@@ -132,11 +135,12 @@ def compare_models(
         inputs: None takes the self-test of the first artifact, else random numbers.
         runs: how often each is timed; medians are reported.
         threads: of each side.
+        device: where artifacts for microcontrollers run, "host" or "qemu".
 
     Raises:
         InputError: the inputs fit one of them badly, or they share no output.
     """
-    sides = [_open(path, threads) for path in (a, b)]
+    sides = [_open(path, threads, device) for path in (a, b)]
     try:
         if inputs is None:
             inputs = next((s for s in sides if isinstance(s, _Artifact)), sides[0]).inputs()
@@ -160,9 +164,9 @@ def compare_models(
     return _difference(*measured)
 
 
-def _open(path: Path, threads: int) -> _Onnx | _Artifact:
+def _open(path: Path, threads: int, device: str | None) -> _Onnx | _Artifact:
     if path.suffix != ".onnx":
-        return _Artifact(path, threads)
+        return _Artifact(path, device) if is_mcu(path) else _Artifact(path, None, threads)
     if not path.is_file():
         raise ModelError(f"{path} does not exist")
     return _Onnx(path, threads)

@@ -220,7 +220,7 @@ def compile(
         if strict:
             _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
         done = total - len(spec.isas) - 1
-        return family.write(
+        artifact: Artifact = family.write(
             spec, lowered, plan, place,
             selftests=[
                 _self_test(
@@ -242,6 +242,7 @@ def compile(
             measure=_measure(task, decided, reference, goal, given, narrowed)
             if family.runs_here(spec) else None,
         )  # fmt: skip
+        return artifact
 
     artifact, decided = _write_within(write, decided)
     if decided is not None:

@@ -20,11 +20,12 @@ def quantised(array: Array, spec: TensorSpec) -> Array:
     assert spec.scale is not None
     limits = np.iinfo(numpy_dtype(spec.dtype))
     codes = np.rint(array.astype(np.float64) / spec.scale) + spec.zero_point
-    return np.clip(codes, limits.min, limits.max).astype(numpy_dtype(spec.dtype))
+    limited = np.clip(codes, limits.min, limits.max)
+    return np.asarray(limited, numpy_dtype(spec.dtype))
 
 
 def dequantised(array: Array, spec: TensorSpec) -> Array:
-    """scale * (array - zero_point) as float32."""
+    """Scale * (array - zero_point) as float32."""
     assert spec.scale is not None
     real = (array.astype(np.float64) - spec.zero_point) * spec.scale
     return np.asarray(real, np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -66,8 +65,7 @@ def _empty(spec: TensorSpec) -> Array:
 
 def _built(folder: Path, facts: Mapping[str, Any]) -> Path:
     """The library in the cache, by the content of the sources."""
-    names = [*facts["sources"], f"{facts['prefix']}.h", f"{facts['prefix']}_internal.h", "em_core.h"]
-    key = "-".join(file_hash(folder / name)[:12] for name in names)
+    key = "-".join(file_hash(folder / name)[:12] for name in sources_and_headers(facts))
     path = cache_folder() / "mcu-host" / f"{key}.so"
     if path.is_file():
         return path
@@ -77,8 +75,14 @@ def _built(folder: Path, facts: Mapping[str, Any]) -> Path:
         compile_c(
             ["cc"], [*FLAGS, "-o", str(made), *facts["sources"], "-lm"], folder.absolute(), "gcc"
         )
-        os.replace(made, path)
+        made.replace(path)
     return path
+
+
+def sources_and_headers(facts: Mapping[str, Any]) -> list[str]:
+    """Names of the generated files that make up the program."""
+    headers = [f"{facts['prefix']}.h", f"{facts['prefix']}_internal.h", "em_core.h"]
+    return [*facts["sources"], *headers]
 
 
 def compile_c(

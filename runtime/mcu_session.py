@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgemoe.runtime.errors import DeviceError, InputError, RunError
 from edgemoe.runtime.manifest import Manifest, TensorSpec, check_files
 from edgemoe.runtime.mcu_arrays import dequantised, prepared
+from edgemoe.runtime.session import Hook, Session
 
 Array = NDArray[Any]
 
@@ -30,13 +31,11 @@ class Device(Protocol):
         """Stop it."""
 
 
-class McuSession:
+class McuSession(Session):
     """An opened artifact for a microcontroller; usable in a `with` statement.
 
     It has one arena and one set of states, as the device has: calls are not thread safe.
     """
-
-    threads = 1
 
     def __init__(
         self,
@@ -85,8 +84,18 @@ class McuSession:
 
     @property
     def device(self) -> str:
-        """ "host" or "qemu"."""
+        """Where it runs: "host" or "qemu"."""
         return self._opened().name
+
+    @property
+    def threads(self) -> int:
+        """A microcontroller has one."""
+        return 1
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        if count not in (1, -1):
+            raise DeviceError(f"{self.manifest.target} has one thread, not {count}")
 
     @property
     def arena_bytes(self) -> int:
@@ -138,6 +147,20 @@ class McuSession:
             self.reset()
             results.append(self.run(feed))
         return results
+
+    def run_hooked(self, inputs: Mapping[str, Array], hook: Hook) -> dict[str, Array]:
+        """Not there: the C of a microcontroller calls nobody between its steps."""
+        raise DeviceError(
+            f"'{self.manifest.name}' cannot be watched step by step on {self.device}; "
+            "edgemoe profile --device qemu counts the instructions of every step"
+        )
+
+    def run_timed(self, inputs: Mapping[str, Array]) -> list[tuple[int, int, int]]:
+        """Not there, as `run_hooked`."""
+        raise DeviceError(
+            f"'{self.manifest.name}' has no clock on {self.device}; edgemoe profile --device qemu "
+            "counts the instructions of every step"
+        )
 
     def close(self) -> None:
         """Stop the device."""

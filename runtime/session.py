@@ -78,6 +78,11 @@ def load(
         )
     manifest = read_manifest(folder)
     if manifest.family == "mcu":
+        if threads not in (1, -1) or isa not in (None, *manifest.isas):
+            raise DeviceError(
+                f"artifact '{manifest.name}' is for {manifest.target}, which has one thread and "
+                f"the instruction set {manifest.isas[0]}"
+            )
         from edgemoe.runtime.mcu_session import McuSession
 
         return McuSession(

@@ -17,7 +17,8 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.kernels.panels import LINE
 from edgemoe.targets.kernels.panels import PANEL as PANEL
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
-from edgemoe.targets.kernels.vector_math import broadcast, ramp, register, typed
+from edgemoe.targets.kernels.vector_math import broadcast, register, typed
+from edgemoe.targets.kernels.vector_math import ramp as ramp
 from edgemoe.targets.spec import Isa
 
 CACHE_LINE = 64

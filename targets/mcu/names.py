@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from edgemoe.plan import Plan, TensorInfo
 
 _KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while asm bool true false arena main next trip count".split()
+    {
+        *("auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else"),
+        *("enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register"),
+        *("restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch"),
+        *("typedef", "union", "unsigned", "void", "volatile", "while", "asm", "bool", "true"),
+        *("false", "arena", "main", "trip", "count"),
+    }
 )
 
 

@@ -26,6 +26,7 @@ from edgemoe.targets.mcu.build_files import build_files, sources
 from edgemoe.targets.mcu.c_kernels import CORE, CKernels, core_header
 from edgemoe.targets.mcu.data_c import selftest, write_weights
 from edgemoe.targets.mcu.header import header, internal, nbytes_of
+from edgemoe.targets.mcu.memory_report import memory_report
 from edgemoe.targets.mcu.names import names_of
 from edgemoe.targets.mcu.program_c import Model, program
 from edgemoe.targets.spec import TargetSpec
@@ -68,7 +69,9 @@ def write_mcu_artifact(
         write_selftests(folder, selftests)
         _write(folder, f"{names.prefix}_selftest.c", selftest(model, _first(selftests)))
         _write(folder, "report.json", json.dumps(report or {}, indent=1) + "\n")
-        extras = replace(extras or ManifestExtras(), entries=manifest_entries(model, spec))
+        memory = memory_report(folder, model, spec.compiler)
+        entries = {**manifest_entries(model, spec), "memory": memory}
+        extras = replace(extras or ManifestExtras(), entries=entries)
         write_manifest(folder, plan, bytes(16), extras)
         if measure is not None:
             accuracy = measure(folder)
@@ -116,6 +119,7 @@ def manifest_entries(model: Model, spec: TargetSpec) -> dict[str, Any]:
         "library": f"{prefix}.c",
         "mcu": {
             "prefix": prefix,
+            "steps": len(model.variant.steps),
             "sources": sources(prefix),
             "compiler": list(spec.compiler),
             "arguments": {
