@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from edgemoe.plan import (
     Argument,
     Buffer,
     Kernel,
+    Loop,
     Pointer,
     Region,
     Step,
@@ -146,6 +148,24 @@ class Program:
     quantised: dict[tuple[object, ...], Any] = field(default_factory=dict)
     widened: dict[tuple[object, ...], int] = field(default_factory=dict)
     around: Program | None = None
+    loops: list[Loop] = field(default_factory=list)
+    _experts: tuple[int, int, int] | None = None
+
+    @contextmanager
+    def experts_loop(self, experts: int, counts: int, rows: int, most: int) -> Iterator[None]:
+        """Steps that are appended meanwhile run once per expert that has rows.
+
+        They are appended as if the expert had all `rows` rows; each runs as many of its tasks as
+        belong to `counts`[expert] of them, at most `most`. Pointers move on by their `stride`.
+        """
+        first, self._experts = len(self.steps), (counts, rows, most)
+        yield
+        self._experts = None
+        self.loops.append(Loop(first, len(self.steps) - 1, experts, "experts", counts))
+
+    def rows_held(self, rows: int) -> int:
+        """How many of a tensor's rows there can be at once."""
+        return rows if self._experts is None else self._experts[2]
 
     def from_around(self, buffer: int) -> int:
         """A buffer of this program for one of the program around; itself, where there is none."""
@@ -227,6 +247,12 @@ class Program:
         name = self.kernels.name_of(spec, template)
         if len(arguments) != len(spec.parameters):
             raise AssertionError(f"{name}: {len(arguments)} arguments for {spec.parameters}")
+        if self._experts is not None:
+            counts, rows, _ = self._experts
+            each, rest = divmod(facts.get("tasks", 1), rows)
+            if rest or "tasks_from" in facts:
+                raise AssertionError(f"{name}: its tasks do not belong to rows")
+            facts = {**facts, "tasks": each, "tasks_from": counts}
         self.steps.append(_Step(Step(name, tuple(arguments), **facts), tuple(in_place)))
         return len(self.steps) - 1
 
@@ -263,6 +289,7 @@ class Program:
             tuple(self.regions),
             arena.nbytes,
             lower_bound(list(lifetimes.values())),
+            tuple(self.loops),
         )
 
     def _lifetimes(self) -> tuple[dict[int, int], dict[int, int]]:
@@ -275,6 +302,11 @@ class Program:
             for buffer in touched:
                 first.setdefault(buffer, number)
                 last[buffer] = number
+        for loop in self.loops:  # the next trip reads what this one has read
+            for buffer in first:
+                if first[buffer] <= loop.last and last[buffer] >= loop.first:
+                    first[buffer] = min(first[buffer], loop.first)
+                    last[buffer] = max(last[buffer], loop.last)
         for region in self.regions:  # the profiler reads the routing after its step
             last[region.buffer] = max(last.get(region.buffer, 0), region.routed_at)
         return first, last

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.errors import OptionError
+from edgemoe.integer.expert_groups import group_experts
 from edgemoe.plan import Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
@@ -81,6 +82,7 @@ def lower(
     program = Program(kernels, weights, precision, tunings, core=spec.isas[0].dot)
     from edgemoe.targets.lowering import lower as lower_program
 
+    group_experts(graphs[0].graph)
     lower_program(graphs[0], program)
     variant = program.finish(None, facts_of(spec).alignment)
     wrong = next((s for s in weights.sections if not _readable(s.format, s.role)), None)

@@ -98,7 +98,7 @@ def _parameter(text: str) -> Parameter:
 
 def _scalars(body: Sequence[str]) -> list[str]:
     """Arrays of one element become numbers; a declaration takes in the assignment behind it."""
-    text = "\n".join(body)
+    text = "\n".join(line for line in body if not line.lstrip().startswith("#pragma unroll"))
     for kind, name in re.findall(r"^ *(\w+) (\w+)\[1\];$", text, re.MULTILINE):
         if re.search(rf"\b{name}\[(?!0\])", text.replace(f"{kind} {name}[1];", "")):
             continue

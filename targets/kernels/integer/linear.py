@@ -29,8 +29,7 @@ from edgemoe.targets.kernels.integer.cores import (
     panel_bytes,
 )
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, scaling_of
-from edgemoe.targets.program import Program
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -44,8 +43,9 @@ INTEGERS = ("depth", "stride", "columns", "group", *SCALING)
 class Product:
     """What distinguishes products: the core, bits of weights, dtypes, groups, who has the rows.
 
-    With `experts`, each has weights of its own: `order` and `offsets` say which rows are whose
-    (see `group_tokens`), and a task is one active expert; else a task is a row.
+    A task is a row. The rows of an expert are the first of its queue (see `group_tokens`): where it
+    is `gathered`, row r of the inputs is that of slot `order`[`offsets`[0] + r], where it is
+    `scattered` that slot is the row of the result.
     """
 
     core: str
@@ -53,7 +53,8 @@ class Product:
     x: str  # dtype of the pointer to the inputs
     out: str
     grouped: bool = False
-    experts: bool = False
+    gathered: bool = False
+    scattered: bool = False
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -67,67 +68,63 @@ class Product:
             names["sums"] = "int32"
         if self.grouped:
             names["factors"] = "int8"
-        if self.experts:
-            names |= {"order": "int32", "offsets": "int32", "active": "int32"}
+        if self.queued:
+            names |= {"order": "int32", "offsets": "int32"}
         return names
+
+    @property
+    def queued(self) -> bool:
+        """Whether rows are those of a queue."""
+        return self.gathered or self.scattered
+
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names of the integer parameters."""
+        used = [n for n in INTEGERS if self.grouped or n != "group"]
+        return (*used, "shared") if self.gathered else tuple(used)
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of the pointers, then of the integers."""
-        integers = len(INTEGERS) + 3 * self.experts
-        return (*(C_TYPES[d] for d in self.pointers.values()), *["int32_t"] * integers)
+        return (*(C_TYPES[d] for d in self.pointers.values()), *["int32_t"] * len(self.integers))
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel."""
         del name
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            extra = ("panel_size", "expert_size", "shared") if self.experts else ()
-            buffers, numbers = tiles.parameters(self.pointers, (*INTEGERS, *extra))
-            integers = dict(zip((*INTEGERS, *extra, "begin", "end"), numbers, strict=True))
-            if self.experts:
-                self._experts(isa, buffers, integers)
-            else:
-                self._rows(isa, buffers, integers)
-        return tiles.Built(builder.get())
-
-    def _rows(self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr]) -> None:
-        self._panels(isa, buffers, n, (n["begin"], n["end"]), lambda r: (r, r), _NOBODY)
-
-    def _experts(self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr]) -> None:
-        with T.serial(n["begin"], n["end"]) as turn:
-            expert = local(buffers["active"][turn + 1])
-            wide = local(tiles.row_blocks(n["columns"], COLUMNS) * COLUMNS)
+            buffers, numbers = tiles.parameters(self.pointers, self.integers)
+            n = dict(zip((*self.integers, "begin", "end"), numbers, strict=True))
+            begin = local(buffers["offsets"][0]) if self.queued else None
 
             def rows(r: Expr) -> tuple[Expr, Expr]:
-                slot = local(buffers["order"][r])
-                return local(tirx.truncdiv(slot, n["shared"])), slot
+                if begin is None:
+                    return r, r
+                slot = local(buffers["order"][begin + r])
+                source = local(tirx.truncdiv(slot, n["shared"])) if self.gathered else r
+                return source, slot if self.scattered else r
 
-            self._panels(
-                isa, buffers, n,
-                (local(buffers["offsets"][expert]), local(buffers["offsets"][expert + 1])), rows,
-                (local(expert * n["expert_size"]), local(expert * wide)),
-            )  # fmt: skip
+            self._panels(isa, buffers, n, rows)
+        return tiles.Built(builder.get())
 
     def _panels(
         self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],
-        span: tuple[Expr, Expr], rows: Callable[[Expr], tuple[Expr, Expr]],
-        owner: tuple[Expr | int, Expr | int],
+        rows: Callable[[Expr], tuple[Expr, Expr]],
     ) -> None:  # fmt: skip
-        """Emit all panels of the rows of a span; `owner` are where weights and channels begin."""
+        """Emit all panels; `rows` gives the places of a row of the inputs and of the result."""
         core = core_of(self.core)
         size = local(self._panel_size(n["depth"]))
         with T.serial(0, tiles.row_blocks(n["columns"], COLUMNS)) as panel:
-            start, column = local(owner[0] + panel * size), local(panel * COLUMNS)
+            start, column = local(panel * size), local(panel * COLUMNS)
 
             def tile(row: Expr, height: int, start: Expr = start, column: Expr = column) -> None:
                 places = [rows(local(row + i)) for i in range(height)]
                 totals = self._totals(
-                    isa, buffers, n, [source for source, _ in places], start, owner[1] + column
+                    isa, buffers, n, [source for source, _ in places], start, column
                 )
                 for i, (_, target) in enumerate(places):
-                    self._store(buffers, n, totals, i, target, column, owner[1])
+                    self._store(buffers, n, totals, i, target, column)
 
-            tiles.for_row_blocks(core.tallest, *span, tile)
+            tiles.for_row_blocks(core.tallest, n["begin"], n["end"], tile)
 
     def _panel_size(self, depth: Expr) -> Expr:
         """Elements of a packed panel."""
@@ -183,11 +180,11 @@ class Product:
 
     def _store(
         self, buffers: dict[str, tirx.Var], n: dict[str, Expr], totals: tirx.Var, row: int,
-        target: Expr, column: Expr, channels: Expr | int,
+        target: Expr, column: Expr,
     ) -> None:  # fmt: skip
         for j in range(COLUMNS):
             with T.If(column + j < n["columns"]), T.Then():
-                channel = local(channels + column + j)
+                channel = local(column + j)
                 total = local(totals[row * COLUMNS + j] + buffers["bias"][channel])
                 scaled = rescale(total, buffers["multiplier"][channel], n["left"], n["right"])
                 value = limited(scaled + n["zero"], n["low"], n["high"], self.out)
@@ -195,7 +192,6 @@ class Product:
 
 
 _ITEMSIZE = {"int8": 1, "uint8": 1, "int32": 4}
-_NOBODY: tuple[int, int] = (0, 0)
 
 
 def accepts(node: ir.Node, function: ir.Function | None) -> bool:
@@ -204,36 +200,51 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     return True
 
 
-def weights_of(site: Site, *, experts: int = 0) -> list[Pointer]:
+@dataclass(frozen=True)
+class Queue:
+    """The rows of the experts: `order` and `offsets` as of `group_tokens`, results of `slots`."""
+
+    experts: int
+    slots: int
+    order: int
+    offsets: int
+
+
+def weights_of(site: Site, place: int, experts: int) -> list[Pointer]:
     """Pack weights, bias and multipliers; experts one behind the other, each a section."""
     node, program = site.node, site.program
     core = core_of(program.core)
     bits = int(graph_facts.attribute(node, "weight_bits", 8))
-    place = 2 if experts else 1
     w, bias, multiplier = node.inputs[place : place + 3]
     assert w is not None and bias is not None and multiplier is not None
     rows, depth = shape_of(w)[-2:]
     size = padded(rows, COLUMNS) // COLUMNS * panel_bytes(core, depth, bits)
+    stride = padded(size, 64) if experts else 0
     read = reader(w)
     digest = program.weights.digest(w, read)
     role = "expert" if experts else "linear"
 
     def packed(expert: int | None) -> Callable[[], Array]:
-        return lambda: core.pack(read() if expert is None else read()[expert], bits)
+        def make() -> Array:
+            flat = core.pack(read() if expert is None else read()[expert], bits)
+            return np.pad(flat, (0, max(stride - size, 0)))
+
+        return make
 
     parts = [
         (
-            WeightSection(str(w.name), 0, size, role, expert, f"i{bits}"),
+            WeightSection(str(w.name), 0, stride or size, role, expert, f"i{bits}"),
             packed(expert),
         )
         for expert in (range(experts) if experts else [None])
     ]
     buffer = program.packed(str(w.name), ("integer", core.name, bits, digest), parts)
-    channels = [
-        program.constant(str(value.name), _padded_channels(reader(value)()), role="scale")
-        for value in (bias, multiplier)
-    ]
-    return [Pointer(buffer), *(Pointer(c) for c in channels)]
+    found = [Pointer(buffer, 0, stride)]
+    for value in (bias, multiplier):
+        array = _padded_channels(reader(value)())
+        each = array.nbytes // experts if experts else 0
+        found.append(Pointer(program.constant(str(value.name), array, role="scale"), 0, each))
+    return found
 
 
 def _padded_channels(array: Array) -> Array:
@@ -242,58 +253,57 @@ def _padded_channels(array: Array) -> Array:
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]).astype(np.int32).reshape(-1)
 
 
-def factors_of(site: Site, groups: ir.Value) -> Pointer:
+def factors_of(site: Site, groups: ir.Value, experts: int) -> Pointer:
     """The factors of groups, int8 [..., N padded, groups]."""
     array = reader(groups)()
     missing = -array.shape[-2] % COLUMNS
-    wide = np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, missing), (0, 0)])
-    return Pointer(site.program.constant(str(groups.name), wide.astype(np.int8), role="scale"))
+    wide = np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, missing), (0, 0)]).astype(np.int8)
+    each = wide.nbytes // experts if experts else 0
+    return Pointer(site.program.constant(str(groups.name), wide, role="scale"), 0, each)
 
 
 def lower(site: Site) -> None:
     """Append the product, and what its inputs must go through first."""
-    node, program = site.node, site.program
-    x, w = node.inputs[0], node.inputs[1]
-    assert x is not None and w is not None
-    columns, depth = shape_of(w)
-    rows = size_of(shape_of(x)[:-1])
-    append(site, program, rows, rows, columns, depth)
+    append(site)
 
 
 def append(
-    site: Site, program: Program, rows: int, slots: int, columns: int, depth: int, *,
-    experts: int = 0, routed: Sequence[Pointer] = (), shared: int = 1, active: int | None = None,
-) -> None:  # fmt: skip
-    """Append a product of `rows` rows with `slots` results, of one matrix or of many."""
-    node = site.node
+    site: Site, queue: Queue | None = None, *, gathered: bool = False, scattered: bool = False
+) -> None:
+    """Append a product with one matrix, or with that of an expert inside of its loop."""
+    node, program = site.node, site.program
     core = core_of(program.core)
     bits = int(graph_facts.attribute(node, "weight_bits", 8))
-    x, out = node.inputs[0], node.outputs[0]
-    assert x is not None
-    groups = node.inputs[-1] if len(node.inputs) == (6 if experts else 5) else None
+    place = 1 if queue is None else 2
+    x, w, out = node.inputs[0], node.inputs[place], node.outputs[0]
+    assert x is not None and w is not None
+    columns, depth = shape_of(w)[-2:]
+    rows = size_of(shape_of(x)[:-1])
+    results = rows if queue is None else queue.slots
+    groups = node.inputs[place + 3] if len(node.inputs) > place + 3 else None
     group = depth if groups is None else depth // shape_of(groups)[-1]
+    experts = 0 if queue is None else queue.experts
     source = site.buffer(x)
     inputs, dtype, stride = row_forms.inputs_of(program, core, source, dtype_of(x), rows, depth)
-    pointers = [Pointer(inputs), *weights_of(site, experts=experts), Pointer(site.outputs[0])]
+    pointers = [Pointer(inputs), *weights_of(site, place, experts), Pointer(site.outputs[0])]
     if OFFSET[bits]:
-        pointers.append(
-            Pointer(row_forms.sums_of(program, source, dtype_of(x), rows, depth, group))
-        )
+        sums = row_forms.sums_of(program, source, dtype_of(x), rows, depth, group)
+        pointers.append(Pointer(sums))
     if groups is not None:
-        pointers.append(factors_of(site, groups))
-    spec = Product(core.name, bits, dtype, dtype_of(out), groups is not None, experts > 0)
-    extra: tuple[int, ...] = ()
-    if experts:
-        size = padded(columns, COLUMNS) // COLUMNS * panel_bytes(core, depth, bits)
-        extra = (0, size // _ITEMSIZE[core.word(bits)], shared)
+        pointers.append(factors_of(site, groups, experts))
+    if queue is not None and (gathered or scattered):
+        pointers += [Pointer(queue.order), Pointer(queue.offsets, 0, 4)]
+    spec = Product(core.name, bits, dtype, dtype_of(out), groups is not None, gathered, scattered)
+    shared = integer(node, "shared") or 1
+    given = dict(zip(INTEGERS, (depth, stride, columns, group, *scaling_of(node)), strict=True))
+    given["shared"] = shared
     what = f"{experts} experts of " if experts else ""
     program.step(
         spec, "expert_linear" if experts else "linear",
-        [*pointers, *routed, depth, stride, columns, group, *scaling_of(node), *extra],
-        tasks=1 if experts else rows, tasks_from=active,
-        label=f"{what}{depth} -> {columns}, {slots} rows, i{bits}", origin=site.origin,
-        nodes=site.nodes, macs=slots * columns * depth,
-        nbytes=rows * depth + slots * columns
-        + min(max(experts, 1), slots) * columns * depth * bits // 8,
+        [*pointers, *(given[name] for name in spec.integers)], tasks=results,
+        label=f"{what}{depth} -> {columns}, {results} rows, i{bits}", origin=site.origin,
+        nodes=site.nodes, macs=results * columns * depth,
+        nbytes=rows * depth + results * columns
+        + min(max(experts, 1), results) * columns * depth * bits // 8,
         reason=f"{core.name}, weights packed in panels of {COLUMNS} columns",
     )  # fmt: skip

@@ -99,7 +99,7 @@ def inputs_of(
     key = ("pairs", source)
     if key not in program.quantised:
         name = program.buffers[source].name
-        target = program.buffer(f"{name}.pairs", "int32", (rows, words))
+        target = program.buffer(f"{name}.pairs", "int32", (program.rows_held(rows), words))
         program.step(
             Pairs(dtype), "pairs", [Pointer(source), Pointer(target), depth, words], tasks=rows,
             label=f"{rows} rows of {depth} to pairs", nbytes=rows * depth * 3,
@@ -115,7 +115,7 @@ def sums_of(program: Program, source: int, dtype: str, rows: int, depth: int, gr
     if key not in program.quantised:
         groups = depth // group
         name = program.buffers[source].name
-        target = program.buffer(f"{name}.sums", "int32", (rows, groups))
+        target = program.buffer(f"{name}.sums", "int32", (program.rows_held(rows), groups))
         program.step(
             RowSums(dtype), "row_sums", [Pointer(source), Pointer(target), groups, group],
             tasks=rows, label=f"sums of {rows} rows of {depth}", nbytes=rows * depth,
