@@ -18,12 +18,13 @@ def lies(
 ) -> tuple[int, int, list[Lie]]:
     """Rows and width of a result, and how each operand lies against it.
 
-    The width is the largest number of last axes for which all operands lie in one of four ways.
+    The width is the last axis where that is possible, so that rows can be computed apart.
 
     Raises:
         UnsupportedOpError: an operand repeats along an axis in the middle.
     """
-    for axis in range(len(shape) + 1):
+    last = max(len(shape) - 1, 0)
+    for axis in (last, *(n for n in range(len(shape) + 1) if n != last)):
         rows, width = size_of(shape[:axis]), size_of(shape[axis:])
         found = [_lie(shape, operand, axis) for operand in operands]
         if all(lie is not None for lie in found):

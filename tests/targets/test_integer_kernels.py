@@ -1,0 +1,240 @@
+"""Every operator of integer programs gives the bits of its reference, on every kind of core."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from edgemoe.integer.arithmetic import scaling
+from tests.targets.integer_graphs import GraphOfOps, program_of, run
+
+CORES = ("plain", "smlad", "mve")
+LIMITS = {"low": -128, "high": 127, "bits": 8}
+WIDE = {"low": -32768, "high": 32767, "bits": 16}
+CODES = {8: 127, 4: 7, 2: 1}
+
+
+@pytest.fixture
+def same(tmp_path):
+    """`same(graph, outputs, core)`: the C gives what the reference gave."""
+
+    def check(graph, outputs, core="plain"):
+        for name, got in zip(outputs, run(graph, outputs, core, tmp_path), strict=True):
+            np.testing.assert_array_equal(got, graph.arrays[name])
+
+    return check
+
+
+def chance(seed=0):
+    return np.random.default_rng(seed)
+
+
+def linear(graph, x, n, k, bits, *, seed=0, group=0, experts=0, ids=None, shared=1, zero=-3):
+    """Append a product with random weights whose results fill the range."""
+    r = chance(seed)
+    limit, lead = CODES[bits], (experts,) if experts else ()
+    w = r.integers(-limit, limit + 1, (*lead, n, k)).astype(np.int8)
+    bias = r.integers(-5000, 5000, (*lead, n)).astype(np.int32)
+    largest = int(np.abs(graph.arrays[x].astype(np.int64)).max())
+    bound = largest * limit * k * (127 if group else 1) + 5000
+    given = scaling(r.uniform(0.2, 1.0, (*lead, n)) * 800 / bound, bound)
+    inputs = [x, *([ids] if experts else []), graph.constant(f"w{seed}", w),
+              graph.constant(f"b{seed}", bias), graph.constant(f"m{seed}", given.multiplier)]  # fmt: skip
+    if group:
+        factors = r.integers(1, 127, (*lead, n, k // group)).astype(np.int8)
+        inputs.append(graph.constant(f"g{seed}", factors))
+    attributes = {"left": given.left, "right": given.right, "zero": zero, "weight_bits": bits}
+    if experts:
+        attributes["shared"] = shared
+    return graph.node("ExpertLinear" if experts else "Linear", inputs, **attributes, **LIMITS)[0]
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_products(same, core):
+    graph, outputs = GraphOfOps(), []
+    cases = [(1, 64, 10, 0), (3, 7, 5, 0), (2, 50, 33, 0), (5, 128, 8, 64), (2, 192, 9, 64)]
+    for number, (rows, k, n, group) in enumerate(cases):
+        for x_bits in (8, 16):
+            reach = 127 if x_bits == 8 else 127 if group else 6000
+            x = chance(number).integers(-reach, reach, (rows, k)).astype(f"int{x_bits}")
+            name = graph.input(f"x{number}.{x_bits}", x)
+            outputs += [
+                linear(graph, name, n, k, bits, seed=100 * number + x_bits + bits, group=group)
+                for bits in ((4,) if group else (8, 4, 2))
+            ]
+    same(graph, outputs, core)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_sums_at_the_limit_of_32_bits(same, core):
+    graph = GraphOfOps()
+    x = graph.input("x", np.full((1, 512), 32767, np.int16))
+    w = np.full((4, 512), 127, np.int8)
+    w[1::2] = -127
+    given = scaling(2.0**-24, 2**31 - 1)
+    names = [graph.constant("w", w), graph.constant("b", np.full(4, 16_383_000, np.int32)),
+             graph.constant("m", np.repeat(given.multiplier, 4))]  # fmt: skip
+    y = graph.node("Linear", [x, *names], left=given.left, right=given.right, zero=0, **LIMITS)
+    same(graph, y, core)
+
+
+def ir_reshaped(graph, source, name):
+    """The ids of a top-k in one row."""
+    array = graph.arrays[source].reshape(-1)
+    shape = graph.constant(f"{name}.shape", np.array([-1], np.int64))
+    value = graph._value(name, array)
+    graph.nodes.append(
+        ir.Node("", "Reshape", [graph.values[source], graph.values[shape]], outputs=[value],
+                name=f"{name}.reshape")
+    )  # fmt: skip
+    return value
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_gated_expert_layer(same, core, bits):
+    graph = GraphOfOps()
+    x = graph.input("x", chance().integers(-100, 100, (6, 20)).astype(np.int8))
+    scores = graph.input("scores", chance(5).integers(-50, 50, (6, 4)).astype(np.int8))
+    _, chosen = graph.node("TopK", [scores], k=2)
+    ir_reshaped(graph, chosen, "ids")
+    up = linear(graph, x, 12, 20, bits, seed=1, experts=4, ids="ids", shared=2)
+    gate = linear(graph, x, 12, 20, bits, seed=2, experts=4, ids="ids", shared=2)
+    table = graph.constant("table", chance(3).integers(-128, 128, 256).astype(np.int8))
+    active = graph.node("Table", [gate, table], bits=8)[0]
+    given = scaling(0.01, 2**16)
+    m = graph.constant("m", given.multiplier)
+    hidden = graph.node(
+        "Mul", [up, active, m], zero_a=-3, zero_b=0, left=given.left, right=given.right, zero=1,
+        **LIMITS,
+    )[0]  # fmt: skip
+    out = linear(graph, hidden, 20, 12, bits, seed=4, experts=4, ids="ids")
+    same(graph, [out], core)
+
+
+def test_rows_between_experts_need_room_for_one_expert_only():
+    graph = GraphOfOps()
+    x = graph.input("x", chance().integers(-100, 100, (6, 20)).astype(np.int8))
+    scores = graph.input("scores", chance(5).integers(-50, 50, (6, 4)).astype(np.int8))
+    _, chosen = graph.node("TopK", [scores], k=2)
+    ir_reshaped(graph, chosen, "ids")
+    up = linear(graph, x, 12, 20, 8, seed=1, experts=4, ids="ids", shared=2)
+    out = linear(graph, up, 20, 12, 8, seed=4, experts=4, ids="ids")
+    _, variant = program_of(graph.model([out]), "plain")
+    (between,) = [b for b in variant.buffers if b.name == up]
+    assert between.shape == (6, 12)  # of 12 rows: two per token, each of another expert
+    (loop,) = variant.loops
+    assert (loop.trips, loop.kind) == (4, "experts")
+    assert all(s.tasks_from == loop.counts for s in variant.steps[loop.first : loop.last + 1])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_ids_of_nobody(same, dtype):
+    graph = GraphOfOps()
+    x = graph.input("x", chance().integers(-100, 100, (7, 9)).astype(np.int8))
+    big = 2**31 - 1 if dtype == np.int32 else 2**40
+    ids = graph.input("ids", np.array([0, -1, 3, 4, 2, big, 0], dtype))
+    out = linear(graph, x, 5, 9, 8, experts=4, ids=ids)
+    same(graph, [out])
+
+
+def test_elementwise(same):
+    r, graph = chance(), GraphOfOps()
+    a = graph.input("a", r.integers(-128, 128, (4, 6)).astype(np.int8))
+    b = graph.input("b", r.integers(-128, 128, (4, 6)).astype(np.int8))
+    wide = graph.input("wide", r.integers(-32768, 32768, (4, 6)).astype(np.int16))
+    row = graph.constant("row", r.integers(-128, 128, (1, 6)).astype(np.int8))
+    column = graph.constant("column", r.integers(-128, 128, (4, 1)).astype(np.int8))
+    sums = {"zero_a": 3, "zero_b": -5, "factor_a": 3000, "factor_b": -2000, "right": 12, "zero": 1}
+    outputs = [graph.node("Add", pair, **sums, **LIMITS)[0] for pair in ([a, b], [a, row])]
+    sums |= {"zero_a": 0, "zero": 0, "right": 13}
+    outputs += graph.node("Add", [wide, column], **sums, **WIDE)
+    given = scaling(0.01, 2**17)
+    m = graph.constant("m", given.multiplier)
+    factor = {"left": given.left, "right": given.right, "zero": 1}
+    outputs += graph.node("Mul", [a, b, m], zero_a=3, zero_b=-5, **factor, **LIMITS)
+    given = scaling(200.0, 256)
+    m = graph.constant("n", given.multiplier)
+    outputs += graph.node(
+        "ChangeScale", [a, m], zero_x=3, left=given.left, right=given.right, zero=0, **WIDE
+    )
+    for name, size, bits, values in (
+        ("t8", 256, 8, 128), ("t16", 256, 16, 32768), ("c", 513, 0, 32768),
+    ):  # fmt: skip
+        dtype = np.int8 if bits == 8 else np.int16
+        t = graph.constant(name, r.integers(-values, values, size).astype(dtype))
+        if bits:
+            outputs += graph.node("Table", [a, t], bits=bits)
+        else:
+            outputs += graph.node("Curve", [wide, t], bits=16, right=7)
+            outputs += graph.node("Curve", [wide, t], bits=8, right=15)
+    given = scaling(0.05, 5 * 33000)
+    m = graph.constant("o", given.multiplier)
+    for axis in (0, 1):
+        outputs += graph.node(
+            "Mean", [wide, m], axis=axis, zero_x=0, left=given.left, right=given.right, zero=0,
+            keep=0, **WIDE,
+        )  # fmt: skip
+    same(graph, outputs)
+
+
+@pytest.mark.parametrize("stored", ["int8", "int16"])
+@pytest.mark.parametrize("centred", [0, 1])
+def test_norms(same, centred, stored):
+    r, graph, outputs = chance(), GraphOfOps(), []
+    reach = np.iinfo(stored).max // 2
+    gamma = graph.constant("gamma", r.integers(1, reach, 33).astype(stored))
+    beta = graph.constant("beta", r.integers(-reach, reach, 33).astype(stored))
+    rows = {
+        "int8": r.integers(-128, 128, (5, 33)), "int16": r.integers(-32768, 32768, (5, 33)),
+    }  # fmt: skip
+    for dtype, array in rows.items():
+        narrow = 0 if dtype == "int8" else 7 if centred else 1
+        array[1] = 5  # no variance at all
+        x = graph.input(dtype, array.astype(dtype))
+        for epsilon in (0, 3):
+            outputs += graph.node(
+                "Norm", [x, gamma, beta], centred=centred, zero_x=5 * (dtype == "int8"),
+                narrow=narrow, epsilon=epsilon, fraction=11, right=18, zero=1, beta_left=3,
+                **LIMITS,
+            )  # fmt: skip
+    same(graph, outputs)
+
+
+def test_softmax_shares_and_choices(same):
+    r, graph = chance(), GraphOfOps()
+    a = graph.input("a", r.integers(-128, 128, (4, 17)).astype(np.int8))
+    wide = graph.input("wide", r.integers(-32768, 32768, (4, 17)).astype(np.int16))
+    ties = graph.input("ties", r.integers(-3, 3, (4, 17)).astype(np.int8))
+    d = np.arange(256)
+    coarse = graph.constant("coarse", np.rint(32767 * np.exp(-0.05 * d)).astype(np.int16))
+    fine = graph.constant("fine", np.rint(32767 * np.exp(-0.05 / 256 * d)).astype(np.int16))
+    outputs = []
+    for bits in (8, 16):
+        outputs += graph.node("Softmax", [a, coarse], bits=bits)
+        outputs += graph.node("Softmax", [wide, coarse, fine], bits=bits)
+    few = np.full((3, 4), -128, np.int8)  # a row of zeros, of one number, of small ones
+    few[1, 2], few[2] = 5, [-127, -128, 100, 3]
+    outputs += graph.node("Shares", [graph.input("few", few)], zero_x=-128)
+    for k in (1, 4, 17):
+        outputs += graph.node("TopK", [a], k=k) + graph.node("TopK", [ties], k=k)
+    same(graph, outputs)
+
+
+def test_sums_of_experts_and_products_of_activations(same):
+    r, graph = chance(), GraphOfOps()
+    z = graph.input("z", r.integers(-128, 128, (8, 5)).astype(np.int8))
+    weights = graph.input("weights", r.integers(0, 16000, (4, 2)).astype(np.int16))
+    given = scaling(1 / 32768, 2 * 140 * 16000)
+    m = graph.constant("m", given.multiplier)
+    outputs = graph.node(
+        "Combine", [z, weights, m], zero_z=4, zero_w=0, left=given.left, right=given.right,
+        zero=-9, **LIMITS,
+    )  # fmt: skip
+    q = graph.input("q", r.integers(-128, 128, (1, 4, 3, 16)).astype(np.int8))
+    k = graph.input("k", r.integers(-128, 128, (1, 4, 5, 16)).astype(np.int8))
+    given = scaling(0.001, 128 * 128 * 16)
+    m = graph.constant("n", given.multiplier)
+    outputs += graph.node("MatMul", [q, k, m], left=given.left, right=given.right, zero=0, **LIMITS)
+    same(graph, outputs)
