@@ -7,6 +7,7 @@ of its own. Its text is regular enough to be rewritten line by line.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -99,11 +100,14 @@ def _parameter(text: str) -> Parameter:
 def _scalars(body: Sequence[str]) -> list[str]:
     """Arrays of one element become numbers; a declaration takes in the assignment behind it."""
     text = "\n".join(line for line in body if not line.lstrip().startswith("#pragma unroll"))
-    for kind, name in re.findall(r"^ *(\w+) (\w+)\[1\];$", text, re.MULTILINE):
-        if re.search(rf"\b{name}\[(?!0\])", text.replace(f"{kind} {name}[1];", "")):
-            continue
-        text = text.replace(f"{kind} {name}[1];", f"{kind} {name};")
-        text = re.sub(rf"\b{name}\[0\]", name, text)
+    declared = set(re.findall(r"^ *\w+ (\w+)\[1\];$", text, re.MULTILINE))
+    others = re.sub(r"^ *\w+ \w+\[1\];$", "", text, flags=re.MULTILINE)
+    single = declared - set(re.findall(r"\b(\w+)\[(?!0\])", others))
+
+    def plain(found: re.Match[str]) -> str:
+        return found[1] if found[1] in single else found[0]
+
+    text = re.sub(r"\b(\w+)\[[01]\]", plain, text)
     text = re.sub(r"\b_ptr\b", "t", re.sub(r"\b_ptr_(\d+)", r"t\1", text))
     text = re.sub(r"^( *)(\w+) (\w+);\n *\3 = ", r"\1\2 \3 = ", text, flags=re.MULTILINE)
     return text.split("\n") if text else []
@@ -112,13 +116,12 @@ def _scalars(body: Sequence[str]) -> list[str]:
 def _without_dead(body: list[str]) -> list[str]:
     """Drop numbers that nobody reads."""
     while True:
-        text = "\n".join(body)
-        dead = [
+        uses = Counter(re.findall(r"\b[A-Za-z_]\w*\b", "\n".join(body)))
+        dead = {
             number
             for number, line in enumerate(body)
-            if (found := re.match(r"^ *\w+ (\w+) = [^;]*;$", line))
-            and len(re.findall(rf"\b{found[1]}\b", text)) == 1
-        ]
+            if (found := re.match(r"^ *\w+ (\w+) = [^;]*;$", line)) and uses[found[1]] == 1
+        }
         if not dead:
             return body
         body = [line for number, line in enumerate(body) if number not in dead]
