@@ -32,6 +32,10 @@ def command(
     max_bytes: Annotated[
         str | None, typer.Option("--max-bytes", help="Bytes of weights allowed, such as 2M.")
     ] = None,
+    max_ram: Annotated[
+        str | None,
+        typer.Option("--max-ram", help="Microcontrollers: bytes of arena and states, such as 64K."),
+    ] = None,
     precision: Annotated[
         str, typer.Option("--precision", help="auto, f32, bf16, i8, i4, ...")
     ] = "auto",
@@ -137,6 +141,7 @@ def command(
         "calibration": calibration,
         "max_loss": values.ratio(max_loss),
         "max_bytes": values.nbytes(max_bytes),
+        "max_ram": values.nbytes(max_ram),
         "precision": precision,
         "kv_cache": kv_cache,
         "prune": values.pruning(

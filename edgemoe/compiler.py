@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from edgemoe.explanation import Explanation
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
-    from edgemoe.targets.tuning.tunings import Tunings
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -82,6 +81,7 @@ def compile(
     calibration: str | Path | Mapping[str, Array] | None = None,
     max_loss: float | None = None,
     max_bytes: int | None = None,
+    max_ram: int | None = None,
     metric: str = "auto",
     task_group: Mapping[str, str] | None = None,
     save_onnx: str | Path | None = None,
@@ -121,6 +121,8 @@ def compile(
             `target:<output>` arrays for a task metric.
         max_loss: largest loss by the metric, 0.005 for 0.5%, on data that the search did not see.
         max_bytes: largest size of the weights in bytes.
+        max_ram: microcontrollers: largest arena with states in bytes; steps are cut into pieces of
+            rows until it fits (docs/microcontrollers.md).
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
         task_group: keep the samples whose `group:<name>` array has this value, {name: value}, to
@@ -213,8 +215,11 @@ def compile(
 
     def write(decided: Compressed | None) -> Artifact:
         lowered, given = _lower_within(
-            title, variants, _precisions(rest, pins, max_bytes, decided), max_bytes, tunings, show,
-            total, decided, spec,
+            title, variants, _precisions(rest, pins, max_bytes, decided), max_bytes, show,
+            total, decided, lambda graphs, counts, given: family.lower(
+                spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
+                states=[x for x in inputs if x.state_output is not None],
+            ),
         )  # fmt: skip
         plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
         if strict:
@@ -438,19 +443,16 @@ def _lower_within(
     variants: Sequence[_Variant],
     precisions: Sequence[Precision],
     max_bytes: int | None,
-    tunings: Tunings,
     show: Progress,
     total: int,
     decided: Compressed | None,
-    spec: TargetSpec,
+    lower: Callable[[Sequence[ir.Model], Sequence[int | None], Precision], Lowered],
 ) -> tuple[Lowered, Precision]:
     """Lower with the first precision that keeps `max_bytes`."""
-    from edgemoe.targets import family_of
-
     for given in precisions:
         show(f"lowering, {given.title} weights", 1 + 2 * len(variants), total)
         graphs, counts = [v.graph for v in variants], [v.count for v in variants]
-        lowered = family_of(spec).lower(spec, graphs, counts, given, tunings)
+        lowered = lower(graphs, counts, given)
         if max_bytes is None or lowered.weights.nbytes <= max_bytes:
             given.refuse_unmatched_pins()
             return lowered, given
@@ -489,7 +491,7 @@ def _plan(
             "generic kernels", f"{len(generic)} of {steps} steps",
             "no kernel of ours computes them; TVM's functions run with the default schedule",
         ),
-        lowered.tunings.decision(),
+        lowered.tunings.decision(), *lowered.decisions,
     ]  # fmt: skip
     decisions += [Decision("plug-in", plugin.name, plugin.describe()) for plugin in plugins]
     for note in variants[-1].report.notes:

@@ -101,6 +101,26 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """How a step can be cut into pieces of rows: row i of its results needs row i of its operands.
+
+    There are `count` rows. `nbytes` has an entry per argument: the bytes from one row to the next,
+    0 for what all rows share. `argument` is the number of the integer argument that holds the
+    count, if there is one. n rows make ceil(n / block) * columns tasks.
+    """
+
+    count: int
+    nbytes: tuple[int, ...]
+    argument: int | None = None
+    block: int = 1
+    columns: int = 1
+
+    def tasks(self, rows: int) -> int:
+        """Tasks of a step of `rows` rows."""
+        return -(-rows // self.block) * self.columns
+
+
+@dataclass(frozen=True)
 class Step:
     """One call of a kernel.
 
@@ -121,6 +141,7 @@ class Step:
     nbytes: int = 0
     region: int | None = None  # number of the MoE region that it belongs to
     reason: str = ""  # why this kernel
+    rows: Rows | None = None  # None: it cannot be cut
 
 
 @dataclass(frozen=True)
@@ -269,4 +290,7 @@ def _variant(data: dict[str, Any]) -> Variant:
 
 def _step(data: dict[str, Any]) -> Step:
     arguments = tuple(x if isinstance(x, int) else Pointer(**x) for x in data["arguments"])
-    return Step(**{**data, "arguments": arguments, "nodes": tuple(data["nodes"])})
+    rows = data.get("rows")
+    if rows is not None:
+        rows = Rows(**{**rows, "nbytes": tuple(rows["nbytes"])})
+    return Step(**{**data, "arguments": arguments, "nodes": tuple(data["nodes"]), "rows": rows})

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.errors import OptionError
-from edgemoe.plan import Pointer, TensorInfo, Variant
+from edgemoe.plan import Decision, Pointer, TensorInfo, Variant
 from edgemoe.precision import Precision
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import flags_of, isas_of
@@ -72,6 +72,7 @@ class Lowered:
     kernels: KernelTable
     weights: WeightTable
     tunings: Tunings = UNTUNED
+    decisions: tuple[Decision, ...] = ()
 
 
 def lower_variants(
@@ -92,10 +93,17 @@ def lower_variants(
 
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
-    precision: Precision, tunings: Tunings = UNTUNED,
+    precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
+    states: Sequence[TensorInfo] = (), max_ram: int | None = None,
 ) -> Lowered:  # fmt: skip
-    """Lower fused graphs of static shapes for `spec`."""
-    del spec
+    """Lower fused graphs of static shapes for `spec`.
+
+    Raises:
+        OptionError: `max_ram` is given, which is for microcontrollers.
+    """
+    del title, states
+    if max_ram is not None:
+        raise OptionError(f"--max-ram is for microcontrollers, target {spec.name} is none")
     return lower_variants(graphs, counts, precision, tunings)
 
 

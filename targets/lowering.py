@@ -16,7 +16,7 @@ import edgemoe.targets.kernels.integer
 from edgemoe import constant_nodes, graph_facts, shapes
 from edgemoe.errors import EdgemoeError, UnsupportedOpError
 from edgemoe.integer.operators import DOMAIN
-from edgemoe.plan import Pointer
+from edgemoe.plan import Pointer, Rows
 from edgemoe.targets import generic, middle
 from edgemoe.targets.culprit import name_the_culprit, unsupported
 from edgemoe.targets.kernels.copy import Copy
@@ -182,6 +182,19 @@ class _Buffers:
             self.program.move(buffer, where="output", index=index)
 
 
+def _rows(call: generic.NestCall, numbers: list[int], program: Program) -> Rows | None:
+    """The tasks of a step that computes each element from those in its own place."""
+    if len(call.written) != 1 or set(call.written) | set(call.in_place) != set(range(len(numbers))):
+        return None
+    count = call.nest.tasks
+    sizes = [program.buffers[number].nbytes for number in numbers]
+    return (
+        None
+        if any(size % count for size in sizes)
+        else Rows(count, tuple(size // count for size in sizes))
+    )
+
+
 def _generic(operation: middle.Generic, program: Program, buffers: _Buffers) -> None:
     split = generic.split(operation.function)
     parameters = [buffers.of(number) for number in (*operation.inputs, *operation.outputs)]
@@ -197,5 +210,5 @@ def _generic(operation: middle.Generic, program: Program, buffers: _Buffers) -> 
             in_place=[(w, numbers[i]) for w in written for i in call.in_place],
             tasks=call.nest.tasks, label=operation.name.replace("_", " "), macs=call.macs,
             nbytes=sum(program.buffers[number].nbytes for number in set(numbers)),
-            reason="default schedule",
+            reason="default schedule", rows=_rows(call, numbers, program),
         )  # fmt: skip

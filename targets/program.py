@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,10 +145,10 @@ class Program:
     buffers: list[Buffer] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
     quantised: dict[tuple[object, ...], Any] = field(default_factory=dict)
     widened: dict[tuple[object, ...], int] = field(default_factory=dict)
     around: Program | None = None
-    loops: list[Loop] = field(default_factory=list)
     _experts: tuple[int, int, int] | None = None
 
     @contextmanager
@@ -256,10 +256,21 @@ class Program:
         self.steps.append(_Step(Step(name, tuple(arguments), **facts), tuple(in_place)))
         return len(self.steps) - 1
 
+    @contextmanager
+    def loop(
+        self, kind: Literal["rows", "experts"], trips: int, counts: int | None = None
+    ) -> Iterator[None]:
+        """Steps that are appended inside of the block run `trips` times, see `plan.Loop`."""
+        first = len(self.steps)
+        yield
+        if len(self.steps) > first:
+            self.loops.append(Loop(first, len(self.steps) - 1, trips, kind, counts))
+
     def finish(self, tokens: int | None, alignment: int = ALIGNMENT) -> Variant:
         """Place every temporary, at multiples of `alignment` bytes, and freeze the program."""
-        first, last = self._lifetimes()
-        roots = self._share(first, last)
+        touched = self.touched()
+        first, last = self._over_loops(*touched)
+        roots = self._share(*(touched if self.cut_by_rows else (first, last)))
         members = [i for i, b in enumerate(self.buffers) if b.where == "arena" and i in first]
         groups: dict[int, list[int]] = {}
         for i in members:
@@ -281,7 +292,7 @@ class Program:
                 changes["offset"] = offsets[_root(roots, i)] if i in first else 0
                 changes["shares"] = roots.get(i)
             buffers.append(replace(buffer, **changes))
-        _check_sharing(buffers)
+        _check_sharing(buffers, roots, touched)
         return Variant(
             tokens,
             tuple(buffers),
@@ -292,7 +303,8 @@ class Program:
             tuple(self.loops),
         )
 
-    def _lifetimes(self) -> tuple[dict[int, int], dict[int, int]]:
+    def touched(self) -> tuple[dict[int, int], dict[int, int]]:
+        """The first and the last step that touch each buffer."""
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         for number, entry in enumerate(self.steps):
@@ -302,14 +314,45 @@ class Program:
             for buffer in touched:
                 first.setdefault(buffer, number)
                 last[buffer] = number
-        for loop in self.loops:  # the next trip reads what this one has read
-            for buffer in first:
-                if first[buffer] <= loop.last and last[buffer] >= loop.first:
-                    first[buffer] = min(first[buffer], loop.first)
-                    last[buffer] = max(last[buffer], loop.last)
+        for loop in self.loops:
+            if loop.counts is not None:
+                first[loop.counts] = min(first.get(loop.counts, loop.first), loop.first)
+                last[loop.counts] = max(last.get(loop.counts, loop.last), loop.last)
         for region in self.regions:  # the profiler reads the routing after its step
             last[region.buffer] = max(last.get(region.buffer, 0), region.routed_at)
         return first, last
+
+    def _over_loops(
+        self, first: Mapping[int, int], last: Mapping[int, int]
+    ) -> tuple[dict[int, int], dict[int, int]]:
+        """Lifetimes in which what a loop touches lives as long as the loop.
+
+        What holds the rows of one trip alone is made anew in every trip.
+        """
+        first, last = dict(first), dict(last)
+        for loop in self.loops:
+            for buffer in list(first):
+                if first[buffer] > loop.last or last[buffer] < loop.first:
+                    continue
+                inside = loop.first <= first[buffer] and last[buffer] <= loop.last
+                again = loop.kind == "experts" or self._of_one_trip(buffer, loop)
+                if not (inside and again):
+                    first[buffer] = min(first[buffer], loop.first)
+                    last[buffer] = max(last[buffer], loop.last)
+        return first, last
+
+    def _of_one_trip(self, buffer: int, loop: Loop) -> bool:
+        return all(
+            argument.stride == 0
+            for entry in self.steps[loop.first : loop.last + 1]
+            for argument in entry.step.arguments
+            if isinstance(argument, Pointer) and argument.buffer == buffer
+        )
+
+    @property
+    def cut_by_rows(self) -> bool:
+        """Tell whether all loops are over rows: a trip touches its own rows of results alone."""
+        return all(loop.kind == "rows" for loop in self.loops)
 
     def _share(self, first: Mapping[int, int], last: Mapping[int, int]) -> dict[int, int]:
         """Let results take the place of operands that die in the same step."""
@@ -335,11 +378,22 @@ def _root(roots: Mapping[int, int], buffer: int) -> int:
     return buffer
 
 
-def _check_sharing(buffers: Sequence[Buffer]) -> None:
-    """Live temporaries share bytes only where one takes the place of the other in one step."""
-    placed = [b for b in buffers if b.where == "arena" and b.first >= 0]
-    for number, one in enumerate(placed):
-        for other in placed[:number]:
+def _check_sharing(
+    buffers: Sequence[Buffer], roots: Mapping[int, int], touched: tuple[dict[int, int], ...]
+) -> None:
+    """Live temporaries share bytes only where one takes the place of the other in one step.
+
+    Within a loop, one that takes the place of another does so row by row: there the steps that
+    touch the two decide.
+    """
+    first, last = touched
+    numbers = [i for i, b in enumerate(buffers) if b.where == "arena" and b.first >= 0]
+    for position, i in enumerate(numbers):
+        for j in numbers[:position]:
+            one, other = buffers[i], buffers[j]
+            if _root(roots, i) == _root(roots, j):
+                one = replace(one, first=first[i], last=last[i])
+                other = replace(other, first=first[j], last=last[j])
             apart = (
                 one.offset + one.nbytes <= other.offset or other.offset + other.nbytes <= one.offset
             )

@@ -207,4 +207,5 @@ def lower(site: Site) -> None:
         origin=site.origin, nodes=site.nodes,
         nbytes=4 * rows * (depth + columns) + nbytes,
         reason=f"constant weight from the right, {given}",
+        rows=linear.rows_of(body, rows, depth, columns, ROW_BLOCK),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
-from edgemoe.plan import Pointer, WeightSection
+from edgemoe.plan import Pointer, Rows, WeightSection
 from edgemoe.precision import Unit
 from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
@@ -214,6 +214,18 @@ def lower(site: Site) -> None:
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
         nbytes=4 * (rows * (depth + columns)) + depth * columns * given.bits // 8,
         reason=f"constant weight, {given}{why}",
+        rows=None if given.int8_activations
+        else rows_of(body, rows, depth, columns, tuned.row_block),
+    )  # fmt: skip
+
+
+def rows_of(body: Body, rows: int, depth: int, columns: int, block: int) -> Rows:
+    """How a product (rows, weights, out, operands..., rows, depth, columns) is cut into rows."""
+    by_kind = {"full": 4 * columns, "row": 4}
+    operands = [by_kind.get(kind, 0) for kind in body.indexing]
+    return Rows(
+        rows, (4 * depth, 0, 4 * columns, *operands, 0, 0, 0), 3 + len(operands), block,
+        -(-columns // tiles.PANEL),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
-from edgemoe.plan import Pointer
+from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import columns, reduce
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.site import Site, shape_of, size_of
@@ -118,4 +118,5 @@ def lower(site: Site) -> None:
         in_place=[(out, source.buffer)], tasks=rows,
         label=f"{kind} norm of {rows} rows of {shape[-1]}", origin=site.origin, nodes=site.nodes,
         nbytes=8 * size_of(shape), reason="norm of the last axis",
+        rows=Rows(rows, (4 * shape[-1], 4 * shape[-1], *(0 for _ in parameters), 0)),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
-from edgemoe.plan import Pointer
+from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import reduce
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels import vector_math as vm
@@ -98,4 +98,5 @@ def lower(site: Site) -> None:
         in_place=[(out, source.buffer)], tasks=rows,
         label=f"softmax of {rows} rows of {shape[-1]}", origin=site.origin, nodes=site.nodes,
         nbytes=8 * size_of(shape), reason="softmax of the last axis",
+        rows=Rows(rows, (4 * shape[-1], 4 * shape[-1], 0)),
     )  # fmt: skip

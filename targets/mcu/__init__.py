@@ -16,7 +16,9 @@ from edgemoe.integer.expert_groups import group_experts
 from edgemoe.plan import Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
+from edgemoe.targets.mcu import tiling
 from edgemoe.targets.mcu.c_kernels import c_kernels
+from edgemoe.targets.mcu.header import nbytes_of
 from edgemoe.targets.mcu.names import identifier
 from edgemoe.targets.mcu.package import write_mcu_artifact
 from edgemoe.targets.microcontroller import Microcontroller
@@ -66,11 +68,13 @@ def default_tokens() -> Sequence[int]:
 
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
-    precision: Precision, tunings: Tunings = UNTUNED,
+    precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
+    states: Sequence[TensorInfo] = (), max_ram: int | None = None,
 ) -> Lowered:  # fmt: skip
     """Lower a fused graph of static shapes.
 
     Raises:
+        BudgetError: arena and `states` do not fit `max_ram` bytes, however steps are cut.
         OptionError: there are several token counts, or a weight has a format without kernels here.
     """
     if len(graphs) != 1:
@@ -84,14 +88,20 @@ def lower(
 
     group_experts(graphs[0].graph)
     lower_program(graphs[0], program)
-    variant = program.finish(None, facts_of(spec).alignment)
+    alignment, decisions = facts_of(spec).alignment, []
+    if max_ram is None:
+        variant = program.finish(None, alignment)
+    else:
+        fixed = sum(nbytes_of(x) for x in states)
+        tiled = tiling.within(program, max_ram, fixed, alignment, title, spec.name)
+        variant, decisions = tiled.variant, [tiled.decision]
     wrong = next((s for s in weights.sections if not _readable(s.format, s.role)), None)
     if wrong is not None:
         raise OptionError(
             f"weight {wrong.name} is stored as {wrong.format}; the float kernels for {spec.name} "
             "read f32 and bf16\n  try: --precision f32 or bf16"
         )
-    return Lowered((variant,), kernels, weights, tunings)
+    return Lowered((variant,), kernels, weights, tunings, tuple(decisions))
 
 
 def _readable(stored: str, role: str) -> bool:
