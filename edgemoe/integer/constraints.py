@@ -32,14 +32,14 @@ def constraints_of(graph: ir.Graph) -> Constraints:
         if not graph_facts.is_op(node, "MatMul") or any(map(graph_facts.is_constant, node.inputs)):
             continue
         for place, source in enumerate(node.inputs[:2]):
-            for value in _moved_from(source):
+            for value in moved_from(source):
                 found.symmetric.add(str(value.name))
                 if place == 1:
                     found.narrow.add(str(value.name))
     return found
 
 
-def _moved_from(value: ir.Value | None) -> Iterator[ir.Value]:
+def moved_from(value: ir.Value | None) -> Iterator[ir.Value]:
     """A value and those whose elements it holds."""
     todo, seen = [value], set[ir.Value]()
     while todo:

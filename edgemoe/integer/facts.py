@@ -22,13 +22,16 @@ Array = NDArray[Any]
 class Facts:
     """A flat float graph and its calibration.
 
-    `grams` are Gram matrices by weight, [K, K] or [E, K, K].
+    `grams` are Gram matrices by weight, [K, K] or [E, K, K]; `samples` how many calibration saw;
+    `unseen` what no sample reached, in words.
     """
 
     model: ir.Model
     seen: Mapping[str, Seen]
     constraints: Constraints = field(default_factory=Constraints)
     grams: Mapping[str, Array] = field(default_factory=dict)
+    samples: int = 1
+    unseen: list[str] = field(default_factory=list)
     functions: dict[Any, Callable[[Array], Array]] = field(default_factory=dict)
     _scales: dict[tuple[str, int], Quantised] = field(default_factory=dict)
     _codes: dict[Any, WeightCodes] = field(default_factory=dict)
