@@ -109,7 +109,7 @@ def understand_weights(weights: ir.Value, ids: ir.Value, topk: ir.Node | None) -
     found = Weighting(weights)
     value = without_casts(weights)
     value = _without_scales(value, ids, found)
-    if (divided := _normalised(value)) is not None:
+    if (divided := normalised(value)) is not None:
         value, found.eps, found.eps_mode = divided
         found.renormalise = "sum"
         value = without_casts(value)
@@ -213,7 +213,7 @@ def _scaled(value: ir.Value) -> tuple[ir.Value, float] | None:
     return None
 
 
-def _normalised(value: ir.Value) -> tuple[ir.Value, float, str] | None:
+def normalised(value: ir.Value) -> tuple[ir.Value, float, str] | None:
     """X / (sum(x) + eps) or x / max(sum(x), eps) -> (x, eps, "add" or "max")."""
     node = graph_facts.made_by(value, "Div")
     if node is None or node.inputs[0] is None or node.inputs[1] is None:

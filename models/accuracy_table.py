@@ -14,6 +14,7 @@ FACTORIES = {
     "char_moe": "moe_lm:char_moe",
     "char_blockffn": "blockffn_lm:char_blockffn",
     "digits": "digits_mixer:digits",
+    "sensor_moe": "sensor_moe:sensor_moe",
 }
 HEAD = (
     "| factory in `edgemoe.models` | parameters | bytes | data and split | metric | value "

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-NAMES = ("etth1", "co2", "char_moe", "char_blockffn", "digits")
+NAMES = ("etth1", "co2", "char_moe", "char_blockffn", "digits", "sensor_moe")
 SEQUENCE = 128
 """Characters of one sample of the language models."""
 
@@ -35,6 +35,8 @@ def arrays(
         return _text(_given(name, data, "tinyshakespeare.txt"), split, samples)
     if name == "digits":
         return _digits(split, samples)
+    if name == "sensor_moe":
+        return _sensors(_given(name, data, "ETTh1.csv"), split, samples)
     raise ValueError(f"no model {name!r}; there are {', '.join(NAMES)}")
 
 
@@ -79,6 +81,15 @@ def _digits(split: str, samples: int) -> dict[str, NDArray[np.generic]]:
     chosen = _spread(len(images), samples)
     pixels = images[chosen][:, None].astype(np.float32) / 16
     return {"image": pixels, "target:logits": labels[chosen][:, None]}
+
+
+def _sensors(data: Path, split: str, samples: int) -> dict[str, NDArray[np.generic]]:
+    from edgemoe.models.series import etth1_series
+    from edgemoe.models.train_sensor_moe import windows
+
+    x, y = windows(etth1_series(data), split)
+    chosen = _spread(len(x), samples)
+    return {"x": x[chosen][:, None].numpy(), "target:logits": y[chosen][:, None].numpy()}
 
 
 def main() -> None:

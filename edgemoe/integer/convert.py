@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import onnx_ir as ir
-from onnx_ir.passes.common import NameFixPass
 
 from edgemoe import graph_facts
 from edgemoe.dead_code import remove_dead_nodes
@@ -71,7 +70,6 @@ def convert(
         del graph.initializers[name]
     cancel_transposes(graph)
     add_bodies(model)
-    NameFixPass()(model)
     inputs = {str(v.name): c.roots[str(v.name)] if is_float(v) else None for v in source.inputs}
     present = {str(v.name) for node in graph for v in node.outputs}
     tensors = {n: q for n, q in c.roots.items() if n in present or n in inputs}

@@ -15,7 +15,6 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
-from edgemoe.emit import add_constant
 from edgemoe.errors import IntegerError
 from edgemoe.integer import ranges
 from edgemoe.integer.arithmetic import Scaling, scaling
@@ -88,6 +87,20 @@ class Converter:
     refused: dict[ir.Value, str] = field(default_factory=dict)
     shared: dict[ir.Node, Any] = field(default_factory=dict)
     """What a rule keeps for the other outputs of a node."""
+    names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Inputs keep their names, whatever else is called so."""
+        self.names |= {str(v.name) for v in self.facts.model.graph.inputs}
+
+    def free(self, name: str) -> str:
+        """A name that no other value has, from the one that is wished for."""
+        found, count = name, 1
+        while found in self.names:
+            count += 1
+            found = f"{name}.{count}"
+        self.names.add(found)
+        return found
 
     def want(self, value: ir.Value, reader: ir.Node | None = None, target: Target | None = None) -> Integer:  # fmt: skip
         """The integers of a float value; made now if nobody asked before.
@@ -158,7 +171,16 @@ class Converter:
 
     def initializer(self, array: Array, name: str) -> ir.Value:
         """A constant of the integer graph."""
-        return add_constant(self.graph, ir.tensor(np.ascontiguousarray(array)), name)
+        return self._constant(ir.tensor(np.ascontiguousarray(array)), name)
+
+    def _constant(self, tensor: ir.TensorProtocol, name: str) -> ir.Value:
+        outputs = {str(v.name) for v in self.facts.model.graph.outputs}
+        made = ir.Value(
+            name=self.free(f"{name}.constant" if name in outputs else name),
+            shape=ir.Shape(tensor.shape), type=ir.TensorType(tensor.dtype), const_value=tensor,
+        )  # fmt: skip
+        self.graph.register_initializer(made)
+        return made
 
     # Values that are no floats, and floats of islands.
 
@@ -167,19 +189,19 @@ class Converter:
         if value in self.others:
             return self.others[value]
         if graph_facts.is_constant(value):
-            made = add_constant(self.graph, value.const_value, str(value.name))  # type: ignore[arg-type]
+            made = self._copied(value)
         elif value.is_graph_input():
             made = ir.Value(name=value.name, shape=value.shape, type=value.type)
             self.graph.inputs.append(made)
+        elif graph_facts.made_by(value, "TopK") and isinstance(
+            tried := self._by_rule(value, _IDS), Integer
+        ):
+            made = tried.value
         else:
-            tried = self._by_rule(value, _IDS)
-            if isinstance(tried, Integer):
-                made = tried.value
-            else:
-                node = value.producer()
-                assert node is not None
-                self._copy(node, self.others)
-                made = self.others[value]
+            node = value.producer()
+            assert node is not None
+            self._copy(node, self.others)
+            made = self.others[value]
         self.others[value] = made
         return made
 
@@ -188,7 +210,7 @@ class Converter:
         if value in self.floats:
             return self.floats[value]
         if graph_facts.is_constant(value):
-            made = add_constant(self.graph, value.const_value, str(value.name))  # type: ignore[arg-type]
+            made = self._copied(value)
             self.floats[value] = made
             return made
         if value not in self.made and not value.is_graph_input():
@@ -202,6 +224,11 @@ class Converter:
         made = self._dequantise(number, value)
         self.floats[value] = made
         return made
+
+    def _copied(self, value: ir.Value) -> ir.Value:
+        tensor = value.const_value
+        assert tensor is not None
+        return self._constant(tensor, str(value.name))
 
     def _island(self, value: ir.Value, why: str) -> None:
         node = value.producer()
@@ -221,7 +248,8 @@ class Converter:
         self.graph.append(copy)
         for old, new in zip(node.outputs, copy.outputs, strict=True):
             floats = ranges.is_float(old)
-            new.name, new.shape = f"{old.name}.float" if floats else old.name, old.shape
+            new.name = self.free(f"{old.name}.float" if floats else str(old.name))
+            new.shape = old.shape
             moved = graph_facts.is_op(node, *graph_facts.MOVEMENTS) and not floats
             first = inputs[0] if moved else None
             new.type = old.type if first is None else first.type
@@ -242,8 +270,9 @@ class Converter:
 
     def _dequantise(self, number: Integer, value: ir.Value) -> ir.Value:
         inputs = [number.value, *self._parameters(number.quantised)]
-        node = self._append("DequantizeLinear", inputs, {}, value, "", ir.DataType.FLOAT)
-        node.outputs[0].name = f"{value.name}.float"
+        node = self._append(
+            "DequantizeLinear", inputs, {}, value, "", ir.DataType.FLOAT, suffix=".float"
+        )
         return node.outputs[0]
 
     def _quantise(self, given: ir.Value, value: ir.Value, target: Target) -> Integer:
@@ -318,7 +347,7 @@ class Converter:
             metadata_props={graph_facts.ORIGIN: origin} if origin else {},
         )  # fmt: skip
         output = node.outputs[0]
-        output.name = f"{value.name}{suffix}"
+        output.name = self.free(f"{value.name}{suffix}")
         output.shape = value.shape if shape is None else ir.Shape(list(shape))
         output.type = ir.TensorType(dtype)
         self.graph.append(node)

@@ -9,10 +9,11 @@ from typing import Any
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgemoe.integer.constraints import Constraints, constraints_of, tie_caches
 from edgemoe.integer.quantised import Quantised
 from edgemoe.integer.ranges import Seen, scale_of
 from edgemoe.integer.weights import WeightCodes, round_weights
-from edgemoe.weight_format import I8, WeightFormat
+from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
 
@@ -21,23 +22,27 @@ Array = NDArray[Any]
 class Facts:
     """A flat float graph and its calibration.
 
-    `symmetric` are values whose zero point has to be 0; `formats` weight formats by name, I8 for
-    the others; `grams` Gram matrices by weight, [K, K] or [E, K, K].
+    `grams` are Gram matrices by weight, [K, K] or [E, K, K]; `samples` how many calibration saw;
+    `unseen` what no sample reached, in words.
     """
 
     model: ir.Model
     seen: Mapping[str, Seen]
-    symmetric: frozenset[str] = frozenset()
+    constraints: Constraints = field(default_factory=Constraints)
     grams: Mapping[str, Array] = field(default_factory=dict)
+    samples: int = 1
+    unseen: list[str] = field(default_factory=list)
     functions: dict[Any, Callable[[Array], Array]] = field(default_factory=dict)
     _scales: dict[tuple[str, int], Quantised] = field(default_factory=dict)
     _codes: dict[Any, WeightCodes] = field(default_factory=dict)
 
     def scale(self, name: str, bits: int) -> Quantised:
         """The scale of a value at a width."""
+        if name in self.constraints.narrow:
+            bits = 8
         key = (name, bits)
         if key not in self._scales:
-            symmetric = name in self.symmetric
+            symmetric = name in self.constraints.symmetric
             self._scales[key] = scale_of(self.seen.get(name, Seen()), bits, symmetric=symmetric)
         return self._scales[key]
 
@@ -63,6 +68,9 @@ class Facts:
             return round_weights(rows(), given, None, least)
         return found
 
-    def format_of(self, name: str, formats: Mapping[str, WeightFormat]) -> WeightFormat:
-        """The format of a weight."""
-        return formats.get(name, I8)
+
+
+def facts_of(model: ir.Model, seen: Mapping[str, Seen], grams: Mapping[str, Array]) -> Facts:
+    """Put together what is known of a flat graph."""
+    tied = tie_caches(model.graph, seen)
+    return Facts(model, tied, constraints_of(model.graph), grams)

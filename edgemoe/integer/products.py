@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgemoe.integer.converter import LARGEST_SUM, Converter, Integer, limits
 from edgemoe.integer.quantised import Quantised, Target
 from edgemoe.integer.weights import WeightCodes
+from edgemoe.weight_format import I8
 
 Array = NDArray[Any]
 
@@ -51,7 +52,7 @@ def constant_product(
         shape: of the result, where it is not that of `value`.
         suffix: where this is not the last node that makes `value`.
     """
-    given = c.facts.format_of(weight, c.formats)
+    given = c.formats.get(weight, I8)
     biases = bias.reshape(max(experts, 1), -1).astype(np.float64)
     parts: list[WeightCodes] = []
     for expert in range(max(experts, 1)):

@@ -96,7 +96,7 @@ def watch(model: ir.Model, feeds: Iterable[Mapping[str, Array]], seed: int = 0) 
     found = {name: Seen() for name in [*inputs, *named]}
     for number, feed in enumerate(given):
         try:
-            made = session.run(list(named), {n: a for n, a in feed.items() if n in wanted})
+            made = session.run(None, {n: a for n, a in feed.items() if n in wanted})
         except Exception as error:  # onnxruntime raises types of its own
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             raise InputError(

@@ -29,7 +29,7 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     if shape[-1] > WIDEST:
         return f"it is {shape[-1]} wide, at most {WIDEST} numbers sum up"
     x = c.want(node.inputs[0])
-    wide = target.quantised.bits == 16 or str(value.name) in c.facts.symmetric
+    wide = target.quantised.bits == 16 or str(value.name) in c.facts.constraints.symmetric
     quantised = SHARES16 if wide else SHARES8
     if x.quantised.bits == 8:
         tables = [_exp(x.scale, 1)]

@@ -1,0 +1,32 @@
+"""The weighted sum of what a token's experts made."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+from edgemoe.integer.converter import Converter, Integer, limits
+from edgemoe.integer.quantised import Target
+
+ORDER = 30
+
+
+def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
+    """Make y[t] = sum over k of weights[t, k] z[t k]."""
+    node = value.producer()
+    if node is None or graph_facts.kind_of(node) != "Combine":
+        return None
+    rows, weights = node.inputs[:2]
+    assert rows is not None and weights is not None
+    shape = graph_facts.shape_of(weights)
+    assert shape is not None
+    z, w = c.want(rows), c.want(weights)
+    scaling, target = c.scaling(
+        z.scale * w.scale, z.largest * w.largest * shape[1], target, value
+    )
+    multiplier = c.initializer(scaling.multiplier, f"{value.name}.multiplier")
+    attributes = {
+        "zero_z": z.zero, "zero_w": w.zero, "left": scaling.left, "right": scaling.right,
+        **limits(target),
+    }  # fmt: skip
+    return c.emit("Combine", [z, w, multiplier], attributes, value, target)

@@ -1,0 +1,62 @@
+"""Products with the matrix of a row's expert; rows that a dispatch repeats are read in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgemoe import graph_facts
+from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.products import constant_product
+from edgemoe.integer.quantised import Target
+from edgemoe.regions import EXPERT_LINEARS
+
+ORDER = 20
+
+Array = NDArray[Any]
+
+
+def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
+    """Make row s as W[ids[s]] x[s] + b[ids[s]]."""
+    node = value.producer()
+    kind = graph_facts.kind_of(node)
+    if node is None or kind not in EXPERT_LINEARS:
+        return None
+    source, ids, weight = node.inputs[:3]
+    bias = node.inputs[3] if len(node.inputs) > 3 else None
+    shape = graph_facts.shape_of(weight)
+    if weight is None or shape is None or not graph_facts.is_constant(weight):
+        return "its weights are no constants"
+    if bias is not None and not graph_facts.is_constant(bias):
+        return "its biases are no constants"
+    assert source is not None and ids is not None
+    source, shared = _before_dispatch(source, ids)
+    turned = "T" in kind.removeprefix("ExpertLinear")
+    columns = shape[2] if turned else shape[1]
+    array = graph_facts.array_of(bias)
+    biases = np.zeros((shape[0], columns)) if array is None else array.astype(np.float64)
+
+    def rows(expert: int) -> Array:
+        stack = graph_facts.array_of(weight)
+        assert stack is not None
+        return np.ascontiguousarray(stack[expert].T if turned else stack[expert])
+
+    return constant_product(
+        c, value, target, c.want(source), str(weight.name), rows, biases,
+        experts=shape[0], ids=c.want_other(ids), shared=shared,
+    )  # fmt: skip
+
+
+def _before_dispatch(source: ir.Value, ids: ir.Value) -> tuple[ir.Value, int]:
+    """Dispatch(x, ids) -> (x, K): row s reads row s // K."""
+    node = source.producer()
+    shape = graph_facts.shape_of(node.inputs[1]) if node is not None and len(node.inputs) > 1 else None
+    if node is None or graph_facts.kind_of(node) != "Dispatch" or shape is None:
+        return source, 1
+    x = node.inputs[0]
+    assert x is not None
+    del ids
+    return x, shape[1]
