@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples, samples_that_fit
+from edgemoe.compression.samples import FEWEST
 from edgemoe.compression.settings import Settings
 from edgemoe.dispatching import Found, find_dispatch
 from edgemoe.errors import BudgetError, OptionError, StrictError
 from edgemoe.frontend import Source, load_model
 from edgemoe.graph_pass import Phase
+from edgemoe.integer.compiling import wants_integers
 from edgemoe.kv_cache import DTYPES as CACHE_DTYPES
 from edgemoe.measured_loss import measurer
 from edgemoe.narrow_caches import Narrowed, narrow_caches
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from edgemoe.compression.option import Costs
     from edgemoe.compression.task import Task
     from edgemoe.explanation import Explanation
+    from edgemoe.integer.model import IntegerModel
     from edgemoe.targets.cpu import Lowered
     from edgemoe.targets.spec import TargetSpec
 
@@ -110,7 +113,8 @@ def compile(
         precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i3", "i2", "ternary",
             with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
             "auto": with calibration data and a budget a format for every weight, else the first of
-            f32, bf16, i8, i4 that keeps `max_bytes`. Pins follow behind commas, such as
+            f32, bf16, i8, i4 that keeps `max_bytes`. For microcontrollers "i8", "i4", "ternary" and
+            "auto" with calibration data make programs of integers alone (docs/integer.md). Pins follow behind commas, such as
             "auto,*.router=f32" (docs/compression.md).
         kv_cache: how a decoder's keys and values are kept between calls: "f32", "bf16", "f16" or
             "i8" (a scale per token and head, docs/formats.md). Only states that attention alone
@@ -174,13 +178,17 @@ def compile(
         from edgemoe.compression.task import task_of
 
         task = task_of(source, buckets, samples, metric, loaded, task_group)
-        if settings.searches(
+        if spec.family == "mcu" and prune == "auto":
+            prune = "none"  # a promise is kept by the widths of integers
+        static = spec.family == "mcu" and wants_integers(rest, task, spec.name)
+        if (not static or prune != "none") and settings.searches(
             rest, prune, goal, len(task.samples), runs_here=family.runs_here(spec)
         ):
             from edgemoe.compression.compress import compress
 
             decided = compress(
-                task, goal, pins=pins, prune=prune, precision=rest, settings=settings,
+                task, goal, pins=() if static else pins, prune=prune,
+                precision="f32" if static else rest, settings=settings,
                 journal=settings.journal_beside(place), show=show, costs=_costs(spec, runner),
             )  # fmt: skip
     if save_onnx is not None and decided is None:
@@ -212,10 +220,24 @@ def compile(
 
     inputs = family.static_infos(inputs, buckets.counts[-1])
     outputs = family.static_infos(outputs, buckets.counts[-1])
+    integer: IntegerModel | None = None
+    if spec.family == "mcu" and wants_integers(rest, task, spec.name):
+        from edgemoe.integer.compiling import infos_of
+        from edgemoe.integer.quantise import quantise
+
+        assert task is not None
+        (variant,) = variants
+        integer = quantise(
+            variant.graph, task, precision=rest, goal=goal, pins=pins, show=show
+        )
+        variants = [_as_integers(variant, integer)]
+        inputs, outputs = infos_of(integer, inputs), infos_of(integer, outputs)
 
     def write(decided: Compressed | None) -> Artifact:
         lowered, given = _lower_within(
-            title, variants, _precisions(rest, pins, max_bytes, decided), max_bytes, show,
+            title, variants,
+            [Precision()] if integer else _precisions(rest, pins, max_bytes, decided),
+            max_bytes, show,
             total, decided, lambda graphs, counts, given: family.lower(
                 spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
                 states=[x for x in inputs if x.state_output is not None],
@@ -229,7 +251,8 @@ def compile(
             spec, lowered, plan, place,
             selftests=[
                 _self_test(
-                    v, inputs, max(_tolerance(given), CACHE_TOLERANCE[kv_cache]),
+                    v, inputs,
+                    0.0 if integer else max(_tolerance(given), CACHE_TOLERANCE[kv_cache]),
                     own=given.integers,
                 )
                 for v in variants
@@ -242,9 +265,10 @@ def compile(
             ),
             report={"notes": [asdict(n) for v in variants for n in v.report.notes],
                     "warnings": source.notes, "passes": _pass_times(variants),
-                    **({} if decided is None else {"compression": decided.report()})},
+                    **({} if decided is None else {"compression": decided.report()}),
+                    **({} if integer is None else {"integers": integer.report})},
             show=lambda what, step: show(what, done + step, total),
-            measure=_measure(task, decided, reference, goal, given, narrowed)
+            measure=_measure(task, decided, reference, goal, given, narrowed, static=bool(integer))
             if family.runs_here(spec) else None,
         )  # fmt: skip
         return artifact
@@ -289,10 +313,17 @@ def _costs(spec: TargetSpec, runner: str) -> Costs:
 
 def _measure(
     task: Task | None, decided: Compressed | None, reference: Reference, goal: Goal,
-    given: Precision, narrowed: Narrowed,
+    given: Precision, narrowed: Narrowed, *, static: bool,
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
     """What measures the finished artifact: on the proof part where there was a search."""
     judge, what = None, "calibration samples"
+    if static and task is not None and len(task.samples) >= FEWEST:
+        from edgemoe.compression.judge import Judge
+
+        _, proof = task.samples.split(goal.seed)
+        judge = Judge(proof, task.metrics, lambda feed: reference.run(feed, task.count))
+        what = "samples that the search did not see"
+        return measurer(judge, what, goal, narrowed, own=False)
     if decided is not None:
         judge, what = decided.proof, "samples that the search did not see"
     elif task is not None:
@@ -414,6 +445,14 @@ def _prepare(
         )  # fmt: skip
         expected = dict(zip(expected, run_in_onnxruntime(graph, feed), strict=True))
     return _Variant(count, graph, report, feed, expected)
+
+
+def _as_integers(variant: _Variant, integer: IntegerModel) -> _Variant:
+    """The same with an integer graph, on codes."""
+    feed = integer.encode(variant.feed)
+    return replace(
+        variant, graph=integer.model, feed=feed, expected=integer.run_integers(feed), rounded={}
+    )
 
 
 def _with_narrow_caches(

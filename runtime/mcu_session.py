@@ -118,8 +118,9 @@ class McuSession(Session):
 
         Args:
             inputs: an array per input that is no state. An integer input with a scale may be given
-                as floats; then integer outputs with a scale come back as floats.
-            out: arrays to write outputs to.
+                as floats; then integer outputs with a scale come back as floats, as they do where
+                no input has a scale.
+            out: arrays to write outputs to, of the integers or of floats.
 
         Returns:
             An array per output that is no state.
@@ -132,13 +133,19 @@ class McuSession(Session):
         arrays, floats, states = prepared(self.inputs, inputs, strict=self.strict)
         results = device.run(arrays, reset=self._fresh or states)
         self._fresh = False
-        if floats:
+        if self._as_floats(floats, out):
             specs = {spec.name: spec for spec in self.outputs}
             results = {
                 name: array if specs[name].scale is None else dequantised(array, specs[name])
                 for name, array in results.items()
             }
         return results if out is None else _written(results, out)
+
+    def _as_floats(self, floats: bool, out: Mapping[str, Array] | None) -> bool:
+        """Whether outputs are wanted as floats: `out` says so, or what was given for inputs."""
+        if out is not None:
+            return any(room.dtype.kind == "f" for room in out.values())
+        return floats or all(spec.scale is None for spec in self.inputs)
 
     def run_many(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
         """Run samples one after another, each from fresh states."""
