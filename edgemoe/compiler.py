@@ -227,9 +227,7 @@ def compile(
 
         assert task is not None
         (variant,) = variants
-        integer = quantise(
-            variant.graph, task, precision=rest, goal=goal, pins=pins, show=show
-        )
+        integer = quantise(variant.graph, task, precision=rest, goal=goal, pins=pins, show=show)
         variants = [_as_integers(variant, integer)]
         inputs, outputs = infos_of(integer, inputs), infos_of(integer, outputs)
 

@@ -17,6 +17,9 @@ Array = NDArray[Any]
 UNIT = 1 << 15
 """One, as a fixed-point number of probabilities and weights of experts (Q15)."""
 
+MOST_RIGHT = 22
+"""A zero point of 8 bits can be added before so many bits are shifted out."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -53,7 +56,7 @@ def scaling(factors: Array | float, bound: int) -> Scaling:
     right = left - 1 - exponent
     if right < 0:
         raise ValueError(f"a factor of {largest} on numbers up to {bound} does not fit 32 bits")
-    right = min(right, 30)
+    right = min(right, MOST_RIGHT)
     multiplier = np.rint(given * 2.0 ** (32 + right - left))
     return Scaling(np.minimum(multiplier, 2**31 - 1).astype(np.int32), left, right)
 

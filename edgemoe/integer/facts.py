@@ -69,7 +69,6 @@ class Facts:
         return found
 
 
-
 def facts_of(model: ir.Model, seen: Mapping[str, Seen], grams: Mapping[str, Array]) -> Facts:
     """Put together what is known of a flat graph."""
     tied = tie_caches(model.graph, seen)

@@ -96,7 +96,9 @@ def quantise(
     every = _names(model)
     forced = matching(every, wide)
     if len(wide) and not forced:
-        raise OptionError(f"no tensor matches {wide[0]!r}; tensors: {', '.join(sorted(every)[:12])}, ...")
+        raise OptionError(
+            f"no tensor matches {wide[0]!r}; tensors: {', '.join(sorted(every)[:12])}, ..."
+        )
     start = Candidate(start_of(model.graph) | forced, tuple(sorted(formats.items())))
     found = search.widen(start, frozenset()) if splits else trials.measure(start)
     stages = [found]
@@ -120,9 +122,7 @@ def _default(precision: str) -> WeightFormat:
     if precision == "auto":
         return I8
     if precision not in PRECISIONS:
-        raise OptionError(
-            f"--precision {precision}: integers are auto, {', '.join(PRECISIONS)}"
-        )
+        raise OptionError(f"--precision {precision}: integers are auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[precision]
 
 
@@ -135,7 +135,9 @@ def _check_pins(pins: Sequence[Pin], units: Sequence[Unit]) -> None:
             )
         if not any(pin.matches(unit) for unit in units):
             names = ", ".join(unit.names[0] for unit in units[:12])
-            raise OptionError(f"no weight, module or role matches {pin.pattern!r}; weights: {names}")
+            raise OptionError(
+                f"no weight, module or role matches {pin.pattern!r}; weights: {names}"
+            )
 
 
 def _facts(
@@ -172,9 +174,7 @@ def _float_run(model: ir.Model) -> Callable[[Mapping[str, Array]], Mapping[str, 
 
 
 def _float_outputs(model: ir.Model) -> dict[str, tuple[int, ...]]:
-    return {
-        str(v.name): graph_facts.shape_of(v) or () for v in model.graph.outputs if is_float(v)
-    }
+    return {str(v.name): graph_facts.shape_of(v) or () for v in model.graph.outputs if is_float(v)}
 
 
 def _names(model: ir.Model) -> frozenset[str]:

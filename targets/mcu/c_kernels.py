@@ -56,14 +56,17 @@ def core_header() -> str:
     return resources.files("edgemoe.runtime.c.mcu").joinpath(CORE).read_text("utf-8")
 
 
-def core_readers() -> frozenset[str]:
-    """Functions of `em_core.h` whose pointers are all `const`."""
+def core_writers() -> frozenset[tuple[str, int]]:
+    """Functions of `em_core.h` with the numbers of the parameters that they write through.
+
+    Macros make functions by families: of those, `finish4` alone writes, through its last pointer.
+    """
     found = set()
     for name, parameters in re.findall(r"\b(em_\w+)\(([^;{)]*)\)\s*\{", core_header()):
-        pointers = [p for p in parameters.split(",") if "*" in p]
-        if all("const" in p for p in pointers):
-            found.add(name)
-    return frozenset(found)
+        for number, parameter in enumerate(parameters.split(",")):
+            if "*" in parameter and "const" not in parameter:
+                found.add((name, number))
+    return frozenset(found | {("em_finish4_s8", 11), ("em_finish4_s16", 11)})
 
 
 def c_kernels(kernels: Mapping[str, Built], prefix: str) -> CKernels:
@@ -79,5 +82,5 @@ def c_kernels(kernels: Mapping[str, Built], prefix: str) -> CKernels:
     target = tvm.target.Target("c")
     module, literals = exact.prepare(lowered(functions, target))
     source = literals.restore(codegen_build(module, target).inspect_source("c"))
-    found = c_text.cleaned(c_text.functions_of(source), core_readers())
+    found = c_text.cleaned(c_text.functions_of(source), core_writers())
     return CKernels({f.name: f for f in found}, frozenset(f"{prefix}_{name}" for name in kernels))

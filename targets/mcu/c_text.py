@@ -80,13 +80,15 @@ def functions_of(source: str) -> list[Function]:
     return found
 
 
-def cleaned(functions: Sequence[Function], readers: Iterable[str] = ()) -> list[Function]:
+def cleaned(
+    functions: Sequence[Function], writers: Iterable[tuple[str, int]] = ()
+) -> list[Function]:
     """The same functions with plain numbers, `const` pointers and no parameter unused.
 
-    `readers` are names of functions elsewhere that only read through their pointers.
+    `writers` are functions elsewhere (`em_...`) with the parameters that they write through.
     """
     plain = [replace(f, body=tuple(_without_dead(_scalars(f.body)))) for f in functions]
-    plain = with_const(plain, frozenset(readers))
+    plain = with_const(plain, frozenset(writers))
     known = {f.name: f for f in plain}
     return [replace(f, body=tuple(_with_unused(f, known))) for f in plain]
 
@@ -127,14 +129,16 @@ def _without_dead(body: list[str]) -> list[str]:
         body = [line for number, line in enumerate(body) if number not in dead]
 
 
-def with_const(functions: Sequence[Function], readers: frozenset[str]) -> list[Function]:
+def with_const(
+    functions: Sequence[Function], writers: frozenset[tuple[str, int]]
+) -> list[Function]:
     """Mark the pointers that are written, directly or by a function that is called."""
     known = {f.name: f for f in functions}
     changed = True
     while changed:
         changed = False
         for name, function in known.items():
-            written = set(_written(function, known, readers))
+            written = set(_written(function, known, writers))
             marked = tuple(
                 replace(p, written=p.written or p.name in written) for p in function.parameters
             )
@@ -144,19 +148,22 @@ def with_const(functions: Sequence[Function], readers: frozenset[str]) -> list[F
 
 
 def _written(
-    function: Function, known: dict[str, Function], readers: frozenset[str]
+    function: Function, known: dict[str, Function], writers: frozenset[tuple[str, int]]
 ) -> Iterator[str]:
     for line in function.body:
         store = re.match(r"^ *(\w+)\[.*\] = ", line)
         if store:
             yield store[1]
         for name, arguments in calls_in(line):
-            if name in readers:
-                continue
             callee = known.get(name)
             for number, argument in enumerate(arguments):
                 address = _ADDRESS.match(argument)
-                if address and (callee is None or callee.parameters[number].written):
+                writes = (
+                    (name, number) in writers or not name.startswith("em_")
+                    if callee is None
+                    else callee.parameters[number].written
+                )
+                if address and writes:
                     yield address["name"]
 
 

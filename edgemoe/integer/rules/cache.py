@@ -26,6 +26,4 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     new = change_scale(c, c.want(rows, node, shared), shared, rows, ".row")
     attributes = {n: a.value for n, a in node.attributes.items() if n == "axis"}
     made = c.move(node.op_type, x, [c.want_other(places), new.value], attributes, value)
-    return Integer(
-        made.value, x.quantised, min(x.low, new.low), max(x.high, new.high)
-    )
+    return Integer(made.value, x.quantised, min(x.low, new.low), max(x.high, new.high))

@@ -254,4 +254,57 @@ EM_INLINE int32_t em_smmul(int32_t a, int32_t b)
     return (int32_t)(((int64_t)a * (int64_t)b) >> 32);
 }
 
+EM_INLINE int32_t em_limit(int32_t value, int32_t low, int32_t high)
+{
+    const int32_t below = value < high ? value : high;
+    return below > low ? below : low;
+}
+
+/* ---- four sums of products to four results: the first `count` of them are stored ----
+ *
+ * ((sum + bias) * left * multiplier / 2^32 + offset) / 2^right, within limits; rounding and the
+ * zero point are part of `offset`.
+ */
+#if EM_HAS_MVE
+#define EM_FINISH4(NAME, TYPE, STORE) \
+    EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
+                           const int32_t *multiplier, int32_t left, int32_t offset, \
+                           int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
+    { \
+        int32x4_t sums = vcreateq_s32(((uint64_t)(uint32_t)b << 32) | (uint32_t)a, \
+                                      ((uint64_t)(uint32_t)d << 32) | (uint32_t)c); \
+        sums = vmulq_n_s32(vaddq_s32(sums, vldrwq_s32(bias)), left); \
+        sums = vaddq_n_s32(vmulhq_s32(sums, vldrwq_s32(multiplier)), offset); \
+        sums = vminq_s32(vshlq_r_s32(sums, -right), vdupq_n_s32(high)); \
+        STORE(out, vmaxq_s32(sums, vdupq_n_s32(low)), vctp32q((uint32_t)count)); \
+        return 0; \
+    }
+EM_FINISH4(em_finish4_s8, int8_t, vstrbq_p_s32)
+EM_FINISH4(em_finish4_s16, int16_t, vstrhq_p_s32)
+#else
+#define EM_FINISH4(NAME, TYPE) \
+    EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
+                           const int32_t *multiplier, int32_t left, int32_t offset, \
+                           int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
+    { \
+        out[0] = (TYPE)em_limit( \
+            (em_smmul((a + bias[0]) * left, multiplier[0]) + offset) >> right, low, high); \
+        if (count > 1) { \
+            out[1] = (TYPE)em_limit( \
+                (em_smmul((b + bias[1]) * left, multiplier[1]) + offset) >> right, low, high); \
+        } \
+        if (count > 2) { \
+            out[2] = (TYPE)em_limit( \
+                (em_smmul((c + bias[2]) * left, multiplier[2]) + offset) >> right, low, high); \
+        } \
+        if (count > 3) { \
+            out[3] = (TYPE)em_limit( \
+                (em_smmul((d + bias[3]) * left, multiplier[3]) + offset) >> right, low, high); \
+        } \
+        return 0; \
+    }
+EM_FINISH4(em_finish4_s8, int8_t)
+EM_FINISH4(em_finish4_s16, int16_t)
+#endif
+
 #endif

@@ -24,19 +24,23 @@ from edgemoe.targets.kernels.integer.cores import (
     OFFSET,
     Array,
     core_of,
+    extern,
     local,
     padded,
     panel_bytes,
+    pointer,
 )
-from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
 HANDLES = ("edgemoe.integer.Linear",)
 
-INTEGERS = ("depth", "stride", "columns", "group", *SCALING)
-"""Integer parameters of a product; `stride` of a row of inputs, in elements of its pointer."""
+INTEGERS = (
+    "depth", "stride", "columns", "group", "left", "offset", "right", "low", "high",
+)  # fmt: skip
+"""Integer parameters of a product; `stride` of a row of inputs, in elements of its pointer,
+`left` a power of two, `offset` half a step of the result and its zero point before the last shift."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class Product:
                 for i, (_, target) in enumerate(places):
                     self._store(buffers, n, totals, i, target, column)
 
-            tiles.for_row_blocks(core.tallest, n["begin"], n["end"], tile)
+            _for_tiles(core.tallest, n["begin"], n["end"], tile)
 
     def _panel_size(self, depth: Expr) -> Expr:
         """Elements of a packed panel."""
@@ -182,13 +186,26 @@ class Product:
         self, buffers: dict[str, tirx.Var], n: dict[str, Expr], totals: tirx.Var, row: int,
         target: Expr, column: Expr,
     ) -> None:  # fmt: skip
-        for j in range(COLUMNS):
-            with T.If(column + j < n["columns"]), T.Then():
-                channel = local(column + j)
-                total = local(totals[row * COLUMNS + j] + buffers["bias"][channel])
-                scaled = rescale(total, buffers["multiplier"][channel], n["left"], n["right"])
-                value = limited(scaled + n["zero"], n["low"], n["high"], self.out)
-                T.buffer_store(buffers["out"], value, [target * n["columns"] + column + j])
+        at = target * n["columns"] + column
+        T.evaluate(
+            extern(
+                f"em_finish4_s{self.out.removeprefix('int')}",
+                *(totals[row * COLUMNS + j] for j in range(COLUMNS)),
+                pointer(buffers["bias"], column), pointer(buffers["multiplier"], column),
+                n["left"], n["offset"], n["right"], n["low"], n["high"],
+                pointer(buffers["out"], at), n["columns"] - column,
+            )
+        )  # fmt: skip
+
+
+def _for_tiles(tallest: int, begin: Expr, end: Expr, tile: Callable[[Expr, int], None]) -> None:
+    """Emit tiles of `tallest` rows, and single rows for the rest."""
+    whole = local(tirx.truncdiv(end - begin, tallest))
+    with T.serial(0, whole) as number:
+        tile(local(begin + number * tallest), tallest)
+    rest = local(begin + whole * tallest)
+    with T.serial(0, end - rest) as number:
+        tile(local(rest + number), 1)
 
 
 _ITEMSIZE = {"int8": 1, "uint8": 1, "int32": 4}
@@ -295,7 +312,13 @@ def append(
         pointers += [Pointer(queue.order), Pointer(queue.offsets, 0, 4)]
     spec = Product(core.name, bits, dtype, dtype_of(out), groups is not None, gathered, scattered)
     shared = integer(node, "shared") or 1
-    given = dict(zip(INTEGERS, (depth, stride, columns, group, *scaling_of(node)), strict=True))
+    left, right, zero, low, high = scaling_of(node)
+    offset = (1 << right >> 1) + (zero << right)
+    if abs(offset) >= 1 << 30:
+        raise AssertionError(f"{node.name}: the zero point {zero} does not fit before {right} bits")
+    given = dict(
+        zip(INTEGERS, (depth, stride, columns, group, left, offset, right, low, high), strict=True)
+    )
     given["shared"] = shared
     what = f"{experts} experts of " if experts else ""
     program.step(
