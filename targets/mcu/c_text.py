@@ -7,6 +7,7 @@ of its own. Its text is regular enough to be rewritten line by line.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,11 @@ from edgemoe.errors import UnsupportedOpError
 _HEADER = re.compile(r"^TVM_DLL (?P<result>\w+) (?P<name>\w+)\((?P<parameters>.*)\) \{$")
 _VECTOR = re.compile(r"\b(?:float|double|u?int(?:8|16|32)?(?:_t)?)(?:2|4|8|16)\b(?!_t)")
 _ADDRESS = re.compile(r"^\(&\((?P<name>\w+)\[(?P<index>.*)\]\)\)$", re.DOTALL)
+_DECLARATION = re.compile(r"^ *\w+ (\w+)(?: = [^;]*)?;$")
 _CALL = re.compile(r"^(?P<indent> *)(?P<name>\w+)\((?P<arguments>.*)\);$")
+
+_COPIES = frozenset({"memcpy", "memmove"})
+"""Functions of libc, which write through their first pointer only."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +118,16 @@ def _without_dead(body: list[str]) -> list[str]:
     """Drop numbers that nobody reads."""
     while True:
         text = "\n".join(body)
+        uses = Counter(re.findall(r"\b[A-Za-z_]\w*", text))
+        sets = Counter(
+            found[1] for line in body if (found := re.match(r"^ *(?:\w+ )?(\w+)(?: = [^;]*)?;$", line))
+        )
+        own = {found[1] for line in body if (found := _DECLARATION.match(line))}
+        unread = {name for name in own if uses[name] == sets[name]}
         dead = [
             number
             for number, line in enumerate(body)
-            if (found := re.match(r"^ *\w+ (\w+) = [^;]*;$", line))
-            and len(re.findall(rf"\b{found[1]}\b", text)) == 1
+            if (found := re.match(r"^ *(?:\w+ )?(\w+)(?: = [^;]*)?;$", line)) and found[1] in unread
         ]
         if not dead:
             return body
@@ -153,7 +163,10 @@ def _written(
             callee = known.get(name)
             for number, argument in enumerate(arguments):
                 address = _ADDRESS.match(argument)
-                if address and (callee is None or callee.parameters[number].written):
+                written = callee.parameters[number].written if callee else (
+                    number == 0 or name not in _COPIES
+                )
+                if address and written:
                     yield address["name"]
 
 

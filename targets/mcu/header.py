@@ -128,6 +128,7 @@ def internal(model: Model, prototypes: str) -> str:
             f"#ifndef {macro}_INTERNAL_H",
             f"#define {macro}_INTERNAL_H",
             "",
+            "#include <stdbool.h>",
             "#include <stdint.h>",
             "",
             "#if defined(__GNUC__)",

@@ -169,10 +169,8 @@ def _call(
     symbol = f"{model.names.prefix}_{kernel.name}"
     declared = model.functions[symbol].parameters
     arguments = [
-        _argument(model, argument, parameter.rstrip("*"), there.written, loop)
-        for argument, parameter, there in zip(
-            step.arguments, kernel.parameters, declared, strict=False
-        )
+        _argument(model, argument, there.type, there.written, loop)
+        for argument, there in zip(step.arguments, declared, strict=False)
     ]
     arguments += ["0", _tasks(model, step, loop)]
     lines = textwrap.wrap(
