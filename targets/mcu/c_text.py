@@ -16,7 +16,7 @@ from edgemoe.errors import UnsupportedOpError
 _HEADER = re.compile(r"^TVM_DLL (?P<result>\w+) (?P<name>\w+)\((?P<parameters>.*)\) \{$")
 _VECTOR = re.compile(r"\b(?:float|double|u?int(?:8|16|32)?(?:_t)?)(?:2|4|8|16)\b(?!_t)")
 _ADDRESS = re.compile(r"^\(&\((?P<name>\w+)\[(?P<index>.*)\]\)\)$", re.DOTALL)
-_DECLARATION = re.compile(r"^ *\w+ (\w+)(?: = [^;]*)?;$")
+_SET = re.compile(r"^ *(?!return)(?P<type>\w+ )?(?P<name>\w+)(?: = [^;]*)?;$")
 _CALL = re.compile(r"^(?P<indent> *)(?P<name>\w+)\((?P<arguments>.*)\);$")
 
 _COPIES = frozenset({"memcpy", "memmove"})
@@ -119,16 +119,11 @@ def _without_dead(body: list[str]) -> list[str]:
     while True:
         text = "\n".join(body)
         uses = Counter(re.findall(r"\b[A-Za-z_]\w*", text))
-        sets = Counter(
-            found[1] for line in body if (found := re.match(r"^ *(?:\w+ )?(\w+)(?: = [^;]*)?;$", line))
-        )
-        own = {found[1] for line in body if (found := _DECLARATION.match(line))}
+        places = [_SET.match(line) for line in body]
+        sets = Counter(found["name"] for found in places if found)
+        own = {found["name"] for found in places if found and found["type"]}
         unread = {name for name in own if uses[name] == sets[name]}
-        dead = [
-            number
-            for number, line in enumerate(body)
-            if (found := re.match(r"^ *(?:\w+ )?(\w+)(?: = [^;]*)?;$", line)) and found[1] in unread
-        ]
+        dead = [n for n, found in enumerate(places) if found and found["name"] in unread]
         if not dead:
             return body
         body = [line for number, line in enumerate(body) if number not in dead]
@@ -163,8 +158,10 @@ def _written(
             callee = known.get(name)
             for number, argument in enumerate(arguments):
                 address = _ADDRESS.match(argument)
-                written = callee.parameters[number].written if callee else (
-                    number == 0 or name not in _COPIES
+                written = (
+                    callee.parameters[number].written
+                    if callee
+                    else (number == 0 or name not in _COPIES)
                 )
                 if address and written:
                     yield address["name"]
