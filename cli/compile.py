@@ -36,6 +36,10 @@ def command(
         str | None,
         typer.Option("--max-ram", help="Microcontrollers: bytes of arena and states, such as 64K."),
     ] = None,
+    expert_slots: Annotated[
+        int | None,
+        typer.Option("--expert-slots", min=1, help="Microcontrollers: experts copied to RAM."),
+    ] = None,
     precision: Annotated[
         str, typer.Option("--precision", help="auto, f32, bf16, i8, i4, ...")
     ] = "auto",
@@ -142,6 +146,7 @@ def command(
         "max_loss": values.ratio(max_loss),
         "max_bytes": values.nbytes(max_bytes),
         "max_ram": values.nbytes(max_ram),
+        "expert_slots": expert_slots,
         "precision": precision,
         "kv_cache": kv_cache,
         "prune": values.pruning(

@@ -85,6 +85,7 @@ def compile(
     max_loss: float | None = None,
     max_bytes: int | None = None,
     max_ram: int | None = None,
+    expert_slots: int | None = None,
     metric: str = "auto",
     task_group: Mapping[str, str] | None = None,
     save_onnx: str | Path | None = None,
@@ -127,6 +128,8 @@ def compile(
         max_bytes: largest size of the weights in bytes.
         max_ram: microcontrollers: largest arena with states in bytes; steps are cut into pieces of
             rows until it fits (docs/microcontrollers.md).
+        expert_slots: microcontrollers: experts are copied to so many places in RAM before they are
+            read, for weights in slow memory.
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
         task_group: keep the samples whose `group:<name>` array has this value, {name: value}, to
@@ -238,6 +241,7 @@ def compile(
             max_bytes, show,
             total, decided, lambda graphs, counts, given: family.lower(
                 spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
+                expert_slots=expert_slots,
                 states=[x for x in inputs if x.state_output is not None],
             ),
         )  # fmt: skip

@@ -152,6 +152,9 @@ class Loop:
     trip belongs to one expert; `counts` is then a buffer of int32 [trips]: a trip whose count is 0
     is left out, and a step whose `tasks_from` is that buffer has `tasks` times the count of its
     trip. Loops do not overlap.
+
+    With `slots`, what the steps read of the weights with a stride is copied to RAM before the trip,
+    to one of so many places in turn in the buffer `slot_buffer`.
     """
 
     first: int
@@ -159,6 +162,8 @@ class Loop:
     trips: int
     kind: Literal["rows", "experts"]
     counts: int | None = None
+    slots: int = 0
+    slot_buffer: int | None = None
 
 
 @dataclass(frozen=True)

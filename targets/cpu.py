@@ -95,15 +95,17 @@ def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
     precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
     states: Sequence[TensorInfo] = (), max_ram: int | None = None,
+    expert_slots: int | None = None,
 ) -> Lowered:  # fmt: skip
     """Lower fused graphs of static shapes for `spec`.
 
     Raises:
-        OptionError: `max_ram` is given, which is for microcontrollers.
+        OptionError: `max_ram` or `expert_slots` is given: they are for microcontrollers.
     """
     del title, states
-    if max_ram is not None:
-        raise OptionError(f"--max-ram is for microcontrollers, target {spec.name} is none")
+    for option, given in (("--max-ram", max_ram), ("--expert-slots", expert_slots)):
+        if given is not None:
+            raise OptionError(f"{option} is for microcontrollers, target {spec.name} is none")
     return lower_variants(graphs, counts, precision, tunings)
 
 

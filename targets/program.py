@@ -315,9 +315,10 @@ class Program:
                 first.setdefault(buffer, number)
                 last[buffer] = number
         for loop in self.loops:
-            if loop.counts is not None:
-                first[loop.counts] = min(first.get(loop.counts, loop.first), loop.first)
-                last[loop.counts] = max(last.get(loop.counts, loop.last), loop.last)
+            for own in (loop.counts, loop.slot_buffer):
+                if own is not None:
+                    first[own] = min(first.get(own, loop.first), loop.first)
+                    last[own] = max(last.get(own, loop.last), loop.last)
         for region in self.regions:  # the profiler reads the routing after its step
             last[region.buffer] = max(last.get(region.buffer, 0), region.routed_at)
         return first, last

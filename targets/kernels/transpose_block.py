@@ -23,11 +23,13 @@ def _interleave(n: int, width: int, high: bool) -> list[int]:
 
 
 def transposed(rows: Sequence[Expr]) -> list[Expr]:
-    """Columns of a 4x4 or 8x8 block of float32 whose rows are given as vectors.
+    """Columns of a 1x1, 4x4 or 8x8 block of float32 whose rows are given as vectors.
 
     Three rounds of shuffles (two for 4x4): pairs of elements, pairs of pairs, halves.
     """
     n = len(rows)
+    if n == 1:
+        return list(rows)
     if n not in (4, 8):
         raise AssertionError(f"{n} rows")
     low, high = _interleave(n, 1, False), _interleave(n, 1, True)

@@ -13,10 +13,10 @@ import onnx_ir as ir
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.errors import OptionError
 from edgemoe.integer.expert_groups import group_experts
-from edgemoe.plan import Plan, TensorInfo
+from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
-from edgemoe.targets.mcu import tiling
+from edgemoe.targets.mcu import slots, tiling
 from edgemoe.targets.mcu.c_kernels import c_kernels
 from edgemoe.targets.mcu.header import nbytes_of
 from edgemoe.targets.mcu.names import identifier
@@ -70,6 +70,7 @@ def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
     precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
     states: Sequence[TensorInfo] = (), max_ram: int | None = None,
+    expert_slots: int | None = None,
 ) -> Lowered:  # fmt: skip
     """Lower a fused graph of static shapes.
 
@@ -88,13 +89,15 @@ def lower(
 
     group_experts(graphs[0].graph)
     lower_program(graphs[0], program)
-    alignment, decisions = facts_of(spec).alignment, []
+    alignment, decisions = facts_of(spec).alignment, list[Decision]()
+    if expert_slots is not None:
+        program, decisions = slots.with_slots(program, expert_slots, alignment, spec.name)
     if max_ram is None:
         variant = program.finish(None, alignment)
     else:
         fixed = sum(nbytes_of(x) for x in states)
         tiled = tiling.within(program, max_ram, fixed, alignment, title, spec.name)
-        variant, decisions = tiled.variant, [tiled.decision]
+        variant, decisions = tiled.variant, [*decisions, tiled.decision]
     wrong = next((s for s in weights.sections if not _readable(s.format, s.role)), None)
     if wrong is not None:
         raise OptionError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgemoe.targets.mcu.program_c import Model
+from edgemoe.targets.mcu.model import Model
 
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra")
 """How the generated C is compiled where nothing else is said."""

@@ -16,7 +16,11 @@ from edgemoe.errors import UnsupportedOpError
 _HEADER = re.compile(r"^TVM_DLL (?P<result>\w+) (?P<name>\w+)\((?P<parameters>.*)\) \{$")
 _VECTOR = re.compile(r"\b(?:float|double|u?int(?:8|16|32)?(?:_t)?)(?:2|4|8|16)\b(?!_t)")
 _ADDRESS = re.compile(r"^\(&\((?P<name>\w+)\[(?P<index>.*)\]\)\)$", re.DOTALL)
+_SET = re.compile(r"^ *(?!return)(?P<type>\w+ )?(?P<name>\w+)(?: = [^;]*)?;$")
 _CALL = re.compile(r"^(?P<indent> *)(?P<name>\w+)\((?P<arguments>.*)\);$")
+
+_COPIES = frozenset({"memcpy", "memmove"})
+"""Functions of libc, which write through their first pointer only."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,13 @@ def _scalars(body: Sequence[str]) -> list[str]:
 def _without_dead(body: list[str]) -> list[str]:
     """Drop numbers that nobody reads."""
     while True:
-        uses = Counter(re.findall(r"\b[A-Za-z_]\w*\b", "\n".join(body)))
-        dead = {
-            number
-            for number, line in enumerate(body)
-            if (found := re.match(r"^ *\w+ (\w+) = [^;]*;$", line)) and uses[found[1]] == 1
-        }
+        text = "\n".join(body)
+        uses = Counter(re.findall(r"\b[A-Za-z_]\w*", text))
+        places = [_SET.match(line) for line in body]
+        sets = Counter(found["name"] for found in places if found)
+        own = {found["name"] for found in places if found and found["type"]}
+        unread = {name for name in own if uses[name] == sets[name]}
+        dead = [n for n, found in enumerate(places) if found and found["name"] in unread]
         if not dead:
             return body
         body = [line for number, line in enumerate(body) if number not in dead]
@@ -158,11 +163,12 @@ def _written(
             callee = known.get(name)
             for number, argument in enumerate(arguments):
                 address = _ADDRESS.match(argument)
-                writes = (
-                    (name, number) in writers or not name.startswith("em_")
-                    if callee is None
-                    else callee.parameters[number].written
-                )
+                if callee is not None:
+                    writes = callee.parameters[number].written
+                elif name.startswith("em_"):
+                    writes = (name, number) in writers
+                else:
+                    writes = number == 0 or name not in _COPIES
                 if address and writes:
                     yield address["name"]
 

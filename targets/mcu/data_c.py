@@ -13,7 +13,7 @@ from edgemoe.plan import TensorInfo
 from edgemoe.targets.mcu.arrays import C_TYPES, contents, numbers
 from edgemoe.targets.mcu.exact import float_literal
 from edgemoe.targets.mcu.header import section_macro
-from edgemoe.targets.mcu.program_c import Model, comment
+from edgemoe.targets.mcu.model import Model, comment
 
 Array = NDArray[Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgemoe.plan import DTYPE_BYTES, TensorInfo
 from edgemoe.targets.mcu.arrays import C_TYPES
-from edgemoe.targets.mcu.program_c import Model, comment
+from edgemoe.targets.mcu.model import Model, comment
 
 
 def header(model: Model) -> str:
@@ -107,6 +107,12 @@ def _functions(model: Model) -> Iterator[str]:
         yield "/* Go on by one step from the states that the last one left. */"
         yield f"void {prefix}_run_step({model.parameters()});"
         yield ""
+    if any(loop.slots for loop in model.variant.loops):
+        yield "/* Start a copy of an expert to RAM; wait for all that have been started. Define your"
+        yield " * own to copy by DMA; those that are there are weak and call memcpy. */"
+        yield f"void {prefix}_fetch(void *to, const void *from, uint32_t nbytes);"
+        yield f"void {prefix}_fetch_wait(void);"
+        yield ""
     begins = " from fresh states" if model.states else ""
     yield f"/* Run once{begins}: read {inputs}, write {outputs}."
     yield " * Arrays must not overlap. Element types need their usual alignment. */"
@@ -128,6 +134,7 @@ def internal(model: Model, prototypes: str) -> str:
             f"#ifndef {macro}_INTERNAL_H",
             f"#define {macro}_INTERNAL_H",
             "",
+            "#include <stdbool.h>",
             "#include <stdint.h>",
             "",
             "#if defined(__GNUC__)",

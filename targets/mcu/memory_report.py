@@ -19,7 +19,7 @@ from edgemoe.runtime.mcu_host import compile_c
 from edgemoe.targets.mcu import c_text
 from edgemoe.targets.mcu.build_files import FLAGS
 from edgemoe.targets.mcu.header import nbytes_of
-from edgemoe.targets.mcu.program_c import Model
+from edgemoe.targets.mcu.model import Model
 
 _SECTION = re.compile(r"^(\.\w[\w.]*)\s+(\d+)\s+\d+$", re.MULTILINE)
 

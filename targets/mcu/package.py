@@ -27,8 +27,9 @@ from edgemoe.targets.mcu.c_kernels import CORE, CKernels, core_header
 from edgemoe.targets.mcu.data_c import selftest, write_weights
 from edgemoe.targets.mcu.header import header, internal, nbytes_of
 from edgemoe.targets.mcu.memory_report import memory_report
+from edgemoe.targets.mcu.model import Model
 from edgemoe.targets.mcu.names import names_of
-from edgemoe.targets.mcu.program_c import Model, program
+from edgemoe.targets.mcu.program_c import program
 from edgemoe.targets.spec import TargetSpec
 
 

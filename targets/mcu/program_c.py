@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from edgemoe.plan import Argument, Buffer, Kernel, Loop, Plan, Pointer, Step, TensorInfo, Variant
-from edgemoe.targets.mcu.arrays import C_TYPES, WeightArray
+from edgemoe.plan import Argument, Kernel, Loop, Pointer, Step
+from edgemoe.targets.mcu.arrays import C_TYPES
 from edgemoe.targets.mcu.c_kernels import CORE
-from edgemoe.targets.mcu.c_text import Function
-from edgemoe.targets.mcu.names import Names
-
-
-@dataclass(frozen=True)
-class Model:
-    """What the files of one artifact are generated from; the plan has one variant."""
-
-    plan: Plan
-    names: Names
-    arrays: Sequence[WeightArray]
-    functions: Mapping[str, Function]
-    alignment: int
-
-    @property
-    def variant(self) -> Variant:
-        """The only variant."""
-        (variant,) = self.plan.variants
-        return variant
-
-    @property
-    def inputs(self) -> list[TensorInfo]:
-        """Inputs that the caller gives."""
-        return [x for x in self.plan.inputs if x.state_output is None]
-
-    @property
-    def states(self) -> list[TensorInfo]:
-        """Inputs that stay in static memory from step to step."""
-        return [x for x in self.plan.inputs if x.state_output is not None]
-
-    @property
-    def outputs(self) -> list[TensorInfo]:
-        """Outputs that the caller gets."""
-        kept = {x.state_output for x in self.plan.inputs}
-        return [x for x in self.plan.outputs if x.name not in kept]
-
-    def in_place(self, state: TensorInfo) -> bool:
-        """Tell whether a step may write the new state over the old one."""
-        return state.name in self.plan.facts.get("in_place_states", ())
-
-    def parameters(self) -> str:
-        """The parameters of `NAME_run`."""
-        texts = [f"const {C_TYPES[x.dtype]} *{self.names.tensors[x.name]}" for x in self.inputs]
-        texts += [f"{C_TYPES[x.dtype]} *{self.names.tensors[x.name]}" for x in self.outputs]
-        return ", ".join(texts) or "void"
-
-    def arguments(self) -> str:
-        """The same as arguments of a call."""
-        return ", ".join(self.names.tensors[x.name] for x in (*self.inputs, *self.outputs))
-
-    def size(self, info: TensorInfo) -> str:
-        """The macro with the number of elements of a tensor."""
-        return f"{self.names.macro_of(info)}_SIZE"
+from edgemoe.targets.mcu.model import Model, address, comment, counts_of
+from edgemoe.targets.mcu.slots import (
+    after_trip,
+    before_loop,
+    before_trip,
+    fetch_functions,
+    slot_address,
+)
 
 
 def program(model: Model) -> str:
@@ -87,6 +41,7 @@ def program(model: Model) -> str:
             "#endif",
             "",
             *_memory(model),
+            *fetch_functions(model),
             *_run(model),
             "",
         ]
@@ -142,6 +97,8 @@ def _steps(model: Model) -> Iterator[str]:
     variant = model.variant
     for number, step in enumerate(variant.steps):
         loop = variant.loop_at(number)
+        if loop is None and _stays(model, step, kernels[step.kernel]):
+            continue
         if loop is not None and number == loop.first:
             yield from _open(model, loop)
         indent = " " * (4 if loop is None else 8 if loop.counts is None else 12)
@@ -150,17 +107,31 @@ def _steps(model: Model) -> Iterator[str]:
         yield from _call(model, step, kernels[step.kernel], loop, indent)
         yield f"{indent}{model.names.macro}_AFTER_STEP({number});"
         if loop is not None and number == loop.last:
+            if loop.slots:
+                yield from (f"            {line}" for line in after_trip(model, loop))
             if loop.counts is not None:
                 yield "        }"
             yield "    }"
 
 
+def _stays(model: Model, step: Step, kernel: Kernel) -> bool:
+    """Tell whether a step copies a state to the place where it is."""
+    if kernel.template != "copy":
+        return False
+    pointers = [a for a in step.arguments if isinstance(a, Pointer)]
+    places = {address(model, pointer, "int8_t", False, None) for pointer in pointers}
+    return len(places) == 1 and not any(pointer.stride for pointer in pointers)
+
+
 def _open(model: Model, loop: Loop) -> Iterator[str]:
+    if loop.slots:
+        yield from (f"    {line}" for line in before_loop(model, loop))
     yield f"    for (int32_t trip = 0; trip < {loop.trips}; ++trip) {{"
     if loop.counts is not None:
-        counts = _address(model, Pointer(loop.counts), "int32_t", False, None)
-        yield f"        const int32_t count = ({counts})[trip];"
+        yield f"        const int32_t count = ({counts_of(model, loop)})[trip];"
         yield "        if (count > 0) {"
+    if loop.slots:
+        yield from (f"            {line}" for line in before_trip(model, loop))
 
 
 def _call(
@@ -169,10 +140,8 @@ def _call(
     symbol = f"{model.names.prefix}_{kernel.name}"
     declared = model.functions[symbol].parameters
     arguments = [
-        _argument(model, argument, parameter.rstrip("*"), there.written, loop)
-        for argument, parameter, there in zip(
-            step.arguments, kernel.parameters, declared, strict=False
-        )
+        _argument(model, argument, there.type, there.written, loop)
+        for argument, there in zip(step.arguments, declared, strict=False)
     ]
     arguments += ["0", _tasks(model, step, loop)]
     lines = textwrap.wrap(
@@ -188,54 +157,14 @@ def _tasks(model: Model, step: Step, loop: Loop | None) -> str:
     if loop is not None and loop.counts == step.tasks_from:
         count = "count"
     else:
-        count = f"*{_address(model, Pointer(step.tasks_from), 'int32_t', False, loop)}"
+        count = f"*{address(model, Pointer(step.tasks_from), 'int32_t', False, loop)}"
     return count if step.tasks == 1 else f"{step.tasks} * {count}"
 
 
 def _argument(model: Model, argument: Argument, kind: str, written: bool, loop: Loop | None) -> str:
     if isinstance(argument, int):
         return str(argument)
-    return _address(model, argument, kind, written, loop)
-
-
-def _address(model: Model, pointer: Pointer, kind: str, written: bool, loop: Loop | None) -> str:
-    """A pointer to `kind`; `const` where the kernel only reads."""
-    buffer = model.variant.buffers[pointer.buffer]
-    stride = f" + trip * {pointer.stride}" if pointer.stride else ""
-    if pointer.stride and loop is None:
-        raise AssertionError(f"buffer {buffer.name} has a stride outside of a loop")
-    const = "" if written else "const "
-    if buffer.where == "arena":
-        return f"AT({const}{kind}, {buffer.offset + pointer.offset}{stride})"
-    base, own, offset = _base(model, buffer)
-    offset += pointer.offset
-    if not offset and not stride and own == kind:
-        return base
-    place = (
-        base
-        if not offset and not stride
-        else (f"&(({const}uint8_t *)({const}void *){base})[{offset}{stride}]")
-    )
-    return f"({const}{kind} *)({const}void *){place}"
-
-
-def _base(model: Model, buffer: Buffer) -> tuple[str, str, int]:
-    """Name, element type and first byte of the array that a buffer lies in."""
-    plan, names = model.plan, model.names
-    if buffer.where == "weights":
-        array = next(x for x in model.arrays if x.start <= buffer.offset < x.start + x.nbytes)
-        return f"{names.prefix}_{array.name}", array.type, buffer.offset - array.start
-    info = (plan.inputs if buffer.where == "input" else plan.outputs)[buffer.index]
-    name, kind = names.tensors[info.name], C_TYPES[info.dtype]
-    if buffer.where == "input":
-        return name if info.state_output is None else f"state_{name}", kind, 0
-    state = next((x for x in plan.inputs if x.state_output == info.name), None)
-    if state is None:
-        return name, kind, 0
-    place = "state" if model.in_place(state) else "next"
-    return f"{place}_{names.tensors[state.name]}", kind, 0
-
-
-def comment(text: str) -> str:
-    """Make text safe inside a C comment."""
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("\n", " ")
+    staged = loop is not None and loop.slots and argument.stride
+    if loop is not None and staged and model.variant.buffers[argument.buffer].where == "weights":
+        return slot_address(model, loop, argument, kind)
+    return address(model, argument, kind, written, loop)
