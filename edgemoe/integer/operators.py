@@ -86,7 +86,8 @@ def _sums(x: Array, w: Array, groups: Array | None) -> Array:
         * groups[..., g].astype(np.int64)
         for g in range(count)
     ]  # fmt: skip
-    return np.sum(parts, axis=0)
+    total: Array = np.sum(parts, axis=0)
+    return total
 
 
 def _finish(

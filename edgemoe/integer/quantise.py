@@ -19,6 +19,7 @@ from edgemoe.compression.task import Task
 from edgemoe.compression.trial import flat
 from edgemoe.errors import BudgetError, InputError, OptionError
 from edgemoe.integer.candidate import Candidate, Measured, Trials, formats_for, weights_of
+from edgemoe.integer.expand_blocks import expand_blocks
 from edgemoe.integer.facts import Facts, facts_of
 from edgemoe.integer.model import IntegerModel
 from edgemoe.integer.ranges import is_float, watch
@@ -72,6 +73,7 @@ def quantise(
     goal = goal or Goal()
     samples = data.samples if isinstance(data, Task) else data
     model = flat(graph)
+    expand_blocks(model)
     units = weights_of(model)
     default = _default(precision)
     formats = formats_for(units, default, pins)
@@ -96,7 +98,9 @@ def quantise(
     every = _names(model)
     forced = matching(every, wide)
     if len(wide) and not forced:
-        raise OptionError(f"no tensor matches {wide[0]!r}; tensors: {', '.join(sorted(every)[:12])}, ...")
+        raise OptionError(
+            f"no tensor matches {wide[0]!r}; tensors: {', '.join(sorted(every)[:12])}, ..."
+        )
     start = Candidate(start_of(model.graph) | forced, tuple(sorted(formats.items())))
     found = search.widen(start, frozenset()) if splits else trials.measure(start)
     stages = [found]
@@ -110,8 +114,8 @@ def quantise(
         raise BudgetError(_nearest(goal, chosen, verdict))
     controls = _controls(chosen.candidate, every, proofs, proof, show)
     report = report_of(
-        result, facts, verdict, search, controls, start.wide, proof_part if splits else samples,
-        proven=splits, every=every,
+        result, facts, verdict, search, controls, chosen.candidate.wide - start.wide,
+        proof_part, proven=splits, every=every,
     )  # fmt: skip
     return replace(result, report=report)
 
@@ -120,9 +124,7 @@ def _default(precision: str) -> WeightFormat:
     if precision == "auto":
         return I8
     if precision not in PRECISIONS:
-        raise OptionError(
-            f"--precision {precision}: integers are auto, {', '.join(PRECISIONS)}"
-        )
+        raise OptionError(f"--precision {precision}: integers are auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[precision]
 
 
@@ -135,7 +137,9 @@ def _check_pins(pins: Sequence[Pin], units: Sequence[Unit]) -> None:
             )
         if not any(pin.matches(unit) for unit in units):
             names = ", ".join(unit.names[0] for unit in units[:12])
-            raise OptionError(f"no weight, module or role matches {pin.pattern!r}; weights: {names}")
+            raise OptionError(
+                f"no weight, module or role matches {pin.pattern!r}; weights: {names}"
+            )
 
 
 def _facts(
@@ -172,9 +176,7 @@ def _float_run(model: ir.Model) -> Callable[[Mapping[str, Array]], Mapping[str, 
 
 
 def _float_outputs(model: ir.Model) -> dict[str, tuple[int, ...]]:
-    return {
-        str(v.name): graph_facts.shape_of(v) or () for v in model.graph.outputs if is_float(v)
-    }
+    return {str(v.name): graph_facts.shape_of(v) or () for v in model.graph.outputs if is_float(v)}
 
 
 def _names(model: ir.Model) -> frozenset[str]:

@@ -25,7 +25,7 @@ MISSES = 3
 ELEMENTS = 4e7
 """Elements of all tensors of all runs of one ranking; fewer samples rank larger models."""
 
-FEWEST, MOST = 4, 48
+FEWEST, MOST = 4, 24
 
 
 @dataclass
@@ -69,9 +69,7 @@ class Search:
                 break
             if error >= base:
                 break
-            found = self.trials.measure(
-                Candidate(current.candidate.wide | {name}, start.formats)
-            )
+            found = self.trials.measure(Candidate(current.candidate.wide | {name}, start.formats))
             enough = 0.0 if self.goal.max_loss is not None else GAIN
             if found.verdict.error < (1.0 - enough) * current.verdict.error:
                 current, misses = found, 0
@@ -80,9 +78,9 @@ class Search:
         return current
 
     def _samples(self, changes: int) -> int:
-        elements = sum(
-            float(seen.count) for seen in self.trials.facts.seen.values()
-        ) / max(1, self.trials.facts.samples)
+        elements = sum(float(seen.count) for seen in self.trials.facts.seen.values()) / max(
+            1, self.trials.facts.samples
+        )
         return int(min(MOST, max(FEWEST, ELEMENTS // max(1.0, elements * changes))))
 
     def _holds(self, found: Measured) -> bool:

@@ -1,4 +1,4 @@
-"""Rows written into a tensor at a place, as key-value caches are: all in the scale of the tensor."""
+"""Rows written into a tensor at a place (key-value caches): all in the scale of the tensor."""
 
 from __future__ import annotations
 
@@ -26,6 +26,4 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     new = change_scale(c, c.want(rows, node, shared), shared, rows, ".row")
     attributes = {n: a.value for n, a in node.attributes.items() if n == "axis"}
     made = c.move(node.op_type, x, [c.want_other(places), new.value], attributes, value)
-    return Integer(
-        made.value, x.quantised, min(x.low, new.low), max(x.high, new.high)
-    )
+    return Integer(made.value, x.quantised, min(x.low, new.low), max(x.high, new.high))

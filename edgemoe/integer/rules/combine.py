@@ -21,9 +21,7 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     shape = graph_facts.shape_of(weights)
     assert shape is not None
     z, w = c.want(rows), c.want(weights)
-    scaling, target = c.scaling(
-        z.scale * w.scale, z.largest * w.largest * shape[1], target, value
-    )
+    scaling, target = c.scaling(z.scale * w.scale, z.largest * w.largest * shape[1], target, value)
     multiplier = c.initializer(scaling.multiplier, f"{value.name}.multiplier")
     attributes = {
         "zero_z": z.zero, "zero_w": w.zero, "left": scaling.left, "right": scaling.right,

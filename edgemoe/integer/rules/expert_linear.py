@@ -53,7 +53,9 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
 def _before_dispatch(source: ir.Value, ids: ir.Value) -> tuple[ir.Value, int]:
     """Dispatch(x, ids) -> (x, K): row s reads row s // K."""
     node = source.producer()
-    shape = graph_facts.shape_of(node.inputs[1]) if node is not None and len(node.inputs) > 1 else None
+    shape = (
+        graph_facts.shape_of(node.inputs[1]) if node is not None and len(node.inputs) > 1 else None
+    )
     if node is None or graph_facts.kind_of(node) != "Dispatch" or shape is None:
         return source, 1
     x = node.inputs[0]

@@ -66,7 +66,7 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     shifted = np.rint(beta / target.quantised.scale * 2.0**right)
     reach = math.sqrt(2 * count) * (1 + 2.0**-12) * 2.0**fraction + 1
     c.check_bound(int(np.max(np.abs(whole) * reach + np.abs(shifted))), value)
-    inputs = [
+    inputs: list[Integer | ir.Value | None] = [
         x, c.initializer(whole.astype(np.int16), f"{value.name}.gamma"),
         c.initializer(shifted.astype(np.int32), f"{value.name}.beta"),
     ]  # fmt: skip

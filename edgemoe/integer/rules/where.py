@@ -40,9 +40,7 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
         assert side is not None
         if hidden:
             code = np.full((1,) * 0, target.low, target.quantised.dtype)
-            made.append(
-                Integer(c.initializer(code, f"{side.name}.hidden"), target.quantised, 0, 0)
-            )
+            made.append(Integer(c.initializer(code, f"{side.name}.hidden"), target.quantised, 0, 0))
         elif graph_facts.is_constant(side):
             made.append(c.constant(side, target.quantised))
         else:
