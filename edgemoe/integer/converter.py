@@ -161,7 +161,8 @@ class Converter:
         )
         self.graph.inputs.append(made)
         self.roots[str(value.name)] = target.quantised
-        return Integer(made, target.quantised, target.low, target.high)
+        least = -32768 if target.quantised.bits == 16 else -128  # whatever a caller gives
+        return Integer(made, target.quantised, least, target.high)
 
     def constant(self, value: ir.Value, quantised: Quantised) -> Integer:
         """A float constant as an initialiser of codes."""
