@@ -115,8 +115,8 @@ def compile(
             with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
             "auto": with calibration data and a budget a format for every weight, else the first of
             f32, bf16, i8, i4 that keeps `max_bytes`. For microcontrollers "i8", "i4", "ternary" and
-            "auto" with calibration data make programs of integers alone (docs/integer.md). Pins follow behind commas, such as
-            "auto,*.router=f32" (docs/compression.md).
+            "auto" with calibration data make programs of integers alone (docs/integer.md). Pins
+            follow behind commas, such as "auto,*.router=f32" (docs/compression.md).
         kv_cache: how a decoder's keys and values are kept between calls: "f32", "bf16", "f16" or
             "i8" (a scale per token and head, docs/formats.md). Only states that attention alone
             reads and that grow by whole rows; the plan says of the others why not.

@@ -1,9 +1,9 @@
 """A sensor-class mixture of experts: will the load of a transformer fall, stay or rise in 6 hours?
 
 Windows of 96 hours of seven sensors become 12 tokens of 8 hours. Blocks mix over tokens (MLP-Mixer,
-Tolstikhin et al. 2021, arXiv 2105.01601, section 2), then 2 of 8 experts work on each token: softmax
-over all, the best renormalised, as in `moe_lm`; the experts are GELU layers with biases. The window
-is centred on its last hour, whose level comes in by a layer of its own (arXiv 2205.13504).
+Tolstikhin et al. 2021, arXiv 2105.01601, section 2), then 2 of 8 experts work on each token:
+softmax over all, the best renormalised, as in `moe_lm`; the experts are GELU layers with biases.
+The window is centred on its last hour (arXiv 2205.13504), whose level has a layer of its own.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ def main() -> None:
     }
     record = {
         "data": "ETTh1",
-        "split": f"hours 11,520 to 14,400, {len(y):,} windows: HUFL in 6 hours lower, alike, higher",
+        "split": f"hours 11,520 to 14,400, {len(y):,} windows: HUFL in 6 h lower, alike, higher",
         "metric": "accuracy",
         "value": round(accuracy(model, x, y), 4),
         "controls": {name: round(value, 4) for name, value in controls.items()},

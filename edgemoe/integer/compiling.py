@@ -1,4 +1,4 @@
-"""What `compile` asks of integer programs: whether there is one, and how its tensors are described."""
+"""What `compile` asks of integer programs: whether there is one, and what its tensors are."""
 
 from __future__ import annotations
 

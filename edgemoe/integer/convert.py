@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import onnx_ir as ir
 
 from edgemoe import graph_facts
 from edgemoe.dead_code import remove_dead_nodes
 from edgemoe.integer.cancel_transposes import cancel_transposes
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
 from edgemoe.integer.facts import Facts
 from edgemoe.integer.model import IntegerModel
 from edgemoe.integer.operators import DOMAIN
@@ -75,7 +73,7 @@ def convert(
     tensors = {n: q for n, q in c.roots.items() if n in present or n in inputs}
     left = {graph_facts.name_of(node) for node in graph}
     islands = tuple(i for i in c.islands if i.node in left)
-    return IntegerModel(model, inputs, outputs, tensors, islands)
+    return IntegerModel(model, inputs, outputs, tensors, islands, c.stored)
 
 
 def _stands_alone(value: ir.Value) -> bool:
@@ -93,14 +91,3 @@ def _own(c: Converter, made: ir.Value, name: str, value: ir.Value) -> ir.Value:
     output = node.outputs[0]
     output.name, output.shape, output.type = name, value.shape, made.type
     return output
-
-
-def elements(value: ir.Value) -> int:
-    """How many numbers a value holds."""
-    return math.prod(graph_facts.shape_of(value) or (1,))
-
-
-def integer_of(made: Any) -> Integer:
-    """For tests: the tensor of a rule's answer."""
-    assert isinstance(made, Integer)
-    return made

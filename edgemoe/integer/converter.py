@@ -1,7 +1,7 @@
 """The state of one conversion: float values of a flat graph on one side, integers on the other.
 
-Rules ask for their inputs with `want` and add nodes with `emit`; whoever asks first decides nothing:
-the scale of a value follows from what calibration saw of it and from its width.
+Rules ask for their inputs with `want` and add nodes with `emit`. The scale of a value follows from
+what calibration saw of it and from its width, whoever asks first.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ class Converter:
     refused: dict[ir.Value, str] = field(default_factory=dict)
     shared: dict[ir.Node, Any] = field(default_factory=dict)
     """What a rule keeps for the other outputs of a node."""
+    weights: dict[tuple[str, bytes], ir.Value] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    stored: dict[str, WeightFormat] = field(default_factory=dict)
+    """Formats of the weights that were used, by name."""
 
     def __post_init__(self) -> None:
         """Inputs keep their names, whatever else is called so."""
@@ -102,7 +105,9 @@ class Converter:
         self.names.add(found)
         return found
 
-    def want(self, value: ir.Value, reader: ir.Node | None = None, target: Target | None = None) -> Integer:  # fmt: skip
+    def want(
+        self, value: ir.Value, reader: ir.Node | None = None, target: Target | None = None
+    ) -> Integer:
         """The integers of a float value; made now if nobody asked before.
 
         With `target`, they are made as the only `reader` needs them, if there is no other.
@@ -156,7 +161,8 @@ class Converter:
         )
         self.graph.inputs.append(made)
         self.roots[str(value.name)] = target.quantised
-        return Integer(made, target.quantised, target.low, target.high)
+        least = -32768 if target.quantised.bits == 16 else -128  # whatever a caller gives
+        return Integer(made, target.quantised, least, target.high)
 
     def constant(self, value: ir.Value, quantised: Quantised) -> Integer:
         """A float constant as an initialiser of codes."""
@@ -173,11 +179,20 @@ class Converter:
         """A constant of the integer graph."""
         return self._constant(ir.tensor(np.ascontiguousarray(array)), name)
 
+    def weight(self, array: Array, name: str, given: WeightFormat) -> ir.Value:
+        """The codes of a weight; a weight that two products share is stored once."""
+        self.stored[name] = given
+        key = (name, array.tobytes())
+        if key not in self.weights:
+            self.weights[key] = self.initializer(array, f"{name}.{given.name}")
+        return self.weights[key]
+
     def _constant(self, tensor: ir.TensorProtocol, name: str) -> ir.Value:
         outputs = {str(v.name) for v in self.facts.model.graph.outputs}
         made = ir.Value(
             name=self.free(f"{name}.constant" if name in outputs else name),
-            shape=ir.Shape(tensor.shape), type=ir.TensorType(tensor.dtype), const_value=tensor,
+            shape=ir.Shape([int(n) for n in tensor.shape if isinstance(n, int)]),
+            type=ir.TensorType(tensor.dtype), const_value=tensor,
         )  # fmt: skip
         self.graph.register_initializer(made)
         return made
@@ -242,7 +257,7 @@ class Converter:
         inputs = [None if v is None else self._given(v, node) for v in node.inputs]
         copy = ir.node(
             node.op_type, inputs, domain=node.domain, num_outputs=len(node.outputs),
-            attributes={n: a.value for n, a in node.attributes.items()},  # type: ignore[arg-type]
+            attributes={n: a.value for n, a in node.attributes.items()},
             overload=node.overload, name=node.name, metadata_props=dict(node.metadata_props),
         )  # fmt: skip
         self.graph.append(copy)

@@ -86,7 +86,7 @@ def _session(node: ir.Node, inputs: Sequence[Array | None], model: ir.Model) -> 
     ]  # fmt: skip
     copy = ir.node(
         node.op_type, values, domain=node.domain, num_outputs=len(node.outputs),
-        attributes={n: a.value for n, a in node.attributes.items()},  # type: ignore[arg-type]
+        attributes={n: a.value for n, a in node.attributes.items()},
         overload=node.overload,
     )  # fmt: skip
     for number, (own, original) in enumerate(zip(copy.outputs, node.outputs, strict=True)):

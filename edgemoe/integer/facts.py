@@ -32,7 +32,8 @@ class Facts:
     grams: Mapping[str, Array] = field(default_factory=dict)
     samples: int = 1
     unseen: list[str] = field(default_factory=list)
-    functions: dict[Any, Callable[[Array], Array]] = field(default_factory=dict)
+    functions: dict[ir.Value, Any] = field(default_factory=dict)
+    """What `function_of` found, by value; its sessions stay open."""
     _scales: dict[tuple[str, int], Quantised] = field(default_factory=dict)
     _codes: dict[Any, WeightCodes] = field(default_factory=dict)
 

@@ -40,10 +40,11 @@ def function_of(value: ir.Value, c: Converter) -> Function | str | None:
     """Follow elementwise operators up to the deepest single value that all depends on."""
     if not _expands(value) or not is_float(value):
         return None
-    if value in c.facts.functions:
-        return c.facts.functions[value]
+    known: Function | str | None = c.facts.functions.get(value)
+    if known is not None:
+        return known
     place = _places(value)
-    front, inside = {value}, []
+    front, inside = {value}, list[ir.Node]()
     best: tuple[ir.Value, int] | None = None
     while len(inside) < MOST_NODES:
         last = max(front, key=lambda v: place.get(v.producer(), -1))
@@ -63,7 +64,7 @@ def function_of(value: ir.Value, c: Converter) -> Function | str | None:
         )
     else:
         found = Function(best[0], _evaluator(value, best[0], inside[: best[1]], c.facts.model))
-    c.facts.functions[value] = found  # type: ignore[assignment]
+    c.facts.functions[value] = found
     return found
 
 
@@ -125,7 +126,7 @@ def _model(value: ir.Value, leaf: ir.Value, nodes: list[ir.Node], model: ir.Mode
             inputs.append(constants[source])
         copy = ir.node(
             node.op_type, inputs, domain=node.domain,
-            attributes={n: a.value for n, a in node.attributes.items()},  # type: ignore[arg-type]
+            attributes={n: a.value for n, a in node.attributes.items()},
         )  # fmt: skip
         copies.append(copy)
         copy.outputs[0].name, copy.outputs[0].type = f"v{len(copies)}", node.outputs[0].type

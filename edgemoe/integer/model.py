@@ -17,6 +17,7 @@ from edgemoe.integer.converter import Island
 from edgemoe.integer.evaluate import Program
 from edgemoe.integer.operators import DOMAIN
 from edgemoe.integer.quantised import Quantised
+from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
 
@@ -32,6 +33,7 @@ class IntegerModel:
         outputs: the same of outputs.
         tensors: what every tensor that an operator makes stands for.
         islands: float operators that no rule took.
+        formats: how the weights of products are stored, by their names in the float graph.
         report: what the search did, as JSON holds it.
     """
 
@@ -40,6 +42,7 @@ class IntegerModel:
     outputs: Mapping[str, Quantised | None]
     tensors: Mapping[str, Quantised]
     islands: tuple[Island, ...] = ()
+    formats: Mapping[str, WeightFormat] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -90,13 +93,21 @@ class IntegerModel:
         return array if quantised is None else quantised.decode(array)
 
     def saturation(self, feed: Mapping[str, Array]) -> dict[str, float]:
-        """The share of the elements of each tensor that lie at an end of its codes."""
+        """The share of the elements of each tensor that lie at an end of its codes.
+
+        Functions from tables are left out: many end where their codes do. So are zeros.
+        """
         found: dict[str, float] = {}
+        made = {
+            str(node.outputs[0].name) for node in self.model.graph
+            if node.op_type in ("Table", "Curve", "Softmax", "Shares")
+        }  # fmt: skip
 
         def look(name: str, array: Array) -> None:
             quantised = self.tensors.get(name)
-            if quantised is not None and array.size:
+            if quantised is not None and array.size and name not in made:
                 ends = (array <= quantised.low) | (array >= quantised.high)
+                ends &= array != quantised.zero_point
                 found[name] = float(ends.mean())
 
         self.program.run(self.encode(feed), look)

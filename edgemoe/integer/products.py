@@ -74,7 +74,7 @@ def constant_product(
     scaling, target = c.scaling(np.stack(factors), bound, target, value)
     stacked = (lambda arrays: np.stack(arrays)) if experts else (lambda arrays: arrays[0])
     inputs = [
-        c.initializer(stacked([p.codes for p in parts]), f"{weight}.{given.name}"),
+        c.weight(stacked([p.codes for p in parts]), weight, given),
         c.initializer(stacked(whole_biases).astype(np.int32), f"{value.name}.bias"),
         c.initializer(
             scaling.multiplier if experts else scaling.multiplier[0], f"{value.name}.multiplier"

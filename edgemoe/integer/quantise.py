@@ -19,6 +19,7 @@ from edgemoe.compression.task import Task
 from edgemoe.compression.trial import flat
 from edgemoe.errors import BudgetError, InputError, OptionError
 from edgemoe.integer.candidate import Candidate, Measured, Trials, formats_for, weights_of
+from edgemoe.integer.expand_blocks import expand_blocks
 from edgemoe.integer.facts import Facts, facts_of
 from edgemoe.integer.model import IntegerModel
 from edgemoe.integer.ranges import is_float, watch
@@ -72,6 +73,7 @@ def quantise(
     goal = goal or Goal()
     samples = data.samples if isinstance(data, Task) else data
     model = flat(graph)
+    expand_blocks(model)
     units = weights_of(model)
     default = _default(precision)
     formats = formats_for(units, default, pins)
@@ -112,8 +114,8 @@ def quantise(
         raise BudgetError(_nearest(goal, chosen, verdict))
     controls = _controls(chosen.candidate, every, proofs, proof, show)
     report = report_of(
-        result, facts, verdict, search, controls, start.wide, proof_part if splits else samples,
-        proven=splits, every=every,
+        result, facts, verdict, search, controls, chosen.candidate.wide - start.wide,
+        proof_part, proven=splits, every=every,
     )  # fmt: skip
     return replace(result, report=report)
 

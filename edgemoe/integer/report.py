@@ -31,7 +31,7 @@ def report_of(
     verdict: Verdict,
     search: Search,
     controls: Mapping[str, Verdict],
-    start: frozenset[str],
+    widened: frozenset[str],
     part: Samples,
     *,
     proven: bool,
@@ -50,14 +50,14 @@ def report_of(
         },
         "tensors": {
             "int8": len(model.tensors) - len(wide), "int16": len(wide),
-            "widened_by_the_search": sorted(n for n in wide if n not in start),
+            "widened_by_the_search": sorted(widened),
             "gain_of_16_bits": {n: round(g, 4) for n, g in sorted(search.gains.items())},
         },
         "integer_operators": len(operators),
         "islands": [asdict(island) for island in model.islands],
         "bytes": model.bytes_by_role(),
         "weight_bytes": model.weight_bytes,
-        "formats": _formats(model),
+        "formats": {name: given.name for name, given in sorted(model.formats.items())},
         "never_seen": sorted(
             name for name in every
             if (s := facts.seen.get(name)) is None or not s.count or s.low == s.high == 0.0
@@ -66,18 +66,6 @@ def report_of(
         "saturated": _saturated(model, part),
         "notes": list(search.notes),
     }  # fmt: skip
-
-
-def _formats(model: IntegerModel) -> dict[str, str]:
-    """The stored bits of each weight, by the name of its constant."""
-    found = {}
-    for node in model.model.graph:
-        if node.domain == DOMAIN and node.op_type in ("Linear", "ExpertLinear"):
-            weight = node.inputs[1 if node.op_type == "Linear" else 2]
-            assert weight is not None
-            name, _, given = str(weight.name).rpartition(".")
-            found[name] = given
-    return found
 
 
 def _saturated(model: IntegerModel, part: Samples) -> dict[str, float]:

@@ -25,7 +25,7 @@ MISSES = 3
 ELEMENTS = 4e7
 """Elements of all tensors of all runs of one ranking; fewer samples rank larger models."""
 
-FEWEST, MOST = 4, 48
+FEWEST, MOST = 4, 24
 
 
 @dataclass

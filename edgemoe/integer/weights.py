@@ -36,10 +36,10 @@ class WeightCodes:
 
     def grouped(self) -> Array:
         """Codes times the factors of their groups, float64 [N, K]: what is summed up."""
-        wide = self.codes.astype(np.float64)
-        if self.factors is None:
-            return wide
-        return wide * np.repeat(self.factors, wide.shape[1] // self.factors.shape[1], axis=1)
+        wide: Array = self.codes.astype(np.float64)
+        if self.factors is not None:
+            wide = wide * np.repeat(self.factors, wide.shape[1] // self.factors.shape[1], axis=1)
+        return wide
 
 
 def limits_of(given: WeightFormat) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Rows written into a tensor at a place, as key-value caches are: all in the scale of the tensor."""
+"""Rows written into a tensor at a place (key-value caches): all in the scale of the tensor."""
 
 from __future__ import annotations
 

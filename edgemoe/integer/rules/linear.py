@@ -34,7 +34,7 @@ class Product:
     scale: float = 1.0
 
     def rows(self) -> Array:
-        """float [N, K]."""
+        """Float [N, K]."""
         array = graph_facts.array_of(self.weight)
         assert array is not None
         flat = array.reshape(array.shape[-2:]) * self.scale
@@ -130,7 +130,7 @@ def _gemm(node: ir.Node) -> Product | str | None:
     bias = np.zeros(shape[1 if turned else 0])
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         array = graph_facts.array_of(node.inputs[2])
-        if array is None or array.ndim > 1 and array.shape[0] != 1:
+        if array is None or (array.ndim > 1 and array.shape[0] != 1):
             return "the bias of the Gemm is no constant row"
         bias = bias + array.reshape(-1) * graph_facts.float_attribute(node, "beta", 1.0)
     alpha = graph_facts.float_attribute(node, "alpha", 1.0)

@@ -41,7 +41,10 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
         "axis": axes[0], "zero_x": x.zero, "left": scaling.left, "right": scaling.right,
         **limits(target), "keep": keep,
     }  # fmt: skip
-    inputs = [x, c.initializer(scaling.multiplier, f"{value.name}.multiplier")]
+    inputs: list[Integer | ir.Value | None] = [
+        x,
+        c.initializer(scaling.multiplier, f"{value.name}.multiplier"),
+    ]
     if own == result:
         return c.emit("Mean", inputs, attributes, value, target)
     made = c.emit("Mean", inputs, attributes, value, target, own, ".sum")

@@ -75,7 +75,7 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     limit = np.iinfo(stored).max
     left = max(0, math.ceil(math.log2(max(float(np.abs(shifted).max()), 1.0) / limit)))
     beta_codes = np.clip(np.rint(shifted / 2.0**left), -limit, limit)
-    inputs = [
+    inputs: list[Integer | ir.Value | None] = [
         x, c.initializer(whole.astype(stored), f"{value.name}.gamma"),
         c.initializer(beta_codes.astype(stored), f"{value.name}.beta"),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from edgemoe.routing import normalised
 ORDER = 30
 
 SMALL = 1e-3
-"""An epsilon below this, next to probabilities, is there against 0 / 0 alone, which gives 0 here."""
+"""A smaller epsilon, next to probabilities, is there against 0 / 0 alone, which gives 0 here."""
 
 
 def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:

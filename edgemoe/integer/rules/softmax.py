@@ -31,12 +31,13 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     x = c.want(node.inputs[0])
     wide = target.quantised.bits == 16 or str(value.name) in c.facts.constraints.symmetric
     quantised = SHARES16 if wide else SHARES8
-    if x.quantised.bits == 8:
-        tables = [_exp(x.scale, 1)]
-    else:
-        tables = [_exp(x.scale, 256), _exp(x.scale, 1)]
+    steps = (1,) if x.quantised.bits == 8 else (256, 1)
+    tables = [_exp(x.scale, step) for step in steps]
     names = [f"{value.name}.{name}" for name in ("coarse", "fine")]
-    inputs = [x, *(c.initializer(t, n) for t, n in zip(tables, names, strict=False))]
+    inputs: list[Integer | ir.Value | None] = [
+        x,
+        *(c.initializer(t, n) for t, n in zip(tables, names, strict=False)),
+    ]
     made = Target(quantised, 0 if wide else -128, quantised.high)
     return c.emit("Softmax", inputs, {"bits": quantised.bits}, value, made)
 
@@ -44,4 +45,5 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
 def _exp(scale: float, step: int) -> np.ndarray:
     """exp(-d step scale) of d = 0..255 as int16 in Q15."""
     exact = np.exp(-np.arange(256) * step * scale) * UNIT
-    return np.minimum(np.rint(exact), UNIT - 1).astype(np.int16)
+    table: np.ndarray = np.minimum(np.rint(exact), UNIT - 1).astype(np.int16)
+    return table

@@ -40,7 +40,8 @@ INTEGERS = (
     "depth", "stride", "columns", "group", "left", "offset", "right", "low", "high",
 )  # fmt: skip
 """Integer parameters of a product; `stride` of a row of inputs, in elements of its pointer,
-`left` a power of two, `offset` half a step of the result and its zero point before the last shift."""
+`left` a power of two, `offset` half a step of the result and its zero point, before the last shift.
+"""
 
 
 @dataclass(frozen=True)
