@@ -95,12 +95,12 @@ class IntegerModel:
     def saturation(self, feed: Mapping[str, Array]) -> dict[str, float]:
         """The share of the elements of each tensor that lie at an end of its codes.
 
-        Functions from tables are left out: many end where their codes do. So are zeros.
+        Functions from tables and masks are left out: many end where their codes do. So are zeros.
         """
         found: dict[str, float] = {}
         made = {
             str(node.outputs[0].name) for node in self.model.graph
-            if node.op_type in ("Table", "Curve", "Softmax", "Shares")
+            if node.op_type in ("Table", "Curve", "Softmax", "Shares", "Where")
         }  # fmt: skip
 
         def look(name: str, array: Array) -> None:

@@ -29,6 +29,10 @@ def start_of(graph: ir.Graph) -> frozenset[str]:
             map(graph_facts.is_constant, node.inputs)
         ):
             found.add(node.outputs[0])
+        if graph_facts.is_op(node, "Where") and any(
+            graph_facts.is_op(use.node, "Softmax") for use in node.outputs[0].uses()
+        ):
+            found.add(node.outputs[0])  # logits and what hides them, in one scale
         if graph_facts.is_op(node, "LayerNormalization", "RMSNormalization", "TopK"):
             found |= set(moved_from(node.inputs[0]))
         if graph_facts.is_op(node, "TopK"):
