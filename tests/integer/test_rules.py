@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgemoe.integer.rules.norm import COMPACT
 from edgemoe.weight_format import parse
 
 Build = Any
@@ -148,7 +149,8 @@ def test_functions_of_one_number(build: Build, name: str, bits: int) -> None:
 def test_norms(build: Build, kind: str, bits: int, width: int) -> None:
     layer = kind == "LayerNormalization"
     made = build(
-        f"""g (float[2, {width}] x, float g{", float b" if layer else ""}) => (float[2, {width}] y) {{
+        f"""g (float[2, {width}] x, float g{", float b" if layer else ""})
+             => (float[2, {width}] y) {{
             y = {kind} <axis = -1> (x, g{", b" if layer else ""})
         }}""",
         {"g": 1.0 + numbers(width, scale=0.3), **({"b": numbers(width, seed=2)} if layer else {})},
@@ -157,8 +159,10 @@ def test_norms(build: Build, kind: str, bits: int, width: int) -> None:
     scale = made.model.outputs["y"].scale
     error = np.abs(made.errors()) * scale
     size = max(1.0, float(np.abs(made.model.run(made.feeds[0])["y"]).max()))
-    # int8: half a step and the norm's own 2^-9; int16: the norm's own
-    assert error.max() <= (0.55 * scale if bits == 8 else scale) + size * 2.0**-8
+    # int8: half a step and the norm's own 2^-9 (where there are many, factors and biases have 8
+    # bits too); int16: the norm's own
+    own = 2.0**-6 if bits == 8 and width > COMPACT else 2.0**-8
+    assert error.max() <= (0.55 * scale if bits == 8 else scale) + size * own
 
 
 def test_norm_of_a_plane(build: Build) -> None:

@@ -39,8 +39,9 @@ def linear(graph, x, n, k, bits, *, seed=0, group=0, experts=0, ids=None, shared
     largest = int(np.abs(graph.arrays[x].astype(np.int64)).max())
     bound = largest * limit * k * (127 if group else 1) + 5000
     given = scaling(r.uniform(0.2, 1.0, (*lead, n)) * 800 / bound, bound)
-    inputs = [x, *([ids] if experts else []), graph.constant(f"w{seed}", w),
-              graph.constant(f"b{seed}", bias), graph.constant(f"m{seed}", given.multiplier)]  # fmt: skip
+    constants = {"w": w, "b": bias, "m": given.multiplier}
+    inputs = [x, *([ids] if experts else [])]
+    inputs += [graph.constant(f"{name}{seed}", array) for name, array in constants.items()]
     if group:
         factors = r.integers(1, 127, (*lead, n, k // group)).astype(np.int8)
         inputs.append(graph.constant(f"g{seed}", factors))
