@@ -11,12 +11,12 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.plan import Pointer
+from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale, round_shift
 from edgemoe.targets.kernels.integer.flat import Lie, lies, place
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes, scaling_of
 from edgemoe.targets.site import Site, reader, shape_of
 from edgemoe.targets.spec import Isa
 
@@ -105,6 +105,9 @@ def lower(site: Site) -> None:
         else:
             integers.append(integer(node, name))
     pointers = site.pointers(operands)
+    per_row = {"full": width, "row": 1, "column": 0, "scalar": 0}
+    tensors = [(d, per_row[lie]) for d, lie in zip(spec.dtypes, found, strict=True)]
+    moves = (*row_bytes(*tensors, (out, width)), *(0 for _ in range(1 + len(integers))))
     full = [
         (site.outputs[0], p.buffer)
         for p, lie, dtype in zip(pointers, found, spec.dtypes, strict=True)
@@ -112,6 +115,7 @@ def lower(site: Site) -> None:
     ]
     site.program.step(
         spec, operation.lower(), [*pointers, Pointer(site.outputs[0]), width, *integers],
-        in_place=full, tasks=rows, label=f"{operation.lower()} of {list(shape)}",
+        in_place=full, tasks=rows, rows=Rows(rows, moves),
+        label=f"{operation.lower()} of {list(shape)}",
         origin=site.origin, nodes=site.nodes, nbytes=3 * rows * width, reason="integer elementwise",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
-from edgemoe.plan import Pointer, WeightSection
+from edgemoe.plan import Pointer, Rows, WeightSection
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer import rows as row_forms
 from edgemoe.targets.kernels.integer.cores import (
@@ -30,7 +30,7 @@ from edgemoe.targets.kernels.integer.cores import (
     panel_bytes,
     pointer,
 )
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.kernels.integer.site import BYTES, C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -321,12 +321,19 @@ def append(
         zip(INTEGERS, (depth, stride, columns, group, left, offset, right, low, high), strict=True)
     )
     given["shared"] = shared
+    of_row = {"x": stride, "out": columns, "sums": depth // group}  # elements of one row
     what = f"{experts} experts of " if experts else ""
     program.step(
         spec, "expert_linear" if experts else "linear",
         [*pointers, *(given[name] for name in spec.integers)], tasks=results,
         label=f"{what}{depth} -> {columns}, {results} rows, i{bits}", origin=site.origin,
         nodes=site.nodes, macs=results * columns * depth,
+        rows=None if queue is not None else Rows(
+            rows,
+            tuple(
+                BYTES[spec.pointers[name]] * of_row.get(name, 0) for name in spec.pointers
+            ) + (0,) * len(spec.integers),
+        ),
         nbytes=rows * depth + results * columns
         + min(max(experts, 1), results) * columns * depth * bits // 8,
         reason=f"{core.name}, weights packed in panels of {COLUMNS} columns",

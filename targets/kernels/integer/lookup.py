@@ -9,11 +9,11 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.plan import Pointer
+from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -69,6 +69,11 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     return True
 
 
+def _moves(spec: Lookup, width: int, integers: int) -> tuple[int, ...]:
+    x, out = row_bytes((spec.x, width), (spec.out, width))
+    return (x, 0, out, *([0] * integers))
+
+
 def lower(site: Site) -> None:
     """Append the function."""
     node = site.node
@@ -77,12 +82,15 @@ def lower(site: Site) -> None:
     spec = Lookup(dtype_of(x), dtype_of(node.outputs[0]))
     if dtype_of(values) != spec.values:
         raise AssertionError(f"{node.name}: a table of {dtype_of(values)}, not {spec.values}")
-    count = size_of(shape_of(x))
+    *lead, width = shape_of(x) or (1,)
+    rows = size_of(tuple(lead))
+    count = rows * width
     source, table = site.pointers([x, values])
     right = [integer(node, "right")] if spec.x == "int16" else []
     site.program.step(
         spec, "lookup", [source, table, Pointer(site.outputs[0]), *right],
         in_place=[(site.outputs[0], source.buffer)] if spec.x == spec.out else [], tasks=count,
+        rows=Rows(rows, _moves(spec, width, len(right)), columns=width),
         label=f"table of {count}", origin=site.origin, nodes=site.nodes, nbytes=2 * count,
         reason="a function of one number",
     )  # fmt: skip

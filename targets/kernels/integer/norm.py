@@ -10,11 +10,11 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.plan import Pointer
+from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -137,6 +137,7 @@ def lower(site: Site) -> None:
     rows, width = size_of(shape[:-1]), shape[-1]
     centred = bool(integer(node, "centred"))
     spec = Norm(dtype_of(x), dtype_of(gamma), dtype_of(beta), dtype_of(node.outputs[0]), centred)
+    x_bytes, out_bytes = row_bytes((spec.x, width), (spec.out, width))
     integers = {name: integer(node, name) for name in INTEGERS}
     integers["beta_left"] = 1 << integers["beta_left"]
     source, *constants = site.pointers([x, gamma, beta])
@@ -144,6 +145,7 @@ def lower(site: Site) -> None:
     site.program.step(
         spec, "norm", [source, *constants, Pointer(out), width, *integers.values()],
         in_place=[(out, source.buffer)] if spec.x == spec.out else [], tasks=rows,
+        rows=Rows(rows, (x_bytes, 0, 0, out_bytes, *([0] * (1 + len(integers))))),
         label=f"{'layer' if centred else 'RMS'} norm of {rows} rows of {width}",
         origin=site.origin, nodes=site.nodes, nbytes=2 * rows * width, reason="integer norm",
     )  # fmt: skip

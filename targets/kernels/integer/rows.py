@@ -9,10 +9,10 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.plan import Pointer
+from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import Core, local, padded
-from edgemoe.targets.kernels.integer.site import C_TYPES
+from edgemoe.targets.kernels.integer.site import C_TYPES, row_bytes
 from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
 
@@ -103,6 +103,7 @@ def inputs_of(
         program.step(
             Pairs(dtype), "pairs", [Pointer(source), Pointer(target), depth, words], tasks=rows,
             label=f"{rows} rows of {depth} to pairs", nbytes=rows * depth * 3,
+            rows=Rows(rows, (*row_bytes((dtype, depth), ("int32", words)), 0, 0)),
             reason="the multiplier takes two int16",
         )  # fmt: skip
         program.quantised[key] = target
@@ -119,6 +120,7 @@ def sums_of(program: Program, source: int, dtype: str, rows: int, depth: int, gr
         program.step(
             RowSums(dtype), "row_sums", [Pointer(source), Pointer(target), groups, group],
             tasks=rows, label=f"sums of {rows} rows of {depth}", nbytes=rows * depth,
+            rows=Rows(rows, (*row_bytes((dtype, depth), ("int32", groups)), 0, 0)),
             reason="codes are stored with an offset",
         )  # fmt: skip
         program.quantised[key] = target

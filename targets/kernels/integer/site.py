@@ -25,6 +25,15 @@ def integer(node: ir.Node, name: str) -> int:
     return int(graph_facts.attribute(node, name, 0))
 
 
+BYTES = {"int8": 1, "uint8": 1, "int16": 2, "int32": 4, "int64": 8}
+"""Bytes of an element, by dtype."""
+
+
+def row_bytes(*tensors: tuple[str, int]) -> tuple[int, ...]:
+    """Bytes from one row to the next, of (dtype, elements per row)."""
+    return tuple(BYTES[dtype] * elements for dtype, elements in tensors)
+
+
 def scaling_of(node: ir.Node) -> list[int]:
     """The arguments for `SCALING`: 2^left, right, zero, low, high."""
     values = [integer(node, name) for name in SCALING]
