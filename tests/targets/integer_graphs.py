@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from edgemoe.artifact import ManifestExtras, SelfTest
 from edgemoe.integer.expert_groups import group_experts
 from edgemoe.integer.operators import DOMAIN, evaluate
-from edgemoe.plan import Pointer, Step, Variant
-from edgemoe.targets import load_target
+from edgemoe.plan import Plan, Pointer, Step, TensorInfo, Variant
+from edgemoe.precision import Precision
+from edgemoe.targets import family_of, load_target
 from edgemoe.targets.lowering import lower
 from edgemoe.targets.mcu.c_kernels import c_kernels, core_header
 from edgemoe.targets.program import KernelTable, Program, WeightTable
@@ -132,3 +134,31 @@ def _library(program: Program, folder: Path) -> Mapping[str, Any]:
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O0", "-shared", "-fPIC"]
     subprocess.run(["cc", *flags, "-o", "k.so", "k.c"], cwd=folder, check=True)
     return ctypes.CDLL(str(folder / "k.so"))  # type: ignore[return-value]
+
+
+def artifact_of(graph: GraphOfOps, outputs: Sequence[str], target: str, out: Path) -> Path:
+    """The graph as an artifact for a microcontroller; its self-test are the graph's own arrays."""
+    spec = load_target(target)
+    family = family_of(spec)
+    model = graph.model(outputs)
+    infos = [
+        tuple(
+            TensorInfo(f"t{n}", str(v.dtype.numpy().name), tuple(v.shape.numpy()))
+            for n, v in enumerate(values, start)
+        )
+        for start, values in ((0, model.graph.inputs), (100, model.graph.outputs))
+    ]
+    lowered = family.lower(spec, [model], [None], Precision())
+    plan = Plan(
+        "graph", spec.name, tuple(isa.name for isa in spec.isas), *infos, lowered.variants,
+        lowered.kernels.kernels(), tuple(lowered.weights.sections), lowered.weights.nbytes,
+    )  # fmt: skip
+    test = SelfTest(
+        {f"t{n}": graph.arrays[str(v.name)] for n, v in enumerate(graph.inputs)},
+        {f"t{100 + n}": graph.arrays[name] for n, name in enumerate(outputs)}, 0.0,
+    )  # fmt: skip
+    family.write(
+        spec, lowered, plan, out, selftests=[test], extras=ManifestExtras(), report={},
+        show=lambda what, step: None,
+    )  # fmt: skip
+    return out

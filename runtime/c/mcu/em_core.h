@@ -266,13 +266,14 @@ EM_INLINE int32_t em_limit(int32_t value, int32_t low, int32_t high)
  * zero point are part of `offset`.
  */
 #if EM_HAS_MVE
+/* Lanes are set one by one: QEMU 7.2 swaps the halves of what vcreateq becomes. */
 #define EM_FINISH4(NAME, TYPE, STORE) \
     EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
                            const int32_t *multiplier, int32_t left, int32_t offset, \
                            int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
     { \
-        int32x4_t sums = vcreateq_s32(((uint64_t)(uint32_t)b << 32) | (uint32_t)a, \
-                                      ((uint64_t)(uint32_t)d << 32) | (uint32_t)c); \
+        int32x4_t sums = vsetq_lane_s32(b, vdupq_n_s32(a), 1); \
+        sums = vsetq_lane_s32(d, vsetq_lane_s32(c, sums, 2), 3); \
         sums = vmulq_n_s32(vaddq_s32(sums, vldrwq_s32(bias)), left); \
         sums = vaddq_n_s32(vmulhq_s32(sums, vldrwq_s32(multiplier)), offset); \
         sums = vminq_s32(vshlq_r_s32(sums, -right), vdupq_n_s32(high)); \
