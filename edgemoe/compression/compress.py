@@ -22,6 +22,7 @@ from edgemoe.compression.outliers import massive_features
 from edgemoe.compression.proof import proven
 from edgemoe.compression.pruning import Pruning
 from edgemoe.compression.pruning_methods import planned_pruning
+from edgemoe.compression.report import verdict_of
 from edgemoe.compression.search import Measured
 from edgemoe.compression.settings import Settings
 from edgemoe.compression.skipping import Skipping, plan_skipping
@@ -147,7 +148,7 @@ def _outliers(calibration: Calibration) -> Outliers:
 def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
     if goal.max_loss is not None:
         return found.cost < best.cost
-    return found.verdict.loss < best.verdict.loss
+    return found.verdict.counted < best.verdict.counted
 
 
 def _base(maker: OptionMaker, calibration: Calibration) -> Decision:
@@ -188,9 +189,9 @@ def _prunings(
         if not (pruning.kept or pruning.merged) or pruning == fitting[-1]:
             continue
         verdict = maker.pruned(replace(base, pruning=pruning), maker.judge)
-        tried.append({"ratio": ratio, "loss": verdict.loss, "interval": list(verdict.interval)})
+        tried.append({"ratio": ratio, **verdict_of(verdict)})
         spread = goal.margin * verdict.standard_error
-        if goal.max_loss is not None and not verdict.loss + spread <= goal.max_loss:
+        if goal.max_loss is not None and not verdict.counted + spread <= goal.max_loss:
             break
         fitting.append(pruning)
     # A search for each would take too long: none, the largest share, and the one halfway.

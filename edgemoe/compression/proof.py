@@ -39,11 +39,11 @@ def proven(
 def retreat(search: Search, goal: Goal, refused: Measured) -> Measured:
     """The smallest candidate that loses clearly less than one that the proof refused."""
     assert goal.max_loss is not None
-    limit = 0.7 * max(refused.verdict.loss, 0.25 * goal.max_loss)
+    limit = 0.7 * max(refused.verdict.counted, 0.25 * goal.max_loss)
     error = 0.7 * refused.verdict.error
     fitting = [
         m
         for m in search.archive.values()
-        if m.verdict.loss <= limit and m.verdict.error <= error and m.nbytes > refused.nbytes
+        if m.verdict.counted <= limit and m.verdict.error <= error and m.nbytes > refused.nbytes
     ]
     return min(fitting, key=lambda m: m.nbytes, default=search.measure(search.best))

@@ -244,7 +244,7 @@ class Search:
         if goal.confident:
             return goal.holds(found.verdict)
         spread = goal.margin * found.verdict.standard_error
-        return bool(found.verdict.loss + spread <= goal.max_loss)
+        return bool(found.verdict.counted + spread <= goal.max_loss)
 
     def largest_error(self, goal: Goal, deadline: float = float("inf")) -> Measured:
         """Move the limit of the integer program up to the last that keeps the promise.
@@ -321,7 +321,7 @@ class Search:
         """Tell whether a candidate may keep the promised loss, from a few samples."""
         assert goal.max_loss is not None
         verdict = None if candidate in self.archive else self._screen(candidate)
-        return verdict is None or bool(verdict.loss - verdict.standard_error <= goal.max_loss)
+        return verdict is None or bool(verdict.counted - verdict.standard_error <= goal.max_loss)
 
     def _screen(self, candidate: Candidate) -> Verdict | None:
         """A verdict from a few samples; None where all samples are few."""
