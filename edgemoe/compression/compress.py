@@ -27,6 +27,7 @@ from edgemoe.compression.search import Measured
 from edgemoe.compression.settings import Settings
 from edgemoe.compression.skipping import Skipping, plan_skipping
 from edgemoe.compression.task import Task
+from edgemoe.compression.trained_controls import TrainedControl
 from edgemoe.compression.units import unit_bytes, units_of
 from edgemoe.errors import BudgetError
 from edgemoe.pass_runner import run_passes
@@ -58,6 +59,7 @@ def compress(
     pins: Sequence[Pin] = (),
     journal: Path | None = None,
     costs: Costs | None = None,
+    trained: Sequence[TrainedControl] = (),
     show: Progress = lambda what, done, total: None,
 ) -> Compressed:
     """Choose which experts stay, and a format for every weight.
@@ -71,6 +73,7 @@ def compress(
         pins: formats by pattern, which are not searched.
         journal: a file that keeps verdicts until the search is done.
         costs: measures products on the target, for objectives with latency.
+        trained: other models that are judged on the same proof part.
         show: called with (what, done, total).
 
     Raises:
@@ -129,6 +132,9 @@ def compress(
     controls = controls_of(option.search, proof, chosen, original, show)
     if option.decision.removes_experts:
         controls += pruning_controls(maker, option.decision, calibration, proof, show)
+    for number, control in enumerate(trained):
+        show(f"control: {control.name}", number, len(trained))
+        controls.append(control.judged(proof))
     return Compressed(
         task, goal, option, chosen, verdict, proof, calibration, units, constants, controls, tried,
         time.monotonic() - started,

@@ -56,6 +56,8 @@ def controls_of(
 
 def _by_weight_error(search: Search, limit: int) -> Candidate | None:
     """The same integer program, with relative squared errors of weights for sensitivities."""
+    if not search.units:
+        return None
     formats, nbytes, _, allowed = search.tables()
     errors = np.zeros_like(nbytes)
     for number, (unit, choices) in enumerate(zip(search.units, search.choices, strict=True)):

@@ -228,6 +228,8 @@ class Search:
 
     def within_bytes(self, limit: int) -> Candidate | None:
         """The least summed error whose bytes keep `limit`."""
+        if not self.units:
+            return self.best if self.fixed_bytes <= limit else None
         formats, nbytes, errors, allowed = self.tables()
         chosen = assign(errors, nbytes, limit - self.fixed_bytes, allowed)
         return None if chosen is None else Candidate(tuple(formats[f] for f in chosen))
@@ -251,6 +253,8 @@ class Search:
 
         Once something smaller than the best is found, no more is tried after the deadline.
         """
+        if not self.units:  # every weight is too small to have a format
+            return self.measure(self.best)
         _, _, errors, allowed = self.tables()
         high = float(np.log(np.where(allowed, errors, 0.0).max(1).sum() + NOISE))
         low = high - np.log(1e6)
