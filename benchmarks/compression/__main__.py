@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compression.budgets import promised
+from benchmarks.compression.dense import equally_small
 from benchmarks.compression.equal_bits import PEERS, compare
 from benchmarks.compression.equal_bytes import FORMATS, against_uniform
 from benchmarks.compression.pruned import against_chance
@@ -29,7 +30,7 @@ from benchmarks.environments import install, python_of, versions_of
 from benchmarks.machine import facts
 from edgemoe.compression.settings import Settings
 
-PARTS = ("promised", "pruned", "bytes", "bits")
+PARTS = ("promised", "dense", "pruned", "bytes", "bits")
 
 
 def words(text: str) -> list[str]:
@@ -66,7 +67,8 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
     files = {"etth1": given.etth1, "char_moe": given.text, "char_blockffn": given.text}
     model = shipped(name, files, samples=given.samples, test_samples=given.test_samples)
     settings = Settings(seconds=given.seconds, seed=given.seed)
-    budget, found = promised(model, given.max_loss, settings, "none")
+    dense = equally_small(name, files.get(name), model.task) if "dense" in given.parts else []
+    budget, found = promised(model, given.max_loss, settings, "none", dense)
     record: dict[str, Any] = {
         "model": name, "samples": len(model.task.samples), "test_samples": len(model.test),
         "metric": next(iter(model.task.metrics.values())).name,
@@ -75,7 +77,7 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
     if found is None:
         return record
     if found.calibration.regions and "promised" in given.parts:
-        record["promised"].append(promised(model, given.max_loss, settings, "auto")[0])
+        record["promised"].append(promised(model, given.max_loss, settings, "auto", dense)[0])
     if found.calibration.regions and "pruned" in given.parts:
         record["pruned"] = against_chance(model, found)
     if "bytes" in given.parts:

@@ -80,7 +80,11 @@ def _opened(name: str, model: Any, task: Task) -> TrainedControl:
                 f"holds; its inputs: {', '.join(own)}"
             )
         _check(name, "input", own[wanted], given[wanted])
-    shapes = {wanted: graph_facts.shape_of(given[wanted]) or () for wanted in own if wanted in given}
+    # A state of the same name is the control's own: its cache may be narrower.
+    shapes = {
+        shared: graph_facts.shape_of(given[shared]) or ()
+        for shared in own if shared in given and shared not in source.states
+    }  # fmt: skip
     buckets = plan_buckets(source.model, None, shapes)
     if buckets.dimension is not None:
         raise InputError(
@@ -141,7 +145,7 @@ def _constants(node: ir.Node) -> list[Any]:
     """What a node holds itself: a Constant's tensor, and the initializers of its branches."""
     found = []
     for attribute in node.attributes.values():
-        if isinstance(attribute, ir.RefAttr):
+        if attribute.is_ref():
             continue
         if attribute.type == ir.AttributeType.TENSOR:
             found.append(attribute.value)

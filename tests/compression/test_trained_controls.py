@@ -12,7 +12,7 @@ from edgemoe.compression.settings import Settings
 from edgemoe.compression.task import task_of
 from edgemoe.compression.trained_controls import stored_bytes, trained_controls
 from edgemoe.errors import EdgemoeError, InputError, OptionError
-from edgemoe.frontend import load_model
+from edgemoe.frontend import Source, load_model
 
 CHANCE = np.random.default_rng(0)
 X = CHANCE.normal(size=(32, 4, 16)).astype(np.float32)
@@ -71,6 +71,8 @@ def test_bytes_are_those_that_are_stored():
         "float[4,16] x, int8[16,6] w, float s", w=codes, s=np.float32(0.5),
     )  # fmt: skip
     assert stored_bytes(model) == 16 * 6 + 4
+    inside = graph("c = Constant <value = float[3] {1.0, 2.0, 3.0}> () y = Add(x, c)")
+    assert stored_bytes(inside) == 12
     shared = ir.tensor(W, name="w")
     twice = product()
     twice.graph.initializers["w"].const_value = shared
@@ -90,6 +92,16 @@ CASES = {
                    "float[4,16] x, float[Q] z, float[16,6] w", w=W),
              "dense: dimension 'Q' is of an input that the compressed model does not have"),
 }  # fmt: skip
+
+
+def test_a_state_is_the_control_s_own(task):
+    """A narrower cache of the same name starts at zero and has nothing to fit."""
+    model = graph(
+        "p = MatMul(x, w) s = ReduceSum <keepdims=0> (past) y = Add(p, s) new = Identity(past)",
+        "float[4,16] x, float[3] past, float[16,6] w", "float[4,6] y, float[3] new", w=W,
+    )  # fmt: skip
+    source = Source(model, "narrow", states={"past": "new"})
+    assert judged(task, source).verdict.loss == 0.0
 
 
 @pytest.mark.parametrize("case", CASES)
