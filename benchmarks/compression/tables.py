@@ -105,10 +105,11 @@ def files_table(records: Sequence[dict[str, Any]]) -> str:
 
 def document_text(document: dict[str, Any]) -> str:
     """All tables of a run."""
-    machine = document["machine"]
-    parts = [f"`{document['command']}` on {machine['cpu']}, {document['started']}"]
+    parts = []
     for record in document["models"]:
         parts.append(f"## {record['model']}")
+        cpu = document["machine"]["cpu"]
+        parts.append(f"`{record['command']}` on {cpu}, {record['started']}")
         for budget in record["promised"]:
             title = f"promised {budget['max_loss']:.1%}, prune {budget['prune']}"
             parts += [f"### {title}", promised_table(budget)]

@@ -17,6 +17,10 @@ Progress = Callable[[str, int, int], None]
 RETREATS = 6
 """How often a smaller promise is aimed at when the proof part refuses a candidate."""
 
+STEP = 0.7
+"""The next candidate has so much less of the loss and of the squared error; every retreat is a
+longer one, so that the last is about as good as int8."""
+
 
 def proven(
     search: Search, goal: Goal, found: Measured, proof: Judge, show: Progress
@@ -31,16 +35,20 @@ def proven(
         verdict = search.judge_on(proof, current.candidate)
         if goal.holds(verdict):
             return current, verdict
-        current = retreat(search, goal, current)
+        current = retreat(search, goal, current, STEP ** (attempt + 1))
     verdict = search.judge_on(proof, search.best)
     return search.measure(search.best), verdict
 
 
-def retreat(search: Search, goal: Goal, refused: Measured) -> Measured:
-    """The smallest candidate that loses clearly less than one that the proof refused."""
+def retreat(search: Search, goal: Goal, refused: Measured, share: float = STEP) -> Measured:
+    """The smallest candidate that loses clearly less than one that the proof refused.
+
+    One of those that the search has judged, or what the integer program makes of less error.
+    """
     assert goal.max_loss is not None
-    limit = 0.7 * max(refused.verdict.counted, 0.25 * goal.max_loss)
-    error = 0.7 * refused.verdict.error
+    limit = share * max(refused.verdict.counted, 0.25 * goal.max_loss)
+    error = share * refused.verdict.error
+    search.measure(search.within_error(share * search.predicted(refused.candidate)))
     fitting = [
         m
         for m in search.archive.values()

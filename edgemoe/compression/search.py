@@ -216,6 +216,8 @@ class Search:
 
     def within_error(self, limit: float) -> Candidate:
         """The fewest bytes whose summed error keeps `limit`."""
+        if not self.units:
+            return self.best
         formats, _, errors, allowed = self.tables()
         cost = np.zeros(errors.shape)
         for number, (unit, choices) in enumerate(zip(self.units, self.choices, strict=True)):

@@ -1,0 +1,58 @@
+"""The table of the README: one line per model, every control in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.compression.tables import percent, table
+
+HEAD = ("model", "loss by", "pruning", "smaller", "loss, proof part", "loss, test split",
+        "uniform int8", "uniform int4", "same bytes by weight error", "equally small dense",
+        "as many random experts")  # fmt: skip
+"""The cells of controls are: how much smaller, and the loss on the proof part."""
+
+METRICS = {"mse": "MSE", "accuracy": "accuracy", "cross-entropy": "cross-entropy"}
+
+
+def summary(document: Mapping[str, Any]) -> str:
+    """The Markdown table of a run."""
+    rows = []
+    for record in document["models"]:
+        for budget in record["promised"]:
+            rows.append(_row(record, budget))
+    return table(HEAD, rows)
+
+
+def _row(record: Mapping[str, Any], budget: Mapping[str, Any]) -> list[str]:
+    first = [f"`{record['model']}`", METRICS.get(record["metric"], record["metric"])]
+    if budget["failed"] is not None:
+        return [*first, budget["prune"], "none found", *[""] * (len(HEAD) - 4)]
+    rows = budget["rows"]
+    chosen = rows[0]
+    pruned = _starting(rows, "pruned, fp32")
+    return [
+        *first, "no" if budget["prune"] == "none" else _removed(budget),
+        f"**{chosen['ratio']:.2f}x**", percent(chosen["proof"]["loss"]),
+        percent(chosen["test"]["loss"]),
+        *(_cell(_starting(rows, name)) for name in
+          ("uniform int8", "uniform int4", "mixed, by weight", "equally small")),
+        "" if pruned is None else
+        f"{percent(_starting(rows, 'random')['proof']['loss'])}, "  # type: ignore[index]
+        f"chosen ones {percent(pruned['proof']['loss'])}",
+    ]  # fmt: skip
+
+
+def _removed(budget: Mapping[str, Any]) -> str:
+    """How many experts of all stay."""
+    pruning = budget["decision"]["pruning"]
+    kept = sum(len(entry["experts"]) for entry in pruning["kept"])
+    return f"{kept} experts stay" if kept else "tried, none kept"
+
+
+def _starting(rows: Sequence[Mapping[str, Any]], start: str) -> Mapping[str, Any] | None:
+    return next((row for row in rows if row["name"].startswith(start)), None)
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None else f"{row['ratio']:.2f}x, {percent(row['proof']['loss'])}"
