@@ -77,8 +77,10 @@ def _digits(split: str, samples: int) -> dict[str, NDArray[np.generic]]:
 
     x, held_x, y, held_y = train_digits.split()
     images, labels = {
-        "train": (x, y), "validate": (held_x[::2], held_y[::2]), "test": (held_x[1::2], held_y[1::2]),
-    }[split]  # fmt: skip
+        "train": (x, y),
+        "validate": (held_x[::2], held_y[::2]),
+        "test": (held_x[1::2], held_y[1::2]),
+    }[split]
     chosen = _spread(len(images), samples)
     pixels = images[chosen][:, None].astype(np.float32) / 16
     return {"image": pixels, "target:logits": labels[chosen][:, None]}

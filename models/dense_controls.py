@@ -1,6 +1,6 @@
-"""Small dense models that a compressed model has to beat, trained when they are asked for.
+r"""Small dense models that a compressed model has to beat, trained when they are asked for.
 
-    edgemoe compile edgemoe.models.forecaster:co2 -t cpu -o co2 --calibration co2.npz \\
+    edgemoe compile edgemoe.models.forecaster:co2 -t cpu -o co2 --calibration co2.npz \
         --max-loss 0.5% --control dense=edgemoe.models.dense_controls:co2
 
 Each takes the same inputs as the model of its name, learns from the same split, and has about as

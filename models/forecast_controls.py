@@ -24,7 +24,8 @@ def ridge_map(series: Series, config: ForecasterConfig) -> Tensor:
     (x, y), (vx, vy) = _rows(series, config, "train"), _rows(series, config, "validate")
     gram, cross, unit = x.T @ x, x.T @ y, torch.eye(x.shape[1], dtype=torch.float64)
     maps = [torch.linalg.solve(gram + 10.0**power * unit, cross) for power in range(-2, 6)]
-    return min(maps, key=lambda weight: F.mse_loss(vx @ weight, vy).item())
+    best: Tensor = min(maps, key=lambda weight: F.mse_loss(vx @ weight, vy).item())
+    return best
 
 
 def _rows(series: Series, config: ForecasterConfig, split: str) -> tuple[Tensor, Tensor]:

@@ -47,15 +47,18 @@ def equal_bytes_table(records: Sequence[dict[str, Any]], formats: Sequence[str])
     for name, record in zip(formats, records, strict=True):
         one, mixed = record["uniform"], record["mixture"]
         if mixed is None:
-            rows.append([name, f"{one['bytes']:,}", within(one["test"]), "none as small", "", ""])
+            none = ["none as small", "", "", ""]
+            rows.append([name, f"{one['bytes']:,}", within(one["test"]), *none])
             continue
         errors = f"{one['test']['error'] / max(mixed['test']['error'], 1e-12):.1f}"
+        floors = " / ".join(percent(v["test"]["floor"]) for v in (one, mixed))
         rows.append(
-            [name, f"{one['bytes']:,}", within(one["test"]), within(mixed["test"]), errors,
+            [name, f"{one['bytes']:,}", within(one["test"]), within(mixed["test"]), floors, errors,
              record["mixture_loses"]]
         )  # fmt: skip
     head = ["bytes of uniform", "bytes", "uniform loses", "mixture loses",
-            "squared error, uniform / mixture", "mixture loses"]  # fmt: skip
+            "to be expected, uniform / mixture", "squared error, uniform / mixture",
+            "mixture loses"]  # fmt: skip
     return table(head, rows)
 
 

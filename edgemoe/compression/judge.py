@@ -100,11 +100,12 @@ class Judge:
                  for name in self.metrics]
             )  # fmt: skip
             distances.append(
-                [metric.distance(np.asarray(outputs[name]), wanted[name]) if metric.distance else 0.0
+                [0.0 if metric.distance is None
+                 else metric.distance(np.asarray(outputs[name]), wanted[name])
                  for name, metric in self.metrics.items()]
             )  # fmt: skip
-        both = (np.array(each).transpose(1, 0, 2) for each in (sums, squares))
-        return self._verdict(*both, np.array(distances).T)
+        own, other = (np.array(each).transpose(1, 0, 2) for each in (sums, squares))
+        return self._verdict(own, other, np.array(distances).T)
 
     def _sums(
         self, number: int, outputs: Mapping[str, Array], wanted: Mapping[str, Array]

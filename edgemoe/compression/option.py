@@ -226,6 +226,6 @@ def _infeasible(search: Search, goal: Goal, found: Measured) -> str:
     return (
         f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {names} "
         f"weights the loss is {best.verdict.counted:.3%} on the search part; nearest: "
-        f"{found.verdict.counted:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or fewer "
-        "formats that --precision prescribes"
+        f"{found.verdict.counted:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or "
+        "fewer formats that --precision prescribes"
     )

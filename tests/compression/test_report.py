@@ -69,7 +69,9 @@ def test_the_last_retreat_is_a_long_one():
     search = searched(start, fp32)
 
     def measure(error):
-        found = Measured(error, int(100 - 20 * np.log(max(error, 1e-9))), verdict(0.0, 0.0, error), 0)
+        found = Measured(
+            error, int(100 - 20 * np.log(max(error, 1e-9))), verdict(0.0, 0.0, error), 0
+        )
         return search.archive.setdefault(error, found)
 
     search.predicted, search.within_error, search.measure = float, float, measure

@@ -113,7 +113,7 @@ def test_models_that_do_not_fit(task, case):
 
 
 def test_a_name_that_the_report_has(task):
-    with pytest.raises(OptionError, match="uniform int8=.*the report has a row of that name"):
+    with pytest.raises(OptionError, match=r"uniform int8=.*the report has a row of that name"):
         trained_controls({"uniform int8": product()}, task)
 
 

@@ -5,7 +5,9 @@ from edgemoe.models import calibration
 
 
 def test_the_splits_of_the_digits_have_no_image_in_common():
-    parts = [calibration.arrays("digits", split=s, samples=2000) for s in ("train", "validate", "test")]
+    parts = [
+        calibration.arrays("digits", split=s, samples=2000) for s in ("train", "validate", "test")
+    ]
     assert [len(part["image"]) for part in parts] == [1347, 225, 225]
     for part in parts:
         assert part["target:logits"].shape == (len(part["image"]), 1)
