@@ -27,7 +27,7 @@ from benchmarks.compression.equal_bits import PEERS, compare
 from benchmarks.compression.equal_bytes import FORMATS, against_uniform
 from benchmarks.compression.pruned import against_chance
 from benchmarks.compression.shipped import FACTORIES, shipped
-from benchmarks.compression.summary import summary
+from benchmarks.compression.summary import comparisons, summary
 from benchmarks.compression.tables import document_text
 from benchmarks.compression.whole_file import quantised_files
 from benchmarks.environments import install, python_of, versions_of
@@ -62,7 +62,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", type=words, default=list(PEERS), help=", ".join(PEERS))
     parser.add_argument("--json", type=Path, help="write all figures and facts")
     parser.add_argument("--table", type=Path, metavar="JSON", help="print an earlier run")
-    parser.add_argument("--summary", type=Path, metavar="JSON", help="print the README's table")
+    parser.add_argument("--summary", type=Path, metavar="JSON", help="print the guides' tables")
     parser.add_argument("--install", type=words, default=[], metavar="QUANTISERS")
     return parser.parse_args()
 
@@ -126,7 +126,8 @@ def main() -> None:
     if given.table is not None:
         print(document_text(json.loads(given.table.read_text("utf-8"))))
     elif given.summary is not None:
-        print(summary(json.loads(given.summary.read_text("utf-8"))))
+        found = json.loads(given.summary.read_text("utf-8"))
+        print(f"{summary(found)}\n\n{comparisons(found)}")
     elif not given.install:
         run(given)
 

@@ -99,15 +99,25 @@ class Comparison:
         found = {**facts, **row(name, nbytes, self.whole, verdict), "left_in_float": left}
         return found, verdict
 
+    def matched(self, outcome: Outcome) -> Variant:
+        """Ours by GPTQ: with zero points where theirs has as many bytes, or more."""
+        given = outcome.variant
+        plain, zeros = (Variant(m, given.bits, given.block) for m in ("gptq", "gptq zero points"))
+        if zeros not in OURS:
+            return plain
+        own = self.ours(zeros)
+        needed = sum(own[number].nbytes for number in outcome.stored)
+        return zeros if needed <= sum(s.nbytes for s in outcome.stored.values()) else plain
+
     def against(self, who: str, outcome: Outcome, *, experts: bool) -> dict[str, Any]:
-        """A quantiser's row, with ours by GPTQ in as many bits, on the matrices that it took."""
+        """A quantiser's row, with ours in as many bits and bytes, on the matrices that it took."""
         found, theirs = self.record(who, outcome, experts=experts)
         if theirs is None:
             return found
-        variant = Variant("gptq", outcome.variant.bits, outcome.variant.block)
+        variant = self.matched(outcome)
         verdict, nbytes = self.beside(variant, frozenset(outcome.stored), experts=experts)
         gap = difference(self.metric, verdict, theirs)
-        mine = row("ours gptq, same matrices", nbytes, self.whole, verdict)
+        mine = row(f"ours {variant.method}, same matrices", nbytes, self.whole, verdict)
         return {**found, "ours": mine, "difference": list(gap), "ours_loses": tells(gap)}
 
 

@@ -56,3 +56,36 @@ def _starting(rows: Sequence[Mapping[str, Any]], start: str) -> Mapping[str, Any
 
 def _cell(row: Mapping[str, Any] | None) -> str:
     return "" if row is None else f"{row['ratio']:.2f}x, {percent(row['proof']['loss'])}"
+
+
+COMPARED = ("model", "against", "ours loses less / the same / more", "squared error lower",
+            "of these with a higher loss to expect")  # fmt: skip
+
+
+def comparisons(document: Mapping[str, Any]) -> str:
+    """How often ours loses less than others of equal bytes or bits, on the test split."""
+    rows = []
+    for record in document["models"]:
+        for against, pairs in _pairs(record).items():
+            verdicts = [told for told, _, _ in pairs]
+            counts = " / ".join(str(verdicts.count(told)) for told in ("less", "same", "more"))
+            lower = sum(ours["error"] < theirs["error"] for _, ours, theirs in pairs)
+            higher = sum(ours["floor"] > theirs["floor"] for _, ours, theirs in pairs)
+            rows.append([f"`{record['model']}`", against, counts, f"{lower} of {len(pairs)}",
+                         str(higher)])  # fmt: skip
+    return table(COMPARED, rows)
+
+
+def _pairs(record: Mapping[str, Any]) -> dict[str, list[tuple[str, Any, Any]]]:
+    """Per opponent: which loses less by the bootstrap, our verdict and theirs."""
+    found: dict[str, list[tuple[str, Any, Any]]] = {}
+    for each in record["equal_bytes"]:
+        if each["mixture"] is not None:
+            entry = each["mixture_loses"], each["mixture"]["test"], each["uniform"]["test"]
+            found.setdefault("uniform formats, equal bytes", []).append(entry)
+    for row in record["equal_bits"].get("peers", ()):
+        if row["failed"] is None:
+            method = "GPTQ, repaired" if "repaired" in row["method"] else "its own methods"
+            entry = row["ours_loses"], row["ours"]["test"], row["test"]
+            found.setdefault(f"{row['quantiser']}: {method}, equal bits", []).append(entry)
+    return found

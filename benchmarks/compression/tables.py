@@ -87,7 +87,8 @@ def equal_bits_table(compared: dict[str, Any]) -> str:
              r.get("ours_loses", "")]
         )  # fmt: skip
     head = ["quantiser", "bits", "block", "matrices", "weights left in float32", "bytes", "loss",
-            "squared error", "ours gptq, same matrices", "squared error", "ours loses"]  # fmt: skip
+            "squared error", "ours gptq, same matrices and bytes", "squared error",
+            "ours loses"]  # fmt: skip
     failures = [
         f"{r['quantiser']} {r['method']}, {r['bits']} bits, blocks of {r['block']}: {r['failed']}"
         for r in compared["peers"] if r["failed"] is not None and r["experts"]
