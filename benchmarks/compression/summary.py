@@ -83,6 +83,9 @@ def _pairs(record: Mapping[str, Any]) -> dict[str, list[tuple[str, Any, Any]]]:
         if each["mixture"] is not None:
             entry = each["mixture_loses"], each["mixture"]["test"], each["uniform"]["test"]
             found.setdefault("uniform formats, equal bytes", []).append(entry)
+        if "by_weight" in each:
+            entry = each["loses_to_by_weight"], each["mixture"]["test"], each["by_weight"]["test"]
+            found.setdefault("formats by weight error, equal bytes", []).append(entry)
     for row in record["equal_bits"].get("peers", ()):
         if row["failed"] is None:
             method = "GPTQ, repaired" if "repaired" in row["method"] else "its own methods"

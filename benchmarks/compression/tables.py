@@ -47,19 +47,25 @@ def equal_bytes_table(records: Sequence[dict[str, Any]], formats: Sequence[str])
     for name, record in zip(formats, records, strict=True):
         one, mixed = record["uniform"], record["mixture"]
         if mixed is None:
-            none = ["none as small", "", "", ""]
+            none = ["none as small", "", "", "", "", ""]
             rows.append([name, f"{one['bytes']:,}", within(one["test"]), *none])
             continue
         errors = f"{one['test']['error'] / max(mixed['test']['error'], 1e-12):.1f}"
         floors = " / ".join(percent(v["test"]["floor"]) for v in (one, mixed))
         rows.append(
             [name, f"{one['bytes']:,}", within(one["test"]), within(mixed["test"]), floors, errors,
-             record["mixture_loses"]]
+             record["mixture_loses"], *_by_weight(record)]
         )  # fmt: skip
     head = ["bytes of uniform", "bytes", "uniform loses", "mixture loses",
             "to be expected, uniform / mixture", "squared error, uniform / mixture",
-            "mixture loses"]  # fmt: skip
+            "mixture loses", "by weight error loses", "mixture loses"]  # fmt: skip
     return table(head, rows)
+
+
+def _by_weight(record: dict[str, Any]) -> list[str]:
+    if "by_weight" not in record:
+        return ["", ""]
+    return [within(record["by_weight"]["test"]), record["loses_to_by_weight"]]
 
 
 def pruned_table(records: Sequence[dict[str, Any]]) -> str:

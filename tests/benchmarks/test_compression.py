@@ -216,3 +216,17 @@ def test_the_readme_has_the_table_of_the_last_run() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     shown = readme.split("<!-- compression: begin -->\n")[1].split("\n<!-- compression: end -->")[0]
     assert shown == table_of_models(json.loads(RESULTS.read_text("utf-8")))
+
+
+@pytest.mark.needs("python:torch")
+@pytest.mark.filterwarnings("ignore")
+def test_a_dense_control_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.compression.dense import RECIPES, trained
+    from benchmarks.compression.shipped import FACTORIES
+    from edgemoe.models import dense_controls
+
+    assert set(RECIPES) == set(FACTORIES)
+    module, inputs = trained("co2", None, tmp_path)
+    monkeypatch.delattr(dense_controls, "co2")
+    again, _ = trained("co2", None, tmp_path)
+    assert bool((module(*inputs) == again(*inputs)).all())
