@@ -30,22 +30,21 @@ class TrainedControl:
     """A model that a search is compared with.
 
     `nbytes` are those of the weights as the model stores them, codes and scales of quantised ones;
-    `rest` are inputs that calibration does not give: states at zero.
+    `rest` are its inputs where calibration does not give them: its `states` at zero.
     """
 
     name: str
     buckets: Buckets
     rest: Mapping[str, Array]
+    states: frozenset[str]
     nbytes: int
     _reference: Reference = field(repr=False)
 
     def judged(self, proof: Judge) -> Control:
         """Run it in onnxruntime on the samples of a judge."""
-        names = [str(value.name) for value in self.buckets.bind(None).graph.inputs]
-
         def run(feed: Mapping[str, Array]) -> Mapping[str, Array]:
-            given = {**self.rest, **{n: feed[n] for n in names if n in feed}}
-            return self._reference.run({name: given[name] for name in names}, None)
+            shared = {n: feed[n] for n in self.rest if n in feed and n not in self.states}
+            return self._reference.run({**self.rest, **shared}, None)
 
         return Control(self.name, self.nbytes, proof.judge(run))
 
@@ -108,7 +107,10 @@ def _opened(name: str, model: Any, task: Task) -> TrainedControl:
                 f"outputs: {', '.join(outputs)}"
             )
         _check(name, "output", outputs[wanted], value)
-    return TrainedControl(name, buckets, rest, stored_bytes(source.model), Reference(buckets))
+    return TrainedControl(
+        name, buckets, rest, frozenset(source.states), stored_bytes(source.model),
+        Reference(buckets),
+    )  # fmt: skip
 
 
 def _check(name: str, what: str, own: ir.Value, wanted: ir.Value) -> None:
