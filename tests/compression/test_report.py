@@ -62,6 +62,21 @@ def test_a_retreat_makes_what_the_search_did_not_come_by():
     assert limits == [0.5]
 
 
+def test_a_retreat_goes_on_where_summed_errors_are_too_hopeful():
+    start = Measured(1.0, 100, verdict(0.004, 0.0, 1.0), 100)
+    search = searched(start, Measured(0.0, 1000, verdict(0.0, 0.0, 0.0), 1000))
+
+    def measure(limit):
+        found = Measured(
+            limit, int(100 + 50 / limit) if limit else 1000, verdict(0, 0, 3 * limit), 0
+        )
+        return search.archive.setdefault(limit, found)
+
+    search.within_error, search.measure = float, measure
+    found = retreat(search, Goal(max_loss=0.005), start)
+    assert found.nbytes < 1000 and found.verdict.error <= 0.7
+
+
 def test_the_last_retreat_is_a_long_one():
     """A proof that refuses all but the smallest errors does not end at fp32."""
     start = Measured(1.0, 100, verdict(0.004, 0.0, 1.0), 100)
