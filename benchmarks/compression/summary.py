@@ -59,7 +59,7 @@ def _cell(row: Mapping[str, Any] | None) -> str:
 
 
 COMPARED = ("model", "against", "ours loses less / the same / more", "squared error lower",
-            "of these with a higher loss to expect")  # fmt: skip
+            "ours has the higher loss to expect")  # fmt: skip
 
 
 def comparisons(document: Mapping[str, Any]) -> str:

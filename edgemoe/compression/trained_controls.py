@@ -42,6 +42,7 @@ class TrainedControl:
 
     def judged(self, proof: Judge) -> Control:
         """Run it in onnxruntime on the samples of a judge."""
+
         def run(feed: Mapping[str, Array]) -> Mapping[str, Array]:
             shared = {n: feed[n] for n in self.rest if n in feed and n not in self.states}
             return self._reference.run({**self.rest, **shared}, None)
