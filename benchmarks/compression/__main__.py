@@ -27,7 +27,7 @@ from benchmarks.compression.equal_bits import PEERS, compare
 from benchmarks.compression.equal_bytes import FORMATS, against_uniform
 from benchmarks.compression.pruned import against_chance
 from benchmarks.compression.shipped import FACTORIES, shipped
-from benchmarks.compression.summary import comparisons, summary
+from benchmarks.compression.summary import comparisons, pruned, summary
 from benchmarks.compression.tables import document_text
 from benchmarks.compression.whole_file import quantised_files
 from benchmarks.environments import install, python_of, versions_of
@@ -127,7 +127,7 @@ def main() -> None:
         print(document_text(json.loads(given.table.read_text("utf-8"))))
     elif given.summary is not None:
         found = json.loads(given.summary.read_text("utf-8"))
-        print(f"{summary(found)}\n\n{comparisons(found)}")
+        print(f"{summary(found)}\n\n{comparisons(found)}\n\n{pruned(found)}")
     elif not given.install:
         run(given)
 

@@ -21,7 +21,20 @@ def summary(document: Mapping[str, Any]) -> str:
     for record in document["models"]:
         for budget in record["promised"]:
             rows.append(_row(record, budget))
-    return table(HEAD, rows)
+    used = [n for n in range(len(HEAD)) if any(row[n] for row in rows)]
+    return table([HEAD[n] for n in used], [[row[n] for n in used] for row in rows])
+
+
+def pruned(document: Mapping[str, Any]) -> str:
+    """What removing experts costs by itself, on the test split."""
+    rows = [
+        [f"`{record['model']}`", f"{each['ratio']:.1%}", percent(each["scored"]),
+         ", ".join(percent(loss) for loss in each["random"]), each["scored_loses"]]
+        for record in document["models"] for each in record["pruned"]
+    ]  # fmt: skip
+    head = ["model", "experts removed", "by contribution",
+            "as many random ones of the same layers", "by contribution loses"]  # fmt: skip
+    return table(head, rows)
 
 
 def _row(record: Mapping[str, Any], budget: Mapping[str, Any]) -> list[str]:

@@ -205,7 +205,7 @@ def test_the_summary_has_a_cell_for_every_control() -> None:
     assert none.startswith("| `m` | MSE | none | none found |")
     assert found == (
         "| `m` | MSE | 3 experts stay | **4.00x** | +0.100 % | +0.100 % | 3.33x, +0.000 % | 5.00x, "
-        "+10.000 % | 4.00x, +2.000 % |  | +30.000 %, chosen ones +0.200 % |"
+        "+10.000 % | 4.00x, +2.000 % | +30.000 %, chosen ones +0.200 % |"
     )
 
 
