@@ -16,11 +16,12 @@ METRICS = {"mse": "MSE", "accuracy": "accuracy", "cross-entropy": "cross-entropy
 
 
 def summary(document: Mapping[str, Any]) -> str:
-    """The Markdown table of a run."""
+    """The Markdown table of a run, without the searches that tried to prune and removed nothing."""
     rows = []
     for record in document["models"]:
         for budget in record["promised"]:
-            rows.append(_row(record, budget))
+            if budget["prune"] == "none" or budget["failed"] is not None or _kept(budget):
+                rows.append(_row(record, budget))
     used = [n for n in range(len(HEAD)) if any(row[n] for row in rows)]
     return table([HEAD[n] for n in used], [[row[n] for n in used] for row in rows])
 
@@ -45,7 +46,7 @@ def _row(record: Mapping[str, Any], budget: Mapping[str, Any]) -> list[str]:
     chosen = rows[0]
     pruned = _starting(rows, "pruned, fp32")
     return [
-        *first, "no" if budget["prune"] == "none" else _removed(budget),
+        *first, "no" if budget["prune"] == "none" else f"{_kept(budget)} experts stay",
         f"**{chosen['ratio']:.2f}x**", percent(chosen["proof"]["loss"]),
         percent(chosen["test"]["loss"]),
         *(_cell(_starting(rows, name)) for name in
@@ -56,11 +57,9 @@ def _row(record: Mapping[str, Any], budget: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _removed(budget: Mapping[str, Any]) -> str:
-    """How many experts of all stay."""
-    pruning = budget["decision"]["pruning"]
-    kept = sum(len(entry["experts"]) for entry in pruning["kept"])
-    return f"{kept} experts stay" if kept else "tried, none kept"
+def _kept(budget: Mapping[str, Any]) -> int:
+    """How many experts stay in the layers that lose some; 0 where none lost any."""
+    return sum(len(entry["experts"]) for entry in budget["decision"]["pruning"]["kept"])
 
 
 def _starting(rows: Sequence[Mapping[str, Any]], start: str) -> Mapping[str, Any] | None:
