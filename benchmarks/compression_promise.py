@@ -31,6 +31,9 @@ from edgemoe.errors import BudgetError
 
 MODELS = ("etth1", "co2", "digits", "char_moe")
 
+MODES = {"default": False, "confident": True}
+"""Kinds of promises: kept by the loss, or by the upper end of its interval."""
+
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -46,6 +49,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--text", type=Path, metavar="TXT")
     parser.add_argument("--max-loss", type=float, default=0.005)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--modes", type=words, default=list(MODES), help=", ".join(MODES))
     parser.add_argument("--seconds", type=float, default=20, help="of every search")
     parser.add_argument("--samples", type=int, default=256, help="of the validation split")
     parser.add_argument("--test-samples", type=int, default=512)
@@ -119,7 +123,7 @@ def main() -> None:
     files = {"etth1": given.etth1, "char_moe": given.text, "char_blockffn": given.text}
     for name in given.models:
         model = shipped(name, files, samples=given.samples, test_samples=given.test_samples)
-        for confident in (False, True):
+        for confident in (MODES[mode] for mode in given.modes):
             for seed in range(given.seeds):
                 say(name)(f"seed {seed}{', confident' if confident else ''}", seed, given.seeds)
                 settings = Settings(seed=seed, seconds=given.seconds, confident=confident)

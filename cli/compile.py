@@ -69,6 +69,10 @@ def command(
         list[str] | None,
         typer.Option("--task", help="NAME=VALUE: samples whose array group:NAME has the value."),
     ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option("--control", help="NAME=MODEL: a trained model to judge on the same samples."),
+    ] = None,
     prune_scope: Annotated[
         str, typer.Option("--prune-scope", help="global (experts of all layers compete) or layer.")
     ] = "global",
@@ -155,6 +159,7 @@ def command(
         "metric": metric,
         "runner": runner,
         "task_group": values.groups(task or []),
+        "controls": values.controls(control or []),
         "save_onnx": save_onnx,
         "compression": Settings(
             prune_method=prune_method,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgemoe.cli.console import size, table
+from edgemoe.measured_loss import by_chance
 
 
 def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
@@ -19,12 +20,19 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
         f"{accuracy['metric']} of {accuracy['output']}: loss {accuracy['loss']:+.3%} (95% interval "
         f"{low:+.3%} to {high:+.3%}), {accuracy['value']:.6g} against "
         f"{accuracy['fp32']:.6g} in fp32",
+        *counted_line(accuracy),
         f"on {accuracy['data']}, against {accuracy['baseline']}",
     ]
     errors = ", ".join(
         f"{name} {error:.3g}" for name, error in accuracy["relative_rms_error"].items()
     )
     return [*lines, f"relative RMS error: {errors}"]
+
+
+def counted_line(verdict: Mapping[str, Any]) -> list[str]:
+    """What decides where the measured loss is smaller than can be expected of other samples."""
+    floor = verdict.get("floor", 0.0)
+    return [by_chance(verdict["loss"], floor)] if floor > verdict["loss"] else []
 
 
 def compression_text(report: Mapping[str, Any], *, verbose: bool) -> str:
@@ -88,7 +96,8 @@ def _pruning(report: Mapping[str, Any]) -> list[str]:
             f"{len(set(entry['target']))}"
         )
     for entry in report["tried"]:
-        lines.append(f"pruning {entry['ratio']:.1%} of the experts alone: {entry['loss']:+.3%}")
+        line = f"pruning {entry['ratio']:.1%} of the experts alone: {entry['loss']:+.3%}"
+        lines.append(", ".join([line, *counted_line(entry)]))
     return lines + list(report["notes"]) + list(pruning["notes"])
 
 

@@ -67,6 +67,19 @@ def pruning(text: str) -> str:
     return text
 
 
+def controls(items: Sequence[str]) -> dict[str, str]:
+    """Parse "dense=small.onnx"; each name once."""
+    result: dict[str, str] = {}
+    for item in items:
+        name, equals, model = item.partition("=")
+        if not equals or not name or not model:
+            raise typer.BadParameter(f"{item!r} is no control; give for example dense=small.onnx")
+        if name in result:
+            raise typer.BadParameter(f"{item!r}: there is another control of the name {name}")
+        result[name] = model
+    return result
+
+
 def groups(items: Sequence[str]) -> dict[str, str]:
     """Parse "domain=code"."""
     result: dict[str, str] = {}

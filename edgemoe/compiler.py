@@ -88,6 +88,7 @@ def compile(
     expert_slots: int | None = None,
     metric: str = "auto",
     task_group: Mapping[str, str] | None = None,
+    controls: Mapping[str, Any] | None = None,
     save_onnx: str | Path | None = None,
     compression: Settings | None = None,
     runner: str = "local",
@@ -134,6 +135,8 @@ def compile(
             fp32), or "auto": by the targets, "rms" without.
         task_group: keep the samples whose `group:<name>` array has this value, {name: value}, to
             compress for one task or domain.
+        controls: other trained models by the name that the report shows, anything that `model` may
+            be, such as an equally small dense one. They are judged on the same proof part.
         save_onnx: write what a search decided as a .onnx file too, for other runtimes.
         compression: more settings of the search.
         runner: where products are timed for objectives with latency: see `edgemoe tune --runner`.
@@ -188,12 +191,20 @@ def compile(
             rest, prune, goal, len(task.samples), runs_here=family.runs_here(spec)
         ):
             from edgemoe.compression.compress import compress
+            from edgemoe.compression.trained_controls import trained_controls
 
             decided = compress(
                 task, goal, pins=() if static else pins, prune=prune,
                 precision="f32" if static else rest, settings=settings,
                 journal=settings.journal_beside(place), show=show, costs=_costs(spec, runner),
+                trained=trained_controls(controls or {}, task),
             )  # fmt: skip
+    if controls and decided is None:
+        raise OptionError(
+            f"--control {next(iter(controls))}: a control stands beside what a search decided; "
+            "give --calibration F.npz, and --max-loss, --max-bytes, --prune RATIO or a --precision "
+            "of integers"
+        )
     if save_onnx is not None and decided is None:
         raise OptionError(
             "--save-onnx writes what a search decided; give --calibration F.npz, and --max-loss, "

@@ -61,10 +61,19 @@ def described(verdict: Verdict, what: str, goal: Goal) -> dict[str, Any]:
     return {
         "metric": verdict.metric, "output": verdict.output, "loss": verdict.loss,
         "interval": list(verdict.interval), "value": verdict.value, "fp32": verdict.baseline,
-        "relative_rms_error": dict(verdict.rms), "max_loss": goal.max_loss,
+        "floor": verdict.floor, "relative_rms_error": dict(verdict.rms), "max_loss": goal.max_loss,
         "confident": goal.confident,
         "data": f"{verdict.samples} {what}", "baseline": "onnxruntime, float32",
     }  # fmt: skip
+
+
+def by_chance(loss: float, floor: float) -> str:
+    """Why a loss is not taken for what it is."""
+    word = "gain" if loss < 0 else "smaller loss"
+    return (
+        f"counted as {floor:+.3%}: outputs this far from fp32 lose that much on average, a {word} "
+        "on these samples is chance"
+    )
 
 
 def _runs(session: Any, narrowed: Narrowed) -> Callable[[Mapping[str, Array]], Mapping[str, Array]]:
@@ -86,6 +95,7 @@ def _refusal(verdict: Verdict, what: str, goal: Goal) -> str:
         f"output {verdict.output!r} loses {verdict.loss:.3%} ({figures}; 95% interval {low:.3%} to "
         f"{high:.3%}) on {verdict.samples} {what}, --max-loss allows {goal.max_loss:.3%}"
         + (" at the upper end of the interval" if goal.confident else "")
+        + (f"; {by_chance(verdict.loss, verdict.floor)}" if verdict.floor > verdict.loss else "")
         + "\n"
         "  try: --precision auto or f32, or a larger --max-loss"
     )

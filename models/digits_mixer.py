@@ -15,14 +15,14 @@ TOKENS, WIDTH, TOKEN_WIDTH, CHANNEL_WIDTH, BLOCKS = 16, 32, 32, 64, 3
 class MixerBlock(nn.Module):
     """x += token MLP(norm(x)^T)^T; x += channel MLP(norm(x))."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, token_width: int, channel_width: int) -> None:
         super().__init__()
-        self.token_norm = nn.LayerNorm(WIDTH)
-        self.token_in = nn.Linear(TOKENS, TOKEN_WIDTH)
-        self.token_out = nn.Linear(TOKEN_WIDTH, TOKENS)
-        self.channel_norm = nn.LayerNorm(WIDTH)
-        self.channel_in = nn.Linear(WIDTH, CHANNEL_WIDTH)
-        self.channel_out = nn.Linear(CHANNEL_WIDTH, WIDTH)
+        self.token_norm = nn.LayerNorm(width)
+        self.token_in = nn.Linear(TOKENS, token_width)
+        self.token_out = nn.Linear(token_width, TOKENS)
+        self.channel_norm = nn.LayerNorm(width)
+        self.channel_in = nn.Linear(width, channel_width)
+        self.channel_out = nn.Linear(channel_width, width)
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,12 +37,19 @@ class MixerBlock(nn.Module):
 class DigitsMixer(nn.Module):
     """Patches of 2 x 2 pixels become 16 tokens; their mean after the blocks is classified."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        width: int = WIDTH,
+        token_width: int = TOKEN_WIDTH,
+        channel_width: int = CHANNEL_WIDTH,
+        blocks: int = BLOCKS,
+    ) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(1, WIDTH, kernel_size=2, stride=2)
-        self.blocks = nn.ModuleList(MixerBlock() for _ in range(BLOCKS))
-        self.norm = nn.LayerNorm(WIDTH)
-        self.head = nn.Linear(WIDTH, 10)
+        self.patches = nn.Conv2d(1, width, kernel_size=2, stride=2)
+        widths = (width, token_width, channel_width)
+        self.blocks = nn.ModuleList(MixerBlock(*widths) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 10)
         self.export_options = {"input_names": ["image"], "output_names": ["logits"]}
 
     def forward(self, image: Tensor) -> Tensor:

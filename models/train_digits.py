@@ -28,10 +28,8 @@ def split() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return x, held_x, y, held_y
 
 
-def train(x: Tensor, y: Tensor) -> DigitsMixer:
-    """Fit the mixer with AdamW and a cosine schedule."""
-    torch.manual_seed(SEED)
-    model = DigitsMixer()
+def train(x: Tensor, y: Tensor, model: DigitsMixer) -> DigitsMixer:
+    """Fit a mixer with AdamW and a cosine schedule."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
     for _ in range(EPOCHS):
@@ -50,7 +48,9 @@ def main() -> None:
     x, held_x, y, held_y = split()
     np.savez_compressed(checkpoint.DATA / "digits_test.npz", image=held_x, label=held_y)
     start = time.perf_counter()
-    model = train(torch.from_numpy(x).float() / 16, torch.from_numpy(y).long())
+    torch.manual_seed(SEED)
+    pixels, classes = torch.from_numpy(x).float() / 16, torch.from_numpy(y).long()
+    model = train(pixels, classes, DigitsMixer())
     seconds = time.perf_counter() - start
     checkpoint.save(model, "digits")
     images, labels = held_out()

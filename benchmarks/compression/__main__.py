@@ -3,6 +3,9 @@
     python -m benchmarks.compression --etth1 ETTh1.csv --text tinyshakespeare.txt --json F
     python -m benchmarks.compression --install torchao
     python -m benchmarks.compression --table F
+    python -m benchmarks.compression --summary F
+
+A run of some models keeps what F has of others.
 
 Calibration is the validation split of each model that ships; every loss stands beside that on the
 test split, which no search sees. See docs/benchmarks.md.
@@ -19,17 +22,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compression.budgets import promised
+from benchmarks.compression.dense import equally_small
 from benchmarks.compression.equal_bits import PEERS, compare
 from benchmarks.compression.equal_bytes import FORMATS, against_uniform
 from benchmarks.compression.pruned import against_chance
 from benchmarks.compression.shipped import FACTORIES, shipped
+from benchmarks.compression.summary import comparisons, pruned, summary
 from benchmarks.compression.tables import document_text
 from benchmarks.compression.whole_file import quantised_files
 from benchmarks.environments import install, python_of, versions_of
 from benchmarks.machine import facts
 from edgemoe.compression.settings import Settings
 
-PARTS = ("promised", "pruned", "bytes", "bits")
+PARTS = ("promised", "dense", "pruned", "bytes", "bits")
 
 
 def words(text: str) -> list[str]:
@@ -57,6 +62,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", type=words, default=list(PEERS), help=", ".join(PEERS))
     parser.add_argument("--json", type=Path, help="write all figures and facts")
     parser.add_argument("--table", type=Path, metavar="JSON", help="print an earlier run")
+    parser.add_argument("--summary", type=Path, metavar="JSON", help="print the guides' tables")
     parser.add_argument("--install", type=words, default=[], metavar="QUANTISERS")
     return parser.parse_args()
 
@@ -66,16 +72,20 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
     files = {"etth1": given.etth1, "char_moe": given.text, "char_blockffn": given.text}
     model = shipped(name, files, samples=given.samples, test_samples=given.test_samples)
     settings = Settings(seconds=given.seconds, seed=given.seed)
-    budget, found = promised(model, given.max_loss, settings, "none")
+    dense = equally_small(name, files.get(name), model.task) if "dense" in given.parts else []
+    budget, found = promised(model, given.max_loss, settings, "none", dense)
     record: dict[str, Any] = {
-        "model": name, "samples": len(model.task.samples), "test_samples": len(model.test),
+        "model": name,
+        "command": shlex.join(["python", "-m", "benchmarks.compression", *sys.argv[1:]]),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "samples": len(model.task.samples), "test_samples": len(model.test),
         "metric": next(iter(model.task.metrics.values())).name,
         "promised": [budget], "pruned": [], "equal_bytes": [], "equal_bits": {}, "files": [],
     }  # fmt: skip
     if found is None:
         return record
     if found.calibration.regions and "promised" in given.parts:
-        record["promised"].append(promised(model, given.max_loss, settings, "auto")[0])
+        record["promised"].append(promised(model, given.max_loss, settings, "auto", dense)[0])
     if found.calibration.regions and "pruned" in given.parts:
         record["pruned"] = against_chance(model, found)
     if "bytes" in given.parts:
@@ -87,19 +97,22 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
-    """Measure every model; prints each as it is done."""
+    """Measure every model; prints each as it is done, and keeps what the file has of others."""
     pythons = {name: python_of(name) for name in ("ours", *given.peers)}
     document: dict[str, Any] = {
-        "command": shlex.join(["python", "-m", "benchmarks.compression", *sys.argv[1:]]),
-        "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "machine": facts(),
         "versions": {name: versions_of(name, p) for name, p in pythons.items() if p is not None},
         "formats": list(FORMATS),
         "models": [],
     }
+    if given.json is not None and given.json.is_file():
+        earlier = json.loads(given.json.read_text("utf-8"))["models"]
+        document["models"] = [r for r in earlier if r["model"] not in given.models]
     for name in given.models:
         record = measure(name, given)
-        document["models"].append(record)
+        document["models"] = sorted(
+            [*document["models"], record], key=lambda r: list(FACTORIES).index(r["model"])
+        )
         print(document_text({**document, "models": [record]}), flush=True)
         if given.json is not None:  # after every model: a long run may be cut short
             given.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -112,6 +125,9 @@ def main() -> None:
         install(name)
     if given.table is not None:
         print(document_text(json.loads(given.table.read_text("utf-8"))))
+    elif given.summary is not None:
+        found = json.loads(given.summary.read_text("utf-8"))
+        print(f"{summary(found)}\n\n{comparisons(found)}\n\n{pruned(found)}")
     elif not given.install:
         run(given)
 

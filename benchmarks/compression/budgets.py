@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.compression.progress import say
@@ -13,21 +14,26 @@ from edgemoe.compression.compress import compress
 from edgemoe.compression.compressed import Compressed
 from edgemoe.compression.controls import Control, controls_of, pruning_controls
 from edgemoe.compression.settings import Settings
+from edgemoe.compression.trained_controls import TrainedControl
 from edgemoe.errors import BudgetError
 from edgemoe.weight_format import F32
 
 
-def searched(model: Shipped, max_loss: float, settings: Settings, prune: str) -> Compressed:
+def searched(
+    model: Shipped, max_loss: float, settings: Settings, prune: str,
+    trained: Sequence[TrainedControl],
+) -> Compressed:  # fmt: skip
     """What `edgemoe compile --max-loss` decides."""
     return compress(
-        model.task, settings.goal(max_loss, None), settings=settings, prune=prune,
+        model.task, settings.goal(max_loss, None), settings=settings, prune=prune, trained=trained,
         show=say(f"{model.name}, prune {prune}"),
     )  # fmt: skip
 
 
 def promised(
-    model: Shipped, max_loss: float, settings: Settings, prune: str
-) -> tuple[dict[str, Any], Compressed | None]:
+    model: Shipped, max_loss: float, settings: Settings, prune: str,
+    trained: Sequence[TrainedControl] = (),
+) -> tuple[dict[str, Any], Compressed | None]:  # fmt: skip
     """The rows of a budget: what was chosen, and every control.
 
     Args:
@@ -35,10 +41,11 @@ def promised(
         max_loss: the promise.
         settings: of the search.
         prune: "none" or "auto".
+        trained: other models to judge.
     """
     started = time.monotonic()
     try:
-        found = searched(model, max_loss, settings, prune)
+        found = searched(model, max_loss, settings, prune, trained)
     except BudgetError as error:
         return {"prune": prune, "max_loss": max_loss, "failed": str(error)}, None
     search = found.search
@@ -49,6 +56,7 @@ def promised(
         on_test += pruning_controls(
             pruner, found.option.decision, found.calibration, model.test, say(model.name)
         )
+    on_test += [control.judged(model.test) for control in trained]
     test = search.judge_on(model.test, found.chosen.candidate)
     rows = [row("chosen", found.chosen.nbytes, whole, test, found.verdict)]
     rows += _beside(found.controls, on_test, whole)

@@ -49,6 +49,7 @@ class Comparison:
         self.metric = next(iter(model.task.metrics.values()))
         self.whole = self.search.bytes_of(self.search.best)
         self._ours: dict[Variant, dict[int, Stored]] = {}
+        self._beside: dict[tuple[Variant, bool, frozenset[int]], tuple[Verdict, int]] = {}
 
     @property
     def has_experts(self) -> bool:
@@ -77,28 +78,46 @@ class Comparison:
             }
         return self._ours[variant]
 
-    def record(self, who: str, outcome: Outcome, *, experts: bool) -> Row:
-        """The row of a quantiser, ours or another."""
+    def beside(self, variant: Variant, taken: frozenset[int], *, experts: bool) -> Any:
+        """The verdict and the bytes of ours where only these matrices are rounded, kept."""
+        key = (variant, experts, taken)
+        if key not in self._beside:
+            own = {n: s for n, s in self.ours(variant).items() if n in taken}
+            verdict, nbytes, _ = self.judged(own, experts=experts)
+            self._beside[key] = verdict, nbytes
+        return self._beside[key]
+
+    def record(self, who: str, outcome: Outcome, *, experts: bool) -> tuple[Row, Verdict | None]:
+        """The row of a quantiser, ours or another, and its verdict where it did not fail."""
         variant = outcome.variant
         facts = {"quantiser": who, "method": variant.method, "bits": variant.bits,
                  "block": variant.block, "experts": experts, "failed": outcome.failed}  # fmt: skip
         if outcome.failed is not None:
-            return facts
+            return facts, None
         verdict, nbytes, left = self.judged(outcome.stored, experts=experts)
         name = f"{who} {variant.method}"
-        return {**facts, **row(name, nbytes, self.whole, verdict), "left_in_float": left}
+        found = {**facts, **row(name, nbytes, self.whole, verdict), "left_in_float": left}
+        return found, verdict
+
+    def matched(self, outcome: Outcome) -> Variant:
+        """Ours by GPTQ: with zero points where theirs has as many bytes, or more."""
+        given = outcome.variant
+        plain, zeros = (Variant(m, given.bits, given.block) for m in ("gptq", "gptq zero points"))
+        if zeros not in OURS:
+            return plain
+        own = self.ours(zeros)
+        needed = sum(own[number].nbytes for number in outcome.stored)
+        return zeros if needed <= sum(s.nbytes for s in outcome.stored.values()) else plain
 
     def against(self, who: str, outcome: Outcome, *, experts: bool) -> dict[str, Any]:
-        """A quantiser's row, with ours by GPTQ in as many bits, on the matrices that it took."""
-        found = self.record(who, outcome, experts=experts)
-        if outcome.failed is not None:
+        """A quantiser's row, with ours in as many bits and bytes, on the matrices that it took."""
+        found, theirs = self.record(who, outcome, experts=experts)
+        if theirs is None:
             return found
-        variant = Variant("gptq", outcome.variant.bits, outcome.variant.block)
-        own = {n: s for n, s in self.ours(variant).items() if n in outcome.stored}
-        theirs, _, _ = self.judged(outcome.stored, experts=experts)
-        verdict, nbytes, _ = self.judged(own, experts=experts)
+        variant = self.matched(outcome)
+        verdict, nbytes = self.beside(variant, frozenset(outcome.stored), experts=experts)
         gap = difference(self.metric, verdict, theirs)
-        mine = row("ours gptq, same matrices", nbytes, self.whole, verdict)
+        mine = row(f"ours {variant.method}, same matrices", nbytes, self.whole, verdict)
         return {**found, "ours": mine, "difference": list(gap), "ours_loses": tells(gap)}
 
 
@@ -125,7 +144,7 @@ def compare(
         say(model.name)(f"equal bits, {'all matrices' if experts else 'without experts'}", 0, 1)
         for variant in OURS:
             outcome = Outcome(variant, comparison.ours(variant))
-            ours.append(comparison.record("ours", outcome, experts=experts))
+            ours.append(comparison.record("ours", outcome, experts=experts)[0])
         for who, outcome in parts:
             if comparison.takes_any(outcome, experts=experts):
                 theirs.append(comparison.against(who, outcome, experts=experts))

@@ -1,4 +1,4 @@
-"""A mixture in exactly the bytes of a uniform precision: which of the two loses less?"""
+"""A mixture in the bytes of a uniform precision, and one by weight errors: which loses least?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from benchmarks.compression.shipped import Shipped
 from benchmarks.compression.uniform import uniform
 from edgemoe.compression.candidates import Candidate
 from edgemoe.compression.compressed import Compressed
+from edgemoe.compression.controls import by_weight_error
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.search import Search
 from edgemoe.weight_format import F32, parse
@@ -53,5 +54,12 @@ def against_uniform(
                 "mixture": row("mixture", search.bytes_of(mixed), whole, verdict),
                 "difference": list(gap), "mixture_loses": tells(gap),
             }  # fmt: skip
+            ordered = by_weight_error(search, nbytes)
+            if ordered is not None:
+                other = search.judge_on(model.test, ordered)
+                record |= {
+                    "by_weight": row("by weight error", search.bytes_of(ordered), whole, other),
+                    "loses_to_by_weight": tells(difference(metric, verdict, other)),
+                }
         records.append(record)
     return records

@@ -47,16 +47,25 @@ def equal_bytes_table(records: Sequence[dict[str, Any]], formats: Sequence[str])
     for name, record in zip(formats, records, strict=True):
         one, mixed = record["uniform"], record["mixture"]
         if mixed is None:
-            rows.append([name, f"{one['bytes']:,}", within(one["test"]), "none as small", "", ""])
+            none = ["none as small", "", "", "", "", ""]
+            rows.append([name, f"{one['bytes']:,}", within(one["test"]), *none])
             continue
         errors = f"{one['test']['error'] / max(mixed['test']['error'], 1e-12):.1f}"
+        floors = " / ".join(percent(v["test"]["floor"]) for v in (one, mixed))
         rows.append(
-            [name, f"{one['bytes']:,}", within(one["test"]), within(mixed["test"]), errors,
-             record["mixture_loses"]]
+            [name, f"{one['bytes']:,}", within(one["test"]), within(mixed["test"]), floors, errors,
+             record["mixture_loses"], *_by_weight(record)]
         )  # fmt: skip
     head = ["bytes of uniform", "bytes", "uniform loses", "mixture loses",
-            "squared error, uniform / mixture", "mixture loses"]  # fmt: skip
+            "to be expected, uniform / mixture", "squared error, uniform / mixture",
+            "mixture loses", "by weight error loses", "mixture loses"]  # fmt: skip
     return table(head, rows)
+
+
+def _by_weight(record: dict[str, Any]) -> list[str]:
+    if "by_weight" not in record:
+        return ["", ""]
+    return [within(record["by_weight"]["test"]), record["loses_to_by_weight"]]
 
 
 def pruned_table(records: Sequence[dict[str, Any]]) -> str:
@@ -84,7 +93,8 @@ def equal_bits_table(compared: dict[str, Any]) -> str:
              r.get("ours_loses", "")]
         )  # fmt: skip
     head = ["quantiser", "bits", "block", "matrices", "weights left in float32", "bytes", "loss",
-            "squared error", "ours gptq, same matrices", "squared error", "ours loses"]  # fmt: skip
+            "squared error", "ours gptq, same matrices and bytes", "squared error",
+            "ours loses"]  # fmt: skip
     failures = [
         f"{r['quantiser']} {r['method']}, {r['bits']} bits, blocks of {r['block']}: {r['failed']}"
         for r in compared["peers"] if r["failed"] is not None and r["experts"]
@@ -105,10 +115,11 @@ def files_table(records: Sequence[dict[str, Any]]) -> str:
 
 def document_text(document: dict[str, Any]) -> str:
     """All tables of a run."""
-    machine = document["machine"]
-    parts = [f"`{document['command']}` on {machine['cpu']}, {document['started']}"]
+    parts = []
     for record in document["models"]:
         parts.append(f"## {record['model']}")
+        cpu = document["machine"]["cpu"]
+        parts.append(f"`{record['command']}` on {cpu}, {record['started']}")
         for budget in record["promised"]:
             title = f"promised {budget['max_loss']:.1%}, prune {budget['prune']}"
             parts += [f"### {title}", promised_table(budget)]

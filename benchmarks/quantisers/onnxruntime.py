@@ -3,14 +3,22 @@
 Every matrix is the constant of one MatMul; what the quantised graph makes of the identity is the
 weight that its kernel multiplies with. GPTQ reads its inputs from the graph: it is given the root
 of the Gram matrix, whose Gram matrix is the same.
+
+That GPTQ (`neural_compressor.weight_only.gptq`, onnxruntime 1.2x) compensates nothing: it takes the
+upper triangular factor of the inverse and reads the column below its diagonal, which is zeros, so
+its codes are those of round to nearest whatever the data (`test_quantisers` shows it). It then
+rounds its result once more, symmetric ones to another grid. `gptq repaired` is the same tool with
+the factor transposed, as the paper has it, and its scales taken block by block.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +32,8 @@ REQUIREMENTS = ("onnxruntime", "onnx", "onnx-ir", "torch")  # HQQ is written wit
 NEEDS = "onnxruntime"
 VARIANTS = (
     *(Variant(method, 4, block) for block in (32, 64, 128)
-      for method in ("rtn", "rtn symmetric", "k_quant", "hqq", "gptq", "gptq symmetric")),
+      for method in ("rtn", "rtn symmetric", "k_quant", "hqq", "gptq", "gptq symmetric",
+                     "gptq repaired", "gptq repaired symmetric")),
     *(Variant(method, 8, block) for block in (32, 128) for method in ("rtn", "rtn symmetric")),
 )  # fmt: skip
 
@@ -91,18 +100,26 @@ def quantised(model: Any, variant: Variant, rows: Array | None) -> Any:
 
     logging.disable(logging.INFO)
     symmetric = variant.method.endswith("symmetric")
+    method = variant.method.removesuffix(" symmetric")
     configs = {
         "k_quant": tools.KQuantWeightOnlyQuantConfig,
         "hqq": lambda: tools.HQQWeightOnlyQuantConfig(block_size=variant.block, bits=variant.bits),
-        "gptq": lambda: tools.GPTQWeightOnlyQuantConfig(Reader(rows)),
+        "gptq": lambda: tools.GPTQWeightOnlyQuantConfig(Reader(rows), block_size=variant.block),
     }
-    config = configs.get(variant.method.removesuffix(" symmetric"), lambda: None)()
+    config = configs.get(method.removesuffix(" repaired"), lambda: None)()
     quantizer = tools.MatMulNBitsQuantizer(
         model, bits=variant.bits, block_size=variant.block, is_symmetric=symmetric,
         algo_config=config,
     )  # fmt: skip
-    quantizer.process()
+    with factor_transposed() if method.endswith("repaired") else nullcontext():
+        quantizer.process()
     return quantizer.model.model
+
+
+def factor_transposed() -> Any:
+    """Let the tool's `cholesky(...).T` be the factor whose columns it means to read."""
+    given = np.linalg.cholesky
+    return patch.object(np.linalg, "cholesky", lambda array: given(array).T)
 
 
 class Reader:

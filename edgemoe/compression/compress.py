@@ -22,10 +22,12 @@ from edgemoe.compression.outliers import massive_features
 from edgemoe.compression.proof import proven
 from edgemoe.compression.pruning import Pruning
 from edgemoe.compression.pruning_methods import planned_pruning
+from edgemoe.compression.report import verdict_of
 from edgemoe.compression.search import Measured
 from edgemoe.compression.settings import Settings
 from edgemoe.compression.skipping import Skipping, plan_skipping
 from edgemoe.compression.task import Task
+from edgemoe.compression.trained_controls import TrainedControl
 from edgemoe.compression.units import unit_bytes, units_of
 from edgemoe.errors import BudgetError
 from edgemoe.pass_runner import run_passes
@@ -57,6 +59,7 @@ def compress(
     pins: Sequence[Pin] = (),
     journal: Path | None = None,
     costs: Costs | None = None,
+    trained: Sequence[TrainedControl] = (),
     show: Progress = lambda what, done, total: None,
 ) -> Compressed:
     """Choose which experts stay, and a format for every weight.
@@ -70,6 +73,7 @@ def compress(
         pins: formats by pattern, which are not searched.
         journal: a file that keeps verdicts until the search is done.
         costs: measures products on the target, for objectives with latency.
+        trained: other models that are judged on the same proof part.
         show: called with (what, done, total).
 
     Raises:
@@ -128,6 +132,9 @@ def compress(
     controls = controls_of(option.search, proof, chosen, original, show)
     if option.decision.removes_experts:
         controls += pruning_controls(maker, option.decision, calibration, proof, show)
+    for number, control in enumerate(trained):
+        show(f"control: {control.name}", number, len(trained))
+        controls.append(control.judged(proof))
     return Compressed(
         task, goal, option, chosen, verdict, proof, calibration, units, constants, controls, tried,
         time.monotonic() - started,
@@ -147,7 +154,7 @@ def _outliers(calibration: Calibration) -> Outliers:
 def _is_better(found: Measured, best: Measured, goal: Goal) -> bool:
     if goal.max_loss is not None:
         return found.cost < best.cost
-    return found.verdict.loss < best.verdict.loss
+    return found.verdict.counted < best.verdict.counted
 
 
 def _base(maker: OptionMaker, calibration: Calibration) -> Decision:
@@ -188,9 +195,9 @@ def _prunings(
         if not (pruning.kept or pruning.merged) or pruning == fitting[-1]:
             continue
         verdict = maker.pruned(replace(base, pruning=pruning), maker.judge)
-        tried.append({"ratio": ratio, "loss": verdict.loss, "interval": list(verdict.interval)})
+        tried.append({"ratio": ratio, **verdict_of(verdict)})
         spread = goal.margin * verdict.standard_error
-        if goal.max_loss is not None and not verdict.loss + spread <= goal.max_loss:
+        if goal.max_loss is not None and not verdict.counted + spread <= goal.max_loss:
             break
         fitting.append(pruning)
     # A search for each would take too long: none, the largest share, and the one halfway.

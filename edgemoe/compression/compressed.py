@@ -95,8 +95,8 @@ class Compressed:
         search = self.search
         fitting = search.within_bytes(limit) or search.smallest()
         smaller = [m for m in search.archive.values() if m.nbytes <= limit]
-        best = min([*smaller, search.measure(fitting)], key=lambda m: m.verdict.loss)
-        text += f"\n  nearest: {best.nbytes:,} B lose {best.verdict.loss:.3%}"
+        best = min([*smaller, search.measure(fitting)], key=lambda m: m.verdict.counted)
+        text += f"\n  nearest: {best.nbytes:,} B lose {best.verdict.counted:.3%}"
         return text + f"\n  try: --max-bytes {nbytes}, a larger --max-loss, or --prune auto"
 
     def report(self) -> dict[str, Any]:

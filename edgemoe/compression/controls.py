@@ -42,7 +42,7 @@ def controls_of(
         "uniform int8": search.uniform(I8),
         "uniform int4": search.uniform(I4),
     }
-    by_weight = _by_weight_error(search, chosen.nbytes)
+    by_weight = by_weight_error(search, chosen.nbytes)
     if by_weight is not None:
         candidates["mixed, by weight error alone"] = by_weight
     found = []
@@ -54,8 +54,10 @@ def controls_of(
     return found
 
 
-def _by_weight_error(search: Search, limit: int) -> Candidate | None:
+def by_weight_error(search: Search, limit: int) -> Candidate | None:
     """The same integer program, with relative squared errors of weights for sensitivities."""
+    if not search.units:
+        return None
     formats, nbytes, _, allowed = search.tables()
     errors = np.zeros_like(nbytes)
     for number, (unit, choices) in enumerate(zip(search.units, search.choices, strict=True)):

@@ -13,7 +13,8 @@ class Goal:
 
     With both, the fewest bytes within `max_loss`; more than `max_bytes` is then an error of the
     caller's. In the search, `margin` standard errors are added to a loss before it is compared. A
-    `confident` promise is kept by the upper end of the interval, not by the loss alone. `seconds`
+    `confident` promise is kept by the upper end of the interval, not by the loss alone. Neither
+    counts for less than what outputs so far from fp32 lose on average (`Verdict.floor`). `seconds`
     is the time for everything.
     """
 
@@ -28,5 +29,5 @@ class Goal:
         """Tell whether the promise of a loss holds on the samples of a verdict."""
         if self.max_loss is None:
             return True
-        found = verdict.interval[1] if self.confident else verdict.loss
+        found = verdict.counted_high if self.confident else verdict.counted
         return bool(found <= self.max_loss)

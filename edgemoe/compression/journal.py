@@ -83,4 +83,6 @@ class Journal:
 
 
 def _verdict(data: dict[str, Any]) -> Verdict:
-    return Verdict(**{**data, "interval": tuple(data["interval"]), "sums": np.array(data["sums"])})
+    """Raise KeyError for what an earlier version wrote: its losses were compared otherwise."""
+    whole = {field.name: data[field.name] for field in dataclasses.fields(Verdict)}
+    return Verdict(**{**whole, "interval": tuple(data["interval"]), "sums": np.array(data["sums"])})

@@ -30,7 +30,8 @@ class Verdict:
     and Tibshirani, 1993, ch. 13: percentiles over sets of samples, candidate and fp32 drawn
     together), `value` and `baseline` the metric of that output. `error` is a sum over outputs of
     squared errors relative to fp32: smooth, and defined without targets. `sums` [outputs, samples,
-    2] are what everything comes from.
+    2] are what everything comes from. `floor` is the loss that is to be expected of outputs this
+    far from fp32 (`Metric.distance`), the largest over the outputs.
     """
 
     loss: float
@@ -43,6 +44,17 @@ class Verdict:
     samples: int
     sums: Array
     rms: Mapping[str, float]  # relative RMS error per output, against fp32
+    floor: float = 0.0
+
+    @property
+    def counted(self) -> float:
+        """The loss that a promise is compared with: no gain by chance is credited."""
+        return max(self.loss, self.floor)
+
+    @property
+    def counted_high(self) -> float:
+        """The upper end of the interval, no lower than what is to be expected."""
+        return max(self.interval[1], self.floor)
 
     @property
     def standard_error(self) -> float:
@@ -73,12 +85,13 @@ class Judge:
 
     def fp32(self) -> Verdict:
         """What the uncompressed model gets."""
-        return self._verdict(self._base, np.zeros((len(self.metrics), len(self.samples), 2)))
+        shape = (len(self.metrics), len(self.samples))
+        return self._verdict(self._base, np.zeros((*shape, 2)), np.zeros(shape))
 
     def judge(self, run: Run, *, most: int | None = None) -> Verdict:
         """Run a candidate on all samples, or on the first `most`."""
         numbers = self.samples.numbers[:most]
-        sums, squares = [], []
+        sums, squares, distances = [], [], []
         for place, number in enumerate(numbers):
             outputs, wanted = run(self.samples.feed(number)), self._wanted[place]
             sums.append(self._sums(number, outputs, wanted))
@@ -86,7 +99,13 @@ class Judge:
                 [METRICS["rms"].measure(np.asarray(outputs[name]), wanted[name], None)
                  for name in self.metrics]
             )  # fmt: skip
-        return self._verdict(*(np.array(each).transpose(1, 0, 2) for each in (sums, squares)))
+            distances.append(
+                [0.0 if metric.distance is None
+                 else metric.distance(np.asarray(outputs[name]), wanted[name])
+                 for name, metric in self.metrics.items()]
+            )  # fmt: skip
+        own, other = (np.array(each).transpose(1, 0, 2) for each in (sums, squares))
+        return self._verdict(own, other, np.array(distances).T)
 
     def _sums(
         self, number: int, outputs: Mapping[str, Array], wanted: Mapping[str, Array]
@@ -97,28 +116,34 @@ class Judge:
             for name, metric in self.metrics.items()
         ]
 
-    def _verdict(self, sums: Array, squares: Array) -> Verdict:
-        """From [outputs, samples, 2]: measured and weight, squared error and squared fp32."""
+    def _verdict(self, sums: Array, squares: Array, distances: Array) -> Verdict:
+        """From [outputs, samples, 2]: measured and weight, squared error and squared fp32.
+
+        `distances` [outputs, samples] are those of the metrics.
+        """
         count = sums.shape[1]
         base = self._base[:, :count]
         relative = squares[..., 0] / np.maximum(squares[..., 1], 1e-30)
         whole = squares.sum(1)
         rms = np.sqrt(whole[:, 0] / np.maximum(whole[:, 1], 1e-30))
-        losses, intervals, values, baselines = [], [], [], []
+        losses, intervals, values, baselines, floors = [], [], [], [], []
         drawn = np.random.default_rng(0).integers(0, count, (DRAWS, count)) if count else None
-        for own, fp32, metric in zip(sums, base, self.metrics.values(), strict=True):
+        for own, fp32, far, metric in zip(
+            sums, base, distances, self.metrics.values(), strict=True
+        ):
             value = metric.value(own[:, 0].sum(), own[:, 1].sum())
             baseline = metric.value(fp32[:, 0].sum(), fp32[:, 1].sum())
             losses.append(float(metric.loss(value, baseline)))
             values.append(float(value))
             baselines.append(float(baseline))
             intervals.append(_interval(metric, own, fp32, drawn))
+            floors.append(metric.floor(float(far.sum()), float(fp32[:, 1].sum()), float(baseline)))
         worst = int(np.argmax(np.nan_to_num(losses, nan=np.inf)))
         name = list(self.metrics)[worst]
         return Verdict(
             losses[worst], intervals[worst], name, self.metrics[name].name, values[worst],
             baselines[worst], float(relative.sum(0).mean()), count, sums,
-            dict(zip(self.metrics, rms.tolist(), strict=True)),
+            dict(zip(self.metrics, rms.tolist(), strict=True)), max(floors),
         )  # fmt: skip
 
 

@@ -19,6 +19,9 @@ Array = NDArray[Any]
 Measure = Callable[[Array, Array, Array | None], tuple[float, float]]
 """(output, fp32 output, target) -> (measured, weight); the metric is their sums' ratio."""
 
+Distance = Callable[[Array, Array], float]
+"""(output, fp32 output) -> how much more is measured on average, of targets that fp32 predicts."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -26,6 +29,9 @@ class Metric:
 
     `relative` metrics lose (candidate - fp32) / fp32, or its negative where higher is better;
     others are a distance to fp32 themselves. `root` takes the root of the ratio of sums.
+
+    `distance` is what a change of the outputs costs on average if it has nothing to do with how
+    fp32 errs. On few samples the measured loss may be smaller, or a gain, by chance alone.
     """
 
     name: str
@@ -35,6 +41,7 @@ class Metric:
     higher_is_better: bool = False
     root: bool = False
     needs_target: bool = False
+    distance: Distance | None = None
 
     def value(self, measured: Array, weights: Array) -> Array:
         """The metric from sums over samples; elementwise over drawn sets of samples."""
@@ -49,6 +56,12 @@ class Metric:
         change = baseline - value if self.higher_is_better else value - baseline
         lost: Array = change / np.maximum(np.abs(baseline), 1e-12)
         return lost
+
+    def floor(self, distance: float, weights: float, baseline: float) -> float:
+        """The loss that is to be expected of outputs at a distance from fp32, from sums."""
+        if self.distance is None:
+            return 0.0
+        return distance / max(weights, 1e-300) / max(abs(baseline), 1e-12)
 
 
 def _mse(output: Array, fp32: Array, target: Array | None) -> tuple[float, float]:
@@ -87,6 +100,26 @@ def _rms(output: Array, fp32: Array, target: Array | None) -> tuple[float, float
     return float(np.sum((output - wide) ** 2)), float(np.sum(wide**2))
 
 
+def _squares(output: Array, fp32: Array) -> float:
+    """E (y + d - t)^2 = E (y - t)^2 + d^2 where the change d is independent of the residual."""
+    return _rms(output, fp32, None)[0]
+
+
+def _nats(output: Array, fp32: Array) -> float:
+    """Targets drawn from fp32's distribution cost the candidate the KL divergence more."""
+    return _kl(output, fp32, None)[0]
+
+
+def _lost_hits(output: Array, fp32: Array) -> float:
+    """Of targets drawn from fp32's distribution the candidate meets fewer where its choice differs.
+
+    A flip between two classes that fp32 finds equally likely is free.
+    """
+    believed = np.exp(log_softmax(fp32)).reshape(-1, fp32.shape[-1])
+    chosen = output.reshape(believed.shape).argmax(-1)
+    return float((believed.max(-1) - believed[np.arange(len(chosen)), chosen]).sum())
+
+
 def log_softmax(logits: Array) -> Array:
     """Logarithm of the softmax over the last axis, float64."""
     wide = logits.astype(np.float64)
@@ -98,10 +131,12 @@ def log_softmax(logits: Array) -> Array:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("mse", "mean squared error", _mse, relative=True, needs_target=True),
+        Metric("mse", "mean squared error", _mse, relative=True, needs_target=True,
+               distance=_squares),
         Metric("accuracy", "share of right answers", _accuracy, relative=True,
-               higher_is_better=True, needs_target=True),
-        Metric("cross-entropy", "nats", _cross_entropy, relative=True, needs_target=True),
+               higher_is_better=True, needs_target=True, distance=_lost_hits),
+        Metric("cross-entropy", "nats", _cross_entropy, relative=True, needs_target=True,
+               distance=_nats),
         Metric("kl", "nats from fp32", _kl),
         Metric("rms", "relative RMS error against fp32", _rms, root=True),
     )

@@ -225,7 +225,7 @@ def _infeasible(search: Search, goal: Goal, found: Measured) -> str:
     names = ", ".join(formats[:4])
     return (
         f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {names} "
-        f"weights the loss is {best.verdict.loss:.3%} on the search part; nearest: "
-        f"{found.verdict.loss:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or fewer "
-        "formats that --precision prescribes"
+        f"weights the loss is {best.verdict.counted:.3%} on the search part; nearest: "
+        f"{found.verdict.counted:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or "
+        "fewer formats that --precision prescribes"
     )

@@ -9,13 +9,21 @@ from numpy.typing import NDArray
 
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.judge import Judge, Verdict
-from edgemoe.compression.search import Measured, Search
+from edgemoe.compression.search import NOISE, Measured, Search
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
-RETREATS = 6
+RETREATS = 9
 """How often a smaller promise is aimed at when the proof part refuses a candidate."""
+
+STEP = 0.7
+"""The next candidate has so much less of the loss and of the squared error; every retreat is a
+longer one, so that the last is about as good as 16 bits."""
+
+
+PROPOSALS = 6
+"""Integer programs that are solved for one retreat."""
 
 
 def proven(
@@ -31,19 +39,29 @@ def proven(
         verdict = search.judge_on(proof, current.candidate)
         if goal.holds(verdict):
             return current, verdict
-        current = retreat(search, goal, current)
+        current = retreat(search, goal, current, STEP ** (attempt + 1))
     verdict = search.judge_on(proof, search.best)
     return search.measure(search.best), verdict
 
 
-def retreat(search: Search, goal: Goal, refused: Measured) -> Measured:
-    """The smallest candidate that loses clearly less than one that the proof refused."""
+def retreat(search: Search, goal: Goal, refused: Measured, share: float = STEP) -> Measured:
+    """The smallest candidate that loses clearly less than one that the proof refused.
+
+    One of those that the search has judged, or what the integer program makes of less error.
+    """
     assert goal.max_loss is not None
-    limit = 0.7 * max(refused.verdict.loss, 0.25 * goal.max_loss)
-    error = 0.7 * refused.verdict.error
-    fitting = [
-        m
-        for m in search.archive.values()
-        if m.verdict.loss <= limit and m.verdict.error <= error and m.nbytes > refused.nbytes
-    ]
+    limit = share * max(refused.verdict.counted, 0.25 * goal.max_loss)
+    error = share * refused.verdict.error
+
+    def fits(m: Measured) -> bool:
+        verdict = m.verdict
+        return verdict.counted <= limit and verdict.error <= error and m.nbytes > refused.nbytes
+
+    predicted = share * search.predicted(refused.candidate)
+    for _ in range(PROPOSALS):  # errors that are summed are not those that are measured
+        made = search.measure(search.within_error(predicted))
+        if fits(made) or made.candidate == search.best:
+            break
+        predicted *= min(0.5, error / max(made.verdict.error, NOISE))
+    fitting = [m for m in search.archive.values() if fits(m)]
     return min(fitting, key=lambda m: m.nbytes, default=search.measure(search.best))

@@ -60,7 +60,7 @@ def verdict_of(verdict: Verdict) -> dict[str, Any]:
     return {
         "loss": verdict.loss, "interval": list(verdict.interval), "metric": verdict.metric,
         "output": verdict.output, "value": verdict.value, "fp32": verdict.baseline,
-        "samples": verdict.samples,
+        "samples": verdict.samples, "floor": verdict.floor,
     }  # fmt: skip
 
 

@@ -216,6 +216,8 @@ class Search:
 
     def within_error(self, limit: float) -> Candidate:
         """The fewest bytes whose summed error keeps `limit`."""
+        if not self.units:
+            return self.best
         formats, _, errors, allowed = self.tables()
         cost = np.zeros(errors.shape)
         for number, (unit, choices) in enumerate(zip(self.units, self.choices, strict=True)):
@@ -228,6 +230,8 @@ class Search:
 
     def within_bytes(self, limit: int) -> Candidate | None:
         """The least summed error whose bytes keep `limit`."""
+        if not self.units:
+            return self.best if self.fixed_bytes <= limit else None
         formats, nbytes, errors, allowed = self.tables()
         chosen = assign(errors, nbytes, limit - self.fixed_bytes, allowed)
         return None if chosen is None else Candidate(tuple(formats[f] for f in chosen))
@@ -244,13 +248,15 @@ class Search:
         if goal.confident:
             return goal.holds(found.verdict)
         spread = goal.margin * found.verdict.standard_error
-        return bool(found.verdict.loss + spread <= goal.max_loss)
+        return bool(found.verdict.counted + spread <= goal.max_loss)
 
     def largest_error(self, goal: Goal, deadline: float = float("inf")) -> Measured:
         """Move the limit of the integer program up to the last that keeps the promise.
 
         Once something smaller than the best is found, no more is tried after the deadline.
         """
+        if not self.units:  # every weight is too small to have a format
+            return self.measure(self.best)
         _, _, errors, allowed = self.tables()
         high = float(np.log(np.where(allowed, errors, 0.0).max(1).sum() + NOISE))
         low = high - np.log(1e6)
@@ -321,7 +327,7 @@ class Search:
         """Tell whether a candidate may keep the promised loss, from a few samples."""
         assert goal.max_loss is not None
         verdict = None if candidate in self.archive else self._screen(candidate)
-        return verdict is None or bool(verdict.loss - verdict.standard_error <= goal.max_loss)
+        return verdict is None or bool(verdict.counted - verdict.standard_error <= goal.max_loss)
 
     def _screen(self, candidate: Candidate) -> Verdict | None:
         """A verdict from a few samples; None where all samples are few."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks.compression.matrices import Matrix, put_back
 from benchmarks.compression.row import difference, row, tells
+from benchmarks.compression.summary import summary as table_of_models
 from benchmarks.compression.tables import equal_bytes_table, promised_table, within
 from benchmarks.compression.uniform import uniform
 from benchmarks.compression_promise import summary
@@ -183,3 +185,48 @@ def test_a_second_search_goes_on_from_the_journal(
     assert first["reused"] == 0
     assert second["reused"] >= first["candidates"] - 1
     assert second["runs"] < first["runs"]
+
+
+def test_the_summary_has_a_cell_for_every_control() -> None:
+    def way(name: str, nbytes: int | None, squares: float) -> dict[str, Any]:
+        return row(name, nbytes, 1000, verdict([squares], 1.0), verdict([squares], 1.0))
+
+    kept = [{"weights": ["a"], "experts": [0, 1, 2]}]
+    budget = {
+        "failed": None, "prune": "auto", "decision": {"pruning": {"kept": kept}},
+        "rows": [way("chosen", 250, 1.001), way("uniform int8", 300, 1.0),
+                 way("uniform int4", 200, 1.1), way("mixed, by weight error alone", 250, 1.02),
+                 way("pruned, fp32 weights", None, 1.002),
+                 way("random pruning of as many, fp32 weights (median of 3)", None, 1.3)],
+    }  # fmt: skip
+    failed = {"failed": "too small", "prune": "none"}
+    record = {"model": "m", "metric": "mse", "promised": [failed, budget]}
+    none, found = table_of_models({"models": [record]}).splitlines()[2:]
+    assert none.startswith("| `m` | MSE | none | none found |")
+    assert found == (
+        "| `m` | MSE | 3 experts stay | **4.00x** | +0.100 % | +0.100 % | 3.33x, +0.000 % | 5.00x, "
+        "+10.000 % | 4.00x, +2.000 % | +30.000 %, chosen ones +0.200 % |"
+    )
+
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "compression.json"
+
+
+def test_the_readme_has_the_table_of_the_last_run() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    shown = readme.split("<!-- compression: begin -->\n")[1].split("\n<!-- compression: end -->")[0]
+    assert shown == table_of_models(json.loads(RESULTS.read_text("utf-8")))
+
+
+@pytest.mark.needs("python:torch")
+@pytest.mark.filterwarnings("ignore")
+def test_a_dense_control_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.compression.dense import RECIPES, trained
+    from benchmarks.compression.shipped import FACTORIES
+    from edgemoe.models import dense_controls
+
+    assert set(RECIPES) == set(FACTORIES)
+    module, inputs = trained("co2", None, tmp_path)
+    monkeypatch.delattr(dense_controls, "co2")
+    again, _ = trained("co2", None, tmp_path)
+    assert bool((module(*inputs) == again(*inputs)).all())

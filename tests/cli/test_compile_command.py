@@ -77,7 +77,7 @@ def test_defaults(compiler, tmp_path, monkeypatch):
         "calibration": None, "max_loss": None, "max_bytes": None, "check": False,
         "dump": None, "strict": False, "plugins": [],
         "tuning": "auto", "metric": "auto", "save_onnx": None, "compression": Settings(),
-        "task_group": {}, "runner": "local",
+        "task_group": {}, "controls": {}, "runner": "local",
     }  # fmt: skip
     assert "[1/2] import\n[2/2] lower\n" in err
     assert "toy-mixer for toy-cpu" in out and "weights 88 B, arena 184 B" in out
@@ -96,7 +96,8 @@ def test_all_options(compiler, tmp_path):
         "--prune-scope", "layer", "--rounding", "nearest", "--seed", "3", "--search-time", "7",
         "--objective", "both", "--runner", "ssh:me@board", "--skip-experts", "50%",
         "--drop-layers", "2", "--task", "domain=code", "--kv-cache", "i8",
-        "--confident", "--save-onnx", tmp_path / "m.onnx",
+        "--confident", "--save-onnx", tmp_path / "m.onnx", "--control", "dense=d.onnx",
+        "--control", "linear=a.b:c=d",
     )  # fmt: skip
     assert code == 0, err
     (_, explained), (model, options) = compiler.calls
@@ -115,6 +116,7 @@ def test_all_options(compiler, tmp_path):
             confident=True, skip=0.5, drop_branches=2, objective="both",
         ),
         "task_group": {"domain": "code"}, "runner": "ssh:me@board",
+        "controls": {"dense": "d.onnx", "linear": "a.b:c=d"},
     }  # fmt: skip
     assert {key: options[key] for key in expected} == expected
     assert out.startswith("explained: two regions\n")
@@ -151,6 +153,7 @@ def test_missing_calibration(compiler, tmp_path):
         ("--max-bytes", "2 apples", "'2 apples' is no size; give for example"),
         ("--shape", "T", "'T' is no shape; give for example T=8 or x=1x512x7"),
         ("--prune", "100%", "'100%': give auto, none or a ratio below 1"),
+        ("--control", "d.onnx", "'d.onnx' is no control; give for example dense=small.onnx"),
     ],
 )
 def test_values_that_are_none(compiler, tmp_path, option, value, message):

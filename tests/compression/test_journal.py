@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,15 @@ def test_a_file_of_something_else_is_ignored(path, text):
     path.write_text(text)
     assert Journal(path, "model").get("a", lambda: verdict(0.75)).loss == 0.75
     assert Journal(path, "model").get("a", never).loss == 0.75
+
+
+def test_verdicts_of_an_earlier_version_are_measured_again(path):
+    """Without a floor a gain by chance would be credited."""
+    Journal(path, "model").get("a", lambda: verdict(0.25))
+    entry = json.loads(path.read_text())
+    del entry["verdict"]["floor"]
+    path.write_text(json.dumps(entry) + "\n")
+    assert Journal(path, "model").get("a", lambda: verdict(0.5)).loss == 0.5
 
 
 def test_subjects_share_a_file(path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from edgemoe.compression.goal import Goal
 from edgemoe.compression.judge import Judge
 from edgemoe.compression.metrics import metrics_of
 from edgemoe.compression.samples import Samples, samples_of
@@ -108,3 +109,55 @@ def test_a_leading_axis_of_one_may_be_left_out_and_types_are_widened():
     assert found.arrays["x"].shape == (9, 1, 3) and found.arrays["x"].dtype == np.float32
     with pytest.raises(InputError, match="give integers"):
         samples_of({"x": np.zeros((9, 1, 3), np.float32)}, graph("int64"), {})
+
+
+def test_a_gain_by_chance_is_not_counted(samples):
+    """Outputs that move towards these targets would, of others, lose their squared distance."""
+    lucky = {"y": (X + 0.1 * (Y - X)).astype(np.float32)}
+    targets = {"y": Y}
+    judge = Judge(samples, metrics_of("mse", {"y": (3,)}, targets), lambda feed: {"y": feed["x"]})
+    at = {sample.tobytes(): number for number, sample in enumerate(X)}
+    found = judge.judge(lambda feed: {"y": lucky["y"][at[feed["x"].tobytes()]]})
+    assert found.loss == pytest.approx(-0.19, abs=1e-4)
+    assert found.floor == found.counted == pytest.approx(0.01, abs=1e-4)
+    assert found.counted_high == found.floor > found.interval[1]
+    for confident in (False, True):
+        assert not Goal(max_loss=0.009, confident=confident).holds(found)
+        assert Goal(max_loss=0.011, confident=confident).holds(found)
+
+
+def test_a_loss_above_the_floor_is_counted_as_it_is(judge):
+    found = judge.judge(lambda feed: {"y": feed["x"] + 0.2 * np.sign(feed["x"])})
+    assert found.counted == max(found.loss, found.floor)
+    nothing = judge.judge(lambda feed: {"y": feed["x"] * np.nan})
+    assert not Goal(max_loss=1e9).holds(nothing)
+
+
+def test_the_floor_is_what_other_targets_cost_on_average():
+    """Of targets that the fp32 model describes, the mean loss is the floor."""
+    chance = np.random.default_rng(0)
+    x = chance.normal(size=(400, 5)).astype(np.float32)
+    moved = x + 0.5 * chance.normal(size=x.shape).astype(np.float32)
+    at = {sample.tobytes(): number for number, sample in enumerate(x)}
+    drawn = {
+        "mse": lambda: (x + chance.normal(size=x.shape)).astype(np.float32),
+        "cross-entropy": lambda: (x + chance.gumbel(size=x.shape)).argmax(-1)[:, None],
+        "accuracy": lambda: (x + chance.gumbel(size=x.shape)).argmax(-1)[:, None],
+    }
+    for name, targets in drawn.items():
+        losses, floors = [], []
+        for _ in range(20):
+            y = targets()
+            samples = Samples({"x": x}, {"y": y}, {}, tuple(range(400)))
+            metrics = metrics_of(name, {"y": (1, 5) if name != "mse" else (5,)}, {"y": y})
+            judge = Judge(samples, metrics, lambda feed: {"y": feed["x"][None]})
+            found = judge.judge(lambda feed: {"y": moved[at[feed["x"].tobytes()]][None]})
+            losses.append(found.loss)
+            floors.append(found.floor)
+        error = np.std(losses) / np.sqrt(len(losses))
+        assert abs(np.mean(losses) - np.mean(floors)) < 4 * error < 0.6 * np.mean(floors), name
+
+
+def test_distances_from_fp32_have_no_floor(samples):
+    judge = Judge(samples, metrics_of("rms", {"y": (3,)}, {}), lambda feed: {"y": feed["x"]})
+    assert judge.judge(noisy(0.1)).floor == 0.0

@@ -73,3 +73,16 @@ def test_targets_that_do_not_fit(name, targets, error, words):
         metrics_of(name, {"a": (1, 5)}, targets)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_flip_costs_what_fp32_believed():
+    fp32 = np.log([[0.5, 0.5, 1e-9], [0.7, 0.2, 0.1], [0.7, 0.2, 0.1]])
+    flipped = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    assert METRICS["accuracy"].distance(flipped, fp32) == pytest.approx(0.0 + 0.6 + 0.0)
+
+
+def test_a_floor_is_relative_to_what_fp32_gets():
+    metric = METRICS["mse"]
+    assert metric.distance(np.array([1.0, 3.0]), np.array([1.0, 1.0])) == 4.0
+    assert metric.floor(4.0, 2.0, 8.0) == 0.25
+    assert METRICS["kl"].floor(4.0, 2.0, 8.0) == 0.0  # it is a distance itself
