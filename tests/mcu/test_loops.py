@@ -168,9 +168,7 @@ def check_core(artifact, device):
 
 def core_program(toy_kernels):
     program = Program(KernelTable(), WeightTable())
-    given = [
-        program.buffer(n, "int32", (64,), where="input", index=i) for i, n in enumerate("abc")
-    ]
+    given = [program.buffer(n, "int32", (64,), where="input", index=i) for i, n in enumerate("abc")]
     for index, (name, (arguments, _)) in enumerate(CORE.items()):
         out = program.buffer(name, "int32", (64,), where="output", index=index)
         program.step(

@@ -1,4 +1,4 @@
-"""Small kernels for hand-made programs: sums of weights per expert, and the functions of em_core.h."""
+"""Small kernels for hand-made programs: weights of experts, and functions of em_core.h."""
 
 from __future__ import annotations
 
@@ -46,11 +46,10 @@ class AddWeights:
 
 @dataclass(frozen=True)
 class Apply:
-    """out[i] = function(a[i], b[i], c[i]) with a function of em_core.h; `words` reads by em_load4."""
+    """out[i] = function(a[i], b[i], c[i]) with a function of em_core.h."""
 
     function: str
     arguments: int
-    words: bool = False
 
     parameters = ("int32_t*", "int32_t*", "int32_t*", "int32_t*", "int32_t")
 
