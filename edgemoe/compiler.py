@@ -83,6 +83,7 @@ def compile(
     max_bytes: int | None = None,
     max_ram: int | None = None,
     expert_slots: int | None = None,
+    objects: bool = False,
     metric: str = "auto",
     task_group: Mapping[str, str] | None = None,
     save_onnx: str | Path | None = None,
@@ -126,6 +127,7 @@ def compile(
             rows until it fits (docs/microcontrollers.md).
         expert_slots: microcontrollers: experts are copied to so many places in RAM before they are
             read, for weights in slow memory.
+        objects: microcontrollers: kernels as LLVM objects rather than C source.
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
         task_group: keep the samples whose `group:<name>` array has this value, {name: value}, to
@@ -250,6 +252,7 @@ def compile(
             show=lambda what, step: show(what, done + step, total),
             measure=_measure(task, decided, reference, goal, given, narrowed)
             if family.runs_here(spec) else None,
+            as_objects=objects,
         )  # fmt: skip
         return artifact
 

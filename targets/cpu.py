@@ -161,8 +161,10 @@ def write(
     report: Mapping[str, Any],
     show: Callable[[str, int], None],
     measure: Callable[[Path], Mapping[str, Any]] | None = None,
+    as_objects: bool = False,
 ) -> Artifact:
-    """Generate the kernels and write the artifact."""
+    """Generate the kernels and write the artifact; they are objects in any case."""
+    del as_objects
     with tempfile.TemporaryDirectory(prefix="edgemoe-") as folder:
         objects: list[Path] = []
         for number, isa in enumerate(spec.isas):
