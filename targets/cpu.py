@@ -25,6 +25,9 @@ from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
 from edgemoe.weight_format import WeightFormat
 
+PRECISIONS: tuple[str, ...] = ()
+"""Weight formats that programs may have; empty: all there are."""
+
 _TOOLS = ("apache-tvm", "onnx", "onnx-ir", "onnxruntime", "numpy")
 
 

@@ -31,6 +31,9 @@ __all__ = [
     "versions", "with_isas", "write",
 ]  # fmt: skip
 
+PRECISIONS = ("f32", "bf16")
+"""Weight formats that programs may have."""
+
 FORMATS = ("float32", "bfloat16")
 """Stored formats of weights that the float kernels read as plain C."""
 
