@@ -219,9 +219,9 @@ def compile(
     outputs = family.static_infos(outputs, buckets.counts[-1])
 
     def write(decided: Compressed | None) -> Artifact:
+        asked = _precisions(rest, pins, max_bytes, decided, family.PRECISIONS)
         lowered, given = _lower_within(
-            title, variants, _precisions(rest, pins, max_bytes, decided), max_bytes, show,
-            total, decided, lambda graphs, counts, given: family.lower(
+            title, variants, asked, max_bytes, show, total, decided, lambda graphs, counts, given: family.lower(
                 spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
                 expert_slots=expert_slots,
                 states=[x for x in inputs if x.state_output is not None],
@@ -343,14 +343,16 @@ REBUILDS = 3
 
 
 def _precisions(
-    rest: str, pins: Sequence[Pin], max_bytes: int | None, decided: Compressed | None
-) -> list[Precision]:
-    """What to try, in order."""
+    rest: str, pins: Sequence[Pin], max_bytes: int | None, decided: Compressed | None,
+    known: Sequence[str],
+) -> list[Precision]:  # fmt: skip
+    """What to try, in order; `known` are the formats that a family has, empty: all."""
     if decided is not None:
         return [decided.precision]
     if rest != "auto":
         return [Precision(parse(rest), pins=pins)]
     formats = [F32] if max_bytes is None else [F32, BF16, I8, I4]
+    formats = [given for given in formats if not known or str(given) in known]
     return [Precision(given, pins=pins) for given in formats]
 
 

@@ -113,3 +113,14 @@ def test_integer_weights_have_no_float_kernels_here(precision, mcu_model, tmp_pa
             model.source.model.clone(), name="digits", target="cortex-m4", out=tmp_path / "x",
             precision=precision,
         )  # fmt: skip
+
+
+def test_a_budget_of_weights_knows_the_formats_that_there_are(mcu_model, tmp_path):
+    from edgemoe.errors import BudgetError
+
+    model = mcu_model("digits")
+    with pytest.raises(BudgetError, match="of weights as bf16, --max-bytes allows 1,000 B"):
+        edgemoe.compile(
+            model.source.model.clone(), name="digits", target="cortex-m4", out=tmp_path / "x",
+            max_bytes=1000,
+        )  # fmt: skip
