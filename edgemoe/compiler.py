@@ -218,15 +218,21 @@ def compile(
     inputs = family.static_infos(inputs, buckets.counts[-1])
     outputs = family.static_infos(outputs, buckets.counts[-1])
 
+    def lower(
+        graphs: Sequence[ir.Model], counts: Sequence[int | None], given: Precision
+    ) -> Lowered:
+        lowered: Lowered = family.lower(
+            spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
+            expert_slots=expert_slots,
+            states=[x for x in inputs if x.state_output is not None],
+        )  # fmt: skip
+        return lowered
+
     def write(decided: Compressed | None) -> Artifact:
         asked = _precisions(rest, pins, max_bytes, decided, family.PRECISIONS)
         lowered, given = _lower_within(
-            title, variants, asked, max_bytes, show, total, decided, lambda graphs, counts, given: family.lower(
-                spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
-                expert_slots=expert_slots,
-                states=[x for x in inputs if x.state_output is not None],
-            ),
-        )  # fmt: skip
+            title, variants, asked, max_bytes, show, total, decided, lower
+        )
         plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
         if strict:
             _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
