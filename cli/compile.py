@@ -40,6 +40,9 @@ def command(
         int | None,
         typer.Option("--expert-slots", min=1, help="Microcontrollers: experts copied to RAM."),
     ] = None,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Microcontrollers: kernels as objects by LLVM.")
+    ] = False,
     precision: Annotated[
         str, typer.Option("--precision", help="auto, f32, bf16, i8, i4, ...")
     ] = "auto",
@@ -151,6 +154,7 @@ def command(
         "max_bytes": values.nbytes(max_bytes),
         "max_ram": values.nbytes(max_ram),
         "expert_slots": expert_slots,
+        "objects": objects,
         "precision": precision,
         "kv_cache": kv_cache,
         "prune": values.pruning(

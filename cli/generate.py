@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgemoe.cli.console import Console
-from edgemoe.cli.options import ArtifactPath, Isa, Json, Quiet, Threads, Verbose
+from edgemoe.cli.options import ArtifactPath, Device, Isa, Json, Quiet, Threads, Verbose
 
 
 def command(
@@ -21,6 +21,7 @@ def command(
     seed: Annotated[int | None, typer.Option("--seed", help="Makes sampling repeatable.")] = None,
     threads: Threads = 1,
     isa: Isa = None,
+    device: Device = None,
     json_file: Json = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -31,7 +32,7 @@ def command(
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
     pieces = []
-    with load(artifact, threads=threads, isa=isa) as session:
+    with load(artifact, threads=threads, isa=isa, device=device) as session:
         start = time.perf_counter()
         stream = generate(
             session, prompt, max_tokens=max_tokens, temperature=temperature, seed=seed

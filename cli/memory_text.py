@@ -22,8 +22,10 @@ def memory_lines(memory: Mapping[str, Any]) -> Iterator[str]:
     yield f"RAM {_bytes(sum(own.values()))}: " + ", ".join(
         f"{name} {_bytes(nbytes)}" for name, nbytes in own.items()
     )
-    if stack is None:
+    if memory["compiler"] is None:
         yield "stack and code unknown: the target's compiler is not installed"
+    elif stack is None:
+        yield "stack unknown: the kernels are object files"
     else:
         beyond = f", beyond what {', '.join(stack['not counted'])} use" * bool(stack["not counted"])
         yield f"stack {_bytes(stack['bytes'])} at most below {stack['entry']}{beyond}"

@@ -86,6 +86,7 @@ def compile(
     max_bytes: int | None = None,
     max_ram: int | None = None,
     expert_slots: int | None = None,
+    objects: bool = False,
     metric: str = "auto",
     task_group: Mapping[str, str] | None = None,
     controls: Mapping[str, Any] | None = None,
@@ -131,6 +132,7 @@ def compile(
             rows until it fits (docs/microcontrollers.md).
         expert_slots: microcontrollers: experts are copied to so many places in RAM before they are
             read, for weights in slow memory.
+        objects: microcontrollers: kernels as LLVM objects rather than C source.
         metric: "mse", "accuracy", "cross-entropy" (relative, against targets), "kl", "rms" (against
             fp32), or "auto": by the targets, "rms" without.
         task_group: keep the samples whose `group:<name>` array has this value, {name: value}, to
@@ -245,17 +247,23 @@ def compile(
         variants = [_as_integers(variant, integer)]
         inputs, outputs = infos_of(integer, inputs), infos_of(integer, outputs)
 
-    def write(decided: Compressed | None) -> Artifact:
-        lowered, given = _lower_within(
-            title, variants,
-            [Precision()] if integer else _precisions(rest, pins, max_bytes, decided),
-            max_bytes, show,
-            total, decided, lambda graphs, counts, given: family.lower(
-                spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
-                expert_slots=expert_slots,
-                states=[x for x in inputs if x.state_output is not None],
-            ),
+    def lower(
+        graphs: Sequence[ir.Model], counts: Sequence[int | None], given: Precision
+    ) -> Lowered:
+        lowered: Lowered = family.lower(
+            spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
+            expert_slots=expert_slots,
+            states=[x for x in inputs if x.state_output is not None],
         )  # fmt: skip
+        return lowered
+
+    def write(decided: Compressed | None) -> Artifact:
+        asked = [Precision()]
+        if integer is None:
+            asked = _precisions(rest, pins, max_bytes, decided, family.PRECISIONS)
+        lowered, given = _lower_within(
+            title, variants, asked, max_bytes, show, total, decided, lower
+        )
         plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
         if strict:
             _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
@@ -283,6 +291,7 @@ def compile(
             show=lambda what, step: show(what, done + step, total),
             measure=_measure(task, decided, reference, goal, given, narrowed, static=bool(integer))
             if family.runs_here(spec) else None,
+            as_objects=objects,
         )  # fmt: skip
         return artifact
 
@@ -380,14 +389,16 @@ REBUILDS = 3
 
 
 def _precisions(
-    rest: str, pins: Sequence[Pin], max_bytes: int | None, decided: Compressed | None
-) -> list[Precision]:
-    """What to try, in order."""
+    rest: str, pins: Sequence[Pin], max_bytes: int | None, decided: Compressed | None,
+    known: Sequence[str],
+) -> list[Precision]:  # fmt: skip
+    """What to try, in order; `known` are the formats that a family has, empty: all."""
     if decided is not None:
         return [decided.precision]
     if rest != "auto":
         return [Precision(parse(rest), pins=pins)]
     formats = [F32] if max_bytes is None else [F32, BF16, I8, I4]
+    formats = [given for given in formats if not known or str(given) in known]
     return [Precision(given, pins=pins) for given in formats]
 
 

@@ -50,6 +50,10 @@ def _variant(plan: Plan, number: int, steps: bool) -> Iterator[str]:
             origin = f"  {step.origin}" if step.origin else ""
             why = f"  ({step.reason})" if step.reason else ""
             dynamic = " x active" if step.tasks_from is not None else ""
+            loop = variant.loop_at(position)
+            if loop is not None and position == loop.first:
+                skipped = ", those with tokens" if loop.counts is not None else ""
+                yield f"        {loop.trips} times, over {loop.kind}{skipped}: steps to {loop.last}"
             yield (
                 f"  {position:4d}  {step.kernel}  tasks {step.tasks}{dynamic}  "
                 f"{step.label}{origin}{why}"

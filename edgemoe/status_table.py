@@ -14,7 +14,7 @@ BEGIN, END = "<!-- status: begin -->", "<!-- status: end -->"
 
 def table() -> str:
     """The table as Markdown: one row per target that ships."""
-    from edgemoe.targets import catalogue
+    from edgemoe.targets import catalogue, family_of
     from edgemoe.weight_format import BASES
 
     names = list(BASES)
@@ -24,8 +24,12 @@ def table() -> str:
     ]
     for spec in catalogue():
         isas = ", ".join(f"`{isa.name}`" for isa in spec.isas)
-        runner = f"`{spec.emulator[0]}`" if spec.emulator else "the machine itself"
-        marks = " | ".join("yes" for _ in names)
+        emulator = spec.emulator
+        if spec.mcu is not None and spec.mcu.emulator is not None:
+            emulator = spec.mcu.emulator.command
+        runner = f"`{emulator[0]}`" if emulator else "the machine itself"
+        known = family_of(spec).PRECISIONS or names
+        marks = " | ".join("yes" if name in known else "no" for name in names)
         lines.append(f"| `{spec.name}` | {spec.summary} | {isas} | {marks} | {runner} |")
     return "\n".join(lines)
 

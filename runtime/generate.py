@@ -113,7 +113,8 @@ def generate(
     for _ in range(max_tokens):
         if not session.manifest.states:
             new = numbers[-max(session.buckets, default=len(numbers)) :]
-        logits = session.run({tokens_input.name: _shaped(new, tokens_input)})[logits_output.name]
+        for piece in _pieces(new, tokens_input):
+            logits = session.run({tokens_input.name: piece})[logits_output.name]
         chosen = sample(logits.reshape(-1, len(vocabulary.tokens))[-1], temperature, generator)
         numbers.append(chosen)
         new = [chosen]
@@ -153,6 +154,13 @@ def _roles(session: Session, size: int) -> tuple[TensorSpec, TensorSpec]:
             f"{'; '.join(map(str, inputs))} -> {'; '.join(map(str, session.outputs))}"
         )
     return inputs[0], outputs[0]
+
+
+def _pieces(numbers: Sequence[int], spec: TensorSpec) -> Iterator[Array]:
+    """Yield tokens as the input takes them: all at once, or one by one (a microcontroller)."""
+    fixed = -1 not in spec.shape and len(numbers) > 1
+    for piece in [[number] for number in numbers] if fixed else [numbers]:
+        yield _shaped(piece, spec)
 
 
 def _shaped(numbers: Sequence[int], spec: TensorSpec) -> Array:

@@ -37,7 +37,7 @@ ENTRY(em_reset)
 SECTIONS {{
   .vectors : {{ KEEP(*(.vectors)) }} > VECTORS
   .text : ALIGN(16) {{ *(.text*) *(.rodata*) *(.srodata*) *(.eh_frame*) . = ALIGN(16); }} > FLASH
-  .ARM.exidx : {{ *(.ARM.exidx*) }} > FLASH
+  .ARM.exidx : {{ __exidx_start = .; *(.ARM.exidx*) __exidx_end = .; }} > FLASH
   .tdata : ALIGN(16) {{ em_thread_start = .; *(.tdata*) }} > RAM AT > FLASH
   .tbss (NOLOAD) : {{ *(.tbss*) . = ALIGN(16); . += 64; }} > RAM
   .data : ALIGN(16) {{
@@ -48,6 +48,7 @@ SECTIONS {{
     em_bss_start = .; *(.bss*) *(.sbss*) *(COMMON) . = ALIGN(16); em_bss_end = .;
   }} > RAM
   end = .;
+  PROVIDE(__aeabi_unwind_cpp_pr0 = 0);
   em_stack_top = ORIGIN(RAM) + LENGTH(RAM);
 }}
 """
@@ -69,7 +70,7 @@ def build_image(folder: Path, manifest: Manifest, *, profiled: bool = False) -> 
     }
     texts["glue.c"] = glue(manifest)
     texts["device.ld"] = _script(facts["emulator"])
-    sources = sources_and_headers(facts)
+    sources = [*sources_and_headers(facts), *facts["objects"]]
     flags = [*FLAGS]
     if profiled:
         hook = f"-D{prefix.upper()}_AFTER_STEP(step)=em_step_done(step)"
@@ -89,7 +90,8 @@ def build_image(folder: Path, manifest: Manifest, *, profiled: bool = False) -> 
             facts["compiler"],
             [*flags, "-I", str(where), "-I", ".", "-nostartfiles", "-T", "device.ld",
              "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-o", "image.elf", startup,
-             "harness.c", "glue.c", *(str(where / name) for name in facts["sources"]),
+             "harness.c", "glue.c",
+             *(str(where / name) for name in (*facts["device_sources"], *facts["objects"])),
              "-lm", "-lc", "-lgcc", *facts["link"]],
             Path(room), _PACKAGES.get(facts["compiler"][0], facts["compiler"][0]),
         )  # fmt: skip

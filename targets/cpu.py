@@ -25,6 +25,9 @@ from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
 from edgemoe.weight_format import WeightFormat
 
+PRECISIONS: tuple[str, ...] = ()
+"""Weight formats that programs may have; empty: all there are."""
+
 _TOOLS = ("apache-tvm", "onnx", "onnx-ir", "onnxruntime", "numpy")
 
 
@@ -161,8 +164,10 @@ def write(
     report: Mapping[str, Any],
     show: Callable[[str, int], None],
     measure: Callable[[Path], Mapping[str, Any]] | None = None,
+    as_objects: bool = False,
 ) -> Artifact:
-    """Generate the kernels and write the artifact."""
+    """Generate the kernels and write the artifact; they are objects in any case."""
+    del as_objects
     with tempfile.TemporaryDirectory(prefix="edgemoe-") as folder:
         objects: list[Path] = []
         for number, isa in enumerate(spec.isas):

@@ -20,6 +20,7 @@ from edgemoe.targets.mcu import slots, tiling
 from edgemoe.targets.mcu.c_kernels import c_kernels
 from edgemoe.targets.mcu.header import nbytes_of
 from edgemoe.targets.mcu.names import identifier
+from edgemoe.targets.mcu.objects import write_objects
 from edgemoe.targets.mcu.package import write_mcu_artifact
 from edgemoe.targets.microcontroller import Microcontroller
 from edgemoe.targets.program import KernelTable, Program, WeightTable
@@ -30,6 +31,9 @@ __all__ = [
     "default_tokens", "generic_steps", "in_place_states", "lower", "runs_here", "static_infos",
     "versions", "with_isas", "write",
 ]  # fmt: skip
+
+PRECISIONS = ("f32", "bf16")
+"""Weight formats that programs may have."""
 
 FORMATS = ("float32", "bfloat16")
 """Stored formats of weights that the float kernels read as plain C."""
@@ -133,8 +137,9 @@ def write(
     report: Mapping[str, Any],
     show: Callable[[str, int], None],
     measure: Callable[[Path], Mapping[str, Any]] | None = None,
+    as_objects: bool = False,
 ) -> Artifact:
-    """Generate the kernels and write the artifact."""
+    """Generate the kernels, as C or `as_objects` by LLVM, and write the artifact."""
     (isa,) = spec.isas
     prefix = identifier(plan.name)
     show(f"kernels for {isa.name}", 0)
@@ -145,4 +150,6 @@ def write(
     return write_mcu_artifact(
         out, spec, plan, lowered.weights.data(), kernels, selftests=selftests, extras=extras,
         report=report, measure=measure,
+        make_objects=(lambda folder: write_objects(built, prefix, spec, folder))
+        if as_objects else None,
     )  # fmt: skip

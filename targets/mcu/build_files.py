@@ -13,21 +13,28 @@ def sources(prefix: str) -> list[str]:
     return [f"{prefix}.c", f"{prefix}_kernels.c", f"{prefix}_weights.c"]
 
 
+def device_sources(model: Model) -> list[str]:
+    """The C files that are compiled for the device: kernels may be objects already."""
+    kernels = f"{model.names.prefix}_kernels.c"
+    return [x for x in sources(model.names.prefix) if not (model.objects and x == kernels)]
+
+
 def build_files(model: Model, compiler: tuple[str, ...]) -> dict[str, str]:
     """Texts by their path in the artifact."""
-    prefix = model.names.prefix
     return {
-        "Makefile": _makefile(prefix, compiler),
-        "CMakeLists.txt": _cmake(prefix),
+        "Makefile": _makefile(model, compiler),
+        "CMakeLists.txt": _cmake(model),
         "zephyr/module.yml": "build:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n",
-        "zephyr/CMakeLists.txt": _zephyr_cmake(prefix),
+        "zephyr/CMakeLists.txt": _zephyr_cmake(model),
         "zephyr/Kconfig": _kconfig(model),
         "library.properties": _arduino(model),
     }
 
 
-def _makefile(prefix: str, compiler: tuple[str, ...]) -> str:
-    objects = " ".join(f"{name.removesuffix('.c')}.o" for name in sources(prefix))
+def _makefile(model: Model, compiler: tuple[str, ...]) -> str:
+    prefix = model.names.prefix
+    made = [f"{name.removesuffix('.c')}.o" for name in device_sources(model)]
+    objects = " ".join([*made, *model.objects])
     return f"""# Builds lib{prefix}.a for the device: make, or make CC=... CFLAGS=...
 CC = {" ".join(compiler)}
 AR = {_ar(compiler[0])}
@@ -51,12 +58,14 @@ def _ar(compiler: str) -> str:
     return compiler.removesuffix("gcc") + "ar" if compiler.endswith("-gcc") else "ar"
 
 
-def _cmake(prefix: str) -> str:
+def _cmake(model: Model) -> str:
+    prefix = model.names.prefix
+    files = " ".join([*device_sources(model), *model.objects])
     return f"""cmake_minimum_required(VERSION 3.13)
 project({prefix} C)
 
 # Link with target {prefix}; {prefix}_selftest has the test that runs on the device.
-add_library({prefix} STATIC {" ".join(sources(prefix))})
+add_library({prefix} STATIC {files})
 target_include_directories({prefix} PUBLIC ${{CMAKE_CURRENT_LIST_DIR}})
 set_target_properties({prefix} PROPERTIES C_STANDARD 99)
 add_library({prefix}_selftest STATIC {prefix}_selftest.c)
@@ -65,15 +74,19 @@ set_target_properties({prefix}_selftest PROPERTIES C_STANDARD 99)
 """
 
 
-def _zephyr_cmake(prefix: str) -> str:
-    files = "\n".join(f"    ../{name}" for name in (*sources(prefix), f"{prefix}_selftest.c"))
+def _zephyr_cmake(model: Model) -> str:
+    prefix = model.names.prefix
+    names = [*device_sources(model), f"{prefix}_selftest.c"]
+    files = "\n".join(f"    ../{name}" for name in names)
+    here = "${CMAKE_CURRENT_LIST_DIR}/.."
+    objects = "".join(f"  zephyr_link_libraries({here}/{name})\n" for name in model.objects)
     return f"""if(CONFIG_EDGEMOE_{prefix.upper()})
   zephyr_include_directories(..)
   zephyr_library_named({prefix})
   zephyr_library_sources(
 {files}
   )
-endif()
+{objects}endif()
 """
 
 

@@ -108,8 +108,8 @@ def _functions(model: Model) -> Iterator[str]:
         yield f"void {prefix}_run_step({model.parameters()});"
         yield ""
     if any(loop.slots for loop in model.variant.loops):
-        yield "/* Start a copy of an expert to RAM; wait for all that were started. Define your"
-        yield " * own to copy by DMA; those that are there are weak and call memcpy. */"
+        yield "/* Start a copy of an expert to RAM; wait for all that have been started. Define"
+        yield " * your own to copy by DMA: those that are there are weak, and call memcpy. */"
         yield f"void {prefix}_fetch(void *to, const void *from, uint32_t nbytes);"
         yield f"void {prefix}_fetch_wait(void);"
         yield ""

@@ -17,7 +17,7 @@ from typing import Any
 
 from edgemoe.runtime.mcu_host import compile_c
 from edgemoe.targets.mcu import c_text
-from edgemoe.targets.mcu.build_files import FLAGS
+from edgemoe.targets.mcu.build_files import FLAGS, device_sources
 from edgemoe.targets.mcu.header import nbytes_of
 from edgemoe.targets.mcu.model import Model
 
@@ -53,15 +53,18 @@ def memory_report(folder: Path, model: Model, compiler: Sequence[str]) -> dict[s
     report["compiler"] = _version(compiler[0])
     prefix = model.names.prefix
     with tempfile.TemporaryDirectory(prefix="edgemoe-size-") as room:
-        names = [f"{prefix}.c", f"{prefix}_kernels.c"]
+        names = [x for x in device_sources(model) if not x.endswith("_weights.c")]
         compile_c(
             compiler,
             [*FLAGS, "-fstack-usage", "-c", *(str((folder / n).absolute()) for n in names)],
             Path(room), compiler[0],
         )  # fmt: skip
         objects = [Path(room) / f"{name.removesuffix('.c')}.o" for name in names]
-        code, constants = _sections(compiler[0], objects)
+        ready = [(folder / name).absolute() for name in model.objects]
+        code, constants = _sections(compiler[0], [*objects, *ready])
         report["flash"] |= {"code": code, "constants": constants}
+        if ready:  # LLVM says nothing of its frames
+            return report
         frames = _frames([item.with_suffix(".su") for item in objects])
         entry = f"{prefix}_run"
         report["stack"] = {

@@ -20,6 +20,7 @@ class Model:
     arrays: Sequence[WeightArray]
     functions: Mapping[str, Function]
     alignment: int
+    objects: tuple[str, ...] = ()  # in the place of the kernels' C source
 
     @property
     def variant(self) -> Variant:

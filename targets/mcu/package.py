@@ -22,7 +22,7 @@ from edgemoe.artifact import (
 from edgemoe.plan import Plan
 from edgemoe.runtime.selftest import read_cases
 from edgemoe.targets.mcu.arrays import arrays_of
-from edgemoe.targets.mcu.build_files import build_files, sources
+from edgemoe.targets.mcu.build_files import build_files, device_sources, sources
 from edgemoe.targets.mcu.c_kernels import CORE, CKernels, core_header
 from edgemoe.targets.mcu.data_c import selftest, write_weights
 from edgemoe.targets.mcu.header import header, internal, nbytes_of
@@ -31,6 +31,9 @@ from edgemoe.targets.mcu.model import Model
 from edgemoe.targets.mcu.names import names_of
 from edgemoe.targets.mcu.program_c import program
 from edgemoe.targets.spec import TargetSpec
+
+OBJECTS = "objects"
+"""Folder of object files in an artifact."""
 
 
 def write_mcu_artifact(
@@ -43,6 +46,7 @@ def write_mcu_artifact(
     selftests: Sequence[SelfTest] = (),
     extras: ManifestExtras | None = None,
     report: Mapping[str, Any] | None = None,
+    make_objects: Callable[[Path], Sequence[str]] | None = None,
     measure: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> Artifact:
     """Write the artifact to `out`, or nothing at all.
@@ -56,6 +60,8 @@ def write_mcu_artifact(
         selftests: inputs with expected outputs; the first also goes into `NAME_selftest.c`.
         extras: what the manifest says beyond the plan.
         report: goes to `report.json`.
+        make_objects: writes kernels as object files to a folder and returns their names; the device
+            then takes these, the C source stays for checks on a PC.
         measure: runs the finished artifact and returns its accuracy figures for the manifest.
 
     Raises:
@@ -65,6 +71,10 @@ def write_mcu_artifact(
     names = names_of(plan)
     model = Model(plan, names, arrays_of(plan), kernels.functions, spec.mcu.alignment)
     with staging(out, zipped=out.suffix == ".zip") as folder:
+        if make_objects is not None:
+            (folder / OBJECTS).mkdir()
+            made = tuple(f"{OBJECTS}/{name}" for name in make_objects(folder / OBJECTS))
+            model = replace(model, objects=made)
         _write_sources(folder, model, spec, weights, kernels)
         write_plan(folder, plan)
         write_selftests(folder, selftests)
@@ -122,6 +132,8 @@ def manifest_entries(model: Model, spec: TargetSpec) -> dict[str, Any]:
             "prefix": prefix,
             "steps": len(model.variant.steps),
             "sources": sources(prefix),
+            "device_sources": device_sources(model),
+            "objects": list(model.objects),
             "compiler": list(spec.compiler),
             "arguments": {
                 "inputs": [x.name for x in model.inputs],

@@ -9,7 +9,7 @@ are read once per piece.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edgemoe.errors import BudgetError
@@ -59,19 +59,30 @@ def within(
         BudgetError: no cut is enough; the message has the least that can be had.
     """
     runs = find_runs(program)
+    for variant, cut in _tries(program, runs, alignment, max_ram - fixed):
+        if variant.arena_bytes + fixed <= max_ram:
+            return Tiled(variant, _decision(program, cut, variant, fixed, max_ram))
+    tries = _tries(program, runs, alignment, 1 << 62)
+    best = min((variant for variant, _ in tries), key=lambda variant: variant.arena_bytes)
+    raise BudgetError(_refusal(best, fixed, max_ram, title, target))
+
+
+def _tries(
+    program: Program, runs: Sequence[Run], alignment: int, allowed: int
+) -> Iterator[tuple[Variant, dict[Run, int]]]:
+    """Variants from the one that is not cut to the one where no run can be cut further.
+
+    Each time, all runs with more than `allowed` bytes live are cut, or the widest alone.
+    """
     cut = dict.fromkeys(runs, 1)
     while True:
         variant = cut_into(program, cut).finish(None, alignment)
-        if variant.arena_bytes + fixed <= max_ram:
-            return Tiled(variant, _decision(program, cut, variant, fixed, max_ram))
-        live = live_bytes(variant)
-        run = _widest(live, [run for run in runs if cut[run] < run.pieces()[-1]])
-        if run is None or _is_elsewhere(live, run, max_ram - fixed):
-            least = cut_into(program, {run: run.pieces()[-1] for run in runs})
-            raise BudgetError(
-                _refusal(least.finish(None, alignment), fixed, max_ram, title, target)
-            )
-        cut[run] = next(n for n in run.pieces() if n > cut[run])
+        yield variant, dict(cut)
+        open_runs = [run for run in runs if cut[run] < run.pieces()[-1]]
+        if not open_runs:
+            return
+        for run in _widest(live_bytes(variant), open_runs, allowed):
+            cut[run] = next(n for n in run.pieces() if n > cut[run])
 
 
 def find_runs(program: Program) -> list[Run]:
@@ -164,11 +175,6 @@ def _piece(step: Step, rows: int, inner: frozenset[int]) -> Step:
     return replace(step, arguments=tuple(arguments), tasks=step.rows.tasks(rows))
 
 
-def _is_elsewhere(live: Sequence[int], run: Run, allowed: int) -> bool:
-    """Tell whether steps outside of the widest run that can be cut are over the budget too."""
-    return max(live) > max(live[run.first : run.last + 1]) and max(live) > allowed
-
-
 def live_bytes(variant: Variant) -> list[int]:
     """Bytes of the arena that hold something, at every step."""
     placed = [b for b in variant.buffers if b.where == "arena" and b.first >= 0]
@@ -183,9 +189,13 @@ def live_bytes(variant: Variant) -> list[int]:
     return found
 
 
-def _widest(live: Sequence[int], runs: Sequence[Run]) -> Run | None:
-    """The run with the most live bytes at one of its steps."""
-    return max(runs, key=lambda run: max(live[run.first : run.last + 1]), default=None)
+def _widest(live: Sequence[int], runs: Sequence[Run], allowed: int) -> list[Run]:
+    """The runs with a step at which more is live than `allowed`, else the one with the most."""
+
+    def peak(run: Run) -> int:
+        return max(live[run.first : run.last + 1])
+
+    return [run for run in runs if peak(run) > allowed] or [max(runs, key=peak)]
 
 
 def _decision(
