@@ -110,7 +110,10 @@ class IntegerModel:
                 ends &= array != quantised.zero_point
                 found[name] = float(ends.mean())
 
-        self.program.run(self.encode(feed), look)
+        codes = self.encode(feed)
+        for name, array in codes.items():
+            look(name, array)
+        self.program.run(codes, look)
         return found
 
     @property

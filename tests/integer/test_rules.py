@@ -148,7 +148,7 @@ def test_functions_of_one_number(build: Build, name: str, bits: int) -> None:
 def test_norms(build: Build, kind: str, bits: int, width: int) -> None:
     layer = kind == "LayerNormalization"
     made = build(
-        f"""g (float[2, {width}] x, float g{", float b" if layer else ""}) => (float[2, {width}] y) {{
+        f"""g (float[2, {width}] x, float g{", float b" * layer}) => (float[2, {width}] y) {{
             y = {kind} <axis = -1> (x, g{", b" if layer else ""})
         }}""",
         {"g": 1.0 + numbers(width, scale=0.3), **({"b": numbers(width, seed=2)} if layer else {})},
