@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,14 @@ def test_every_tensor_has_a_shape_a_type_and_a_scale(plain: IntegerModel) -> Non
             assert value.shape is not None and value.shape.is_static()
     names = [str(v.name) for node in plain.model.graph for v in node.outputs]
     assert len(names) == len(set(names))
+
+
+def test_it_is_an_onnx_file(plain: IntegerModel, digits: Shipped, tmp_path: Path) -> None:
+    ir.save(plain.model, tmp_path / "integer.onnx")
+    again = replace(plain, model=ir.load(tmp_path / "integer.onnx"))
+    codes = plain.encode(digits.task.samples.feed(1))
+    got, wanted = again.run_integers(codes), plain.run_integers(codes)
+    assert np.array_equal(got["logits"], wanted["logits"])
 
 
 def test_transpositions_of_token_mixing_cancel(plain: IntegerModel) -> None:

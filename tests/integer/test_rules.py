@@ -85,6 +85,16 @@ def test_gemm_with_its_attributes(build: Build) -> None:
     assert np.abs(got - wanted).max() < 0.02  # weights of 8 bits
 
 
+def test_a_stack_of_products_is_experts_by_place(build: Build) -> None:
+    made = build(
+        "g (float[2, 3, 5, 7] x, float w) => (float[2, 3, 5, 4] y) { y = MatMul (x, w) }",
+        {"w": numbers(3, 7, 4)},
+    )  # fmt: skip
+    assert made.operators == ["Reshape", "ExpertLinear", "Reshape"]
+    wanted = made.feeds[0]["x"] @ numbers(3, 7, 4)
+    assert np.abs(made.model.run(made.feeds[0])["y"] - wanted).max() < 0.2
+
+
 def test_relu_costs_nothing(build: Build) -> None:
     made = build(
         """g (float[3, 8] x, float w) => (float[3, 6] y) {
