@@ -141,6 +141,14 @@ def test_sensor_moe() -> None:
     assert not found.islands
     verdict = shipped.judge.judge(found.run)
     assert 1e-3 < verdict.rms["logits"] < 0.05
+    same_bits(found, [shipped.task.samples.feed(n) for n in range(5)])
+
+
+def same_bits(model: IntegerModel, feeds: list[dict[str, np.ndarray]]) -> None:
+    """Several samples at once give what each alone gives."""
+    for feed, made in zip(feeds, model.run_many(feeds), strict=True):
+        alone = model.run(feed)
+        assert all(np.array_equal(alone[name], array) for name, array in made.items())
 
 
 def test_char_moe_is_integers_throughout() -> None:
@@ -159,6 +167,7 @@ def test_char_moe_is_integers_throughout() -> None:
     assert found.inputs["k_cache_0"] == found.outputs["k_cache_0_out"]
     assert found.inputs["k_cache_0"].bits == 8
     assert found.report["value"] < 0.1  # relative RMS error of the logits, by the metric "rms"
+    same_bits(found, [few.samples.feed(n) for n in range(3)])
 
 
 def tiny(
