@@ -13,7 +13,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer
 from edgemoe.integer.products import constant_product
 from edgemoe.integer.quantised import Target
 
