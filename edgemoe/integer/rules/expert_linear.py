@@ -61,5 +61,4 @@ def _before_dispatch(source: ir.Value) -> tuple[ir.Value, int]:
         return source, 1
     x = node.inputs[0]
     assert x is not None
-    del ids
     return x, shape[1]
