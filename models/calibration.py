@@ -89,8 +89,8 @@ def _digits(split: str, samples: int) -> dict[str, NDArray[np.generic]]:
 
 
 def _sensors(data: Path, split: str, samples: int) -> dict[str, NDArray[np.generic]]:
+    from edgemoe.models.sensor_data import windows
     from edgemoe.models.series import etth1_series
-    from edgemoe.models.train_sensor_moe import windows
 
     x, y = windows(etth1_series(data), split)
     chosen = _spread(len(x), samples)

@@ -1,8 +1,6 @@
 """Train `sensor_moe`: python -m edgemoe.models.train_sensor_moe --data ETTh1.csv.
 
-The question: will the high useful load (HUFL) in 6 hours be lower than now, about the same, or
-higher? The borders are thirds of the change over the training hours; the split is that of the
-forecaster, by time.
+What is asked of it, and of its controls, is in `sensor_data`.
 """
 
 from __future__ import annotations
@@ -13,18 +11,16 @@ import os
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from edgemoe.models import checkpoint
 from edgemoe.models.moe_lm import balance_loss, expert_load
+from edgemoe.models.sensor_data import logistic, windows
 from edgemoe.models.sensor_moe import (
     CHOSEN,
     CLASSES,
-    CONTEXT,
     EXPERTS,
     INTERMEDIATE,
     Experts,
@@ -33,20 +29,6 @@ from edgemoe.models.sensor_moe import (
 from edgemoe.models.series import Series, etth1_series
 
 SEED, EPOCHS, BATCH, RATE, DECAY, AVERAGE, BALANCE = 0, 30, 64, 2e-3, 0.1, 0.99, 0.01
-SENSOR, AHEAD = 0, 6
-"""HUFL, and how many hours ahead."""
-
-
-def windows(series: Series, split: str) -> tuple[Tensor, Tensor]:
-    """Windows [W, 96, 7] as a view, and classes int64 [W]: 0 falls, 1 stays, 2 rises."""
-    x, changes = _changes(series, split)
-    borders = torch.quantile(_changes(series, "train")[1], torch.tensor([1 / 3, 2 / 3]))
-    return x, torch.bucketize(changes, borders)
-
-
-def _changes(series: Series, split: str) -> tuple[Tensor, Tensor]:
-    x, y = series.windows(split, CONTEXT, AHEAD)
-    return x, y[:, -1, SENSOR] - x[:, -1, SENSOR]
 
 
 @torch.no_grad()
@@ -128,7 +110,7 @@ def main() -> None:
     majority = int(torch.bincount(train_y, minlength=CLASSES).argmax())
     controls = {
         "the most frequent class of the training hours": (y == majority).float().mean().item(),
-        "logistic regression": _logistic(train_x, train_y, x, y),
+        "logistic regression": logistic(train_x, train_y, x, y),
         f"dense, {active} wide (as much work)": accuracy(train(series, active), x, y),
         f"dense, {total} wide (as many weights)": accuracy(train(series, total), x, y),
     }
@@ -149,16 +131,6 @@ def main() -> None:
         },
     }
     checkpoint.write_record("sensor_moe", record)
-
-
-def _logistic(x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor) -> float:
-    """Accuracy of a linear classifier of the centred window and its last values."""
-
-    def rows(windows: Tensor) -> np.ndarray:
-        return torch.cat([windows - windows[:, -1:], windows[:, -1:]], 1).flatten(1).numpy()
-
-    fitted = LogisticRegression(max_iter=1000, C=0.01).fit(rows(x), y.numpy())
-    return float(fitted.score(rows(test_x), test_y.numpy()))
 
 
 if __name__ == "__main__":

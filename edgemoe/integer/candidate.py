@@ -72,7 +72,9 @@ class Trials:
         key = (candidate, count)
         if key not in self.measured:
             model = self.model(candidate)
-            verdict = self.judge.judge(model.run, most=count)
+            samples = self.judge.samples
+            made = model.run_many(samples.feed(n) for n in samples.numbers[:count])
+            verdict = self.judge.judge(lambda feed: next(made), most=count)
             self.measured[key] = Measured(candidate, model.weight_bytes, verdict)
         return self.measured[key]
 

@@ -41,7 +41,7 @@ def convert(
     graph = ir.Graph(
         [], [], nodes=[], opset_imports={**source.opset_imports, DOMAIN: 1}, name=source.name
     )
-    c = Converter(facts, all_rules(), widths, formats, graph)
+    c = Converter(facts=facts, rules=all_rules(), widths=widths, formats=formats, graph=graph)
     for value in source.inputs:  # in their order, used or not
         if is_float(value):
             c.want(value)

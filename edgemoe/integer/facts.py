@@ -62,7 +62,7 @@ class Facts:
         key = (name, part, given)
         found = self._codes.get(key)
         if found is None:
-            gram = self.grams.get(name)
+            gram = self.grams.get(name) if given.bits < 8 else None
             own = gram[part] if gram is not None and gram.ndim == 3 else gram
             found = self._codes[key] = round_weights(rows(), given, own)
         if (found.scales < least).any():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,15 @@ from edgemoe import graph_facts
 from edgemoe.errors import InputError
 from edgemoe.integer.converter import Island
 from edgemoe.integer.evaluate import Program
+from edgemoe.integer.evaluate_many import run_many
 from edgemoe.integer.operators import DOMAIN
 from edgemoe.integer.quantised import Quantised
 from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
+
+TOGETHER = 16
+"""Samples that `run_many` evaluates at once."""
 
 
 @dataclass
@@ -79,6 +84,13 @@ class IntegerModel:
                 )
         return self.program.run(feed)
 
+    def run_many(self, feeds: Iterable[Mapping[str, Array]]) -> Iterator[dict[str, Array]]:
+        """`run` of one feed after another, with the same bits, several at once."""
+        given = iter(feeds)
+        while some := [self.encode(feed) for feed in islice(given, TOGETHER)]:
+            for made in run_many(self.program, some):
+                yield {name: self._decode(name, array) for name, array in made.items()}
+
     def encode(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         """Float inputs as codes; the others as they are."""
         given = {}
@@ -110,7 +122,10 @@ class IntegerModel:
                 ends &= array != quantised.zero_point
                 found[name] = float(ends.mean())
 
-        self.program.run(self.encode(feed), look)
+        codes = self.encode(feed)
+        for name, array in codes.items():
+            look(name, array)
+        self.program.run(codes, look)
         return found
 
     @property

@@ -10,7 +10,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgemoe.integer.converter import LARGEST_SUM, Converter, Integer, limits
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import LARGEST_SUM, Integer, limits
 from edgemoe.integer.quantised import Quantised, Target
 from edgemoe.integer.weights import WeightCodes
 from edgemoe.weight_format import I8

@@ -15,6 +15,7 @@ from edgemoe.compression.goal import Goal
 from edgemoe.compression.judge import Judge, Verdict
 from edgemoe.compression.metrics import metrics_of
 from edgemoe.compression.samples import FEWEST, Samples
+from edgemoe.compression.statistics import Gram
 from edgemoe.compression.task import Task
 from edgemoe.compression.trial import flat
 from edgemoe.errors import BudgetError, InputError, OptionError
@@ -37,6 +38,9 @@ PRECISIONS: dict[str, WeightFormat] = {"i8": I8, "i4": I4, "ternary": TERNARY}
 
 CALIBRATED = 256
 """Samples that ranges come from."""
+
+ROWS_PER_INPUT = 2
+"""Rows that a product must have seen, per input, for the error compensation of GPTQ."""
 
 RETREATS = 6
 """Candidates that the proof part may refuse."""
@@ -157,10 +161,19 @@ def _facts(
     if below:
         names = [unit.names[0] for unit in units]
         found = calibrate(model, some.feeds(), grams=names)
-        for name, gram in found.grams.items():
-            grams[name] = gram.matrix
+        grams = {name: _usable(gram) for name, gram in found.grams.items()}
         unseen = found.unseen()
     return replace(facts_of(model, seen, grams), samples=len(some), unseen=unseen)
+
+
+def _usable(gram: Gram) -> Array:
+    """The Gram matrix, 0 where so few rows were seen that to fit weights to them is to overfit."""
+    depth = gram.matrix.shape[-1]
+    enough = gram.rows >= ROWS_PER_INPUT * depth
+    if gram.matrix.ndim == 2:
+        return gram.matrix * float(enough.all())
+    found: Array = gram.matrix * enough[:, None, None]
+    return found
 
 
 def _float_run(model: ir.Model) -> Callable[[Mapping[str, Array]], Mapping[str, Array]]:

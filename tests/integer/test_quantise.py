@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ class Shipped:
 def digits() -> Shipped:
     return Shipped(
         "digits_mixer:digits",
-        arrays("digits", samples=48),
-        arrays("digits", None, split="test", samples=120),
+        arrays("digits", samples=16),
+        arrays("digits", None, split="test", samples=100),
     )
 
 
@@ -78,6 +79,14 @@ def test_every_tensor_has_a_shape_a_type_and_a_scale(plain: IntegerModel) -> Non
     assert len(names) == len(set(names))
 
 
+def test_it_is_an_onnx_file(plain: IntegerModel, digits: Shipped, tmp_path: Path) -> None:
+    ir.save(plain.model, tmp_path / "integer.onnx")
+    again = replace(plain, model=ir.load(tmp_path / "integer.onnx"))
+    codes = plain.encode(digits.task.samples.feed(1))
+    got, wanted = again.run_integers(codes), plain.run_integers(codes)
+    assert np.array_equal(got["logits"], wanted["logits"])
+
+
 def test_transpositions_of_token_mixing_cancel(plain: IntegerModel) -> None:
     kinds = [node.op_type for node in plain.model.graph]
     assert kinds.count("Transpose") <= 1 + 2 * 3 + 2  # patches, and two around each token mixing
@@ -88,24 +97,6 @@ def test_equal_runs_are_equal(digits: Shipped, plain: IntegerModel) -> None:
     assert again.report == plain.report
     feed = digits.task.samples.feed(0)
     assert np.array_equal(again.run(feed)["logits"], plain.run(feed)["logits"])
-
-
-def test_bytes_make_weights_narrow(digits: Shipped, plain: IntegerModel) -> None:
-    limit = int(0.75 * plain.weight_bytes)
-    found = quantise(digits.graph, digits.task, goal=Goal(max_bytes=limit))
-    assert 0.6 * limit < found.weight_bytes <= limit
-    assert set(found.report["formats"].values()) >= {"i4"}
-    assert digits.judge.judge(found.run).loss <= 0.02
-
-
-def test_a_promise_is_proven_or_refused_with_what_comes_nearest(digits: Shipped) -> None:
-    found = quantise(digits.graph, digits.task, goal=Goal(max_loss=0.5))
-    assert found.report["loss"] <= 0.5
-    assert found.weight_bytes < 20_000  # half the accuracy buys narrow weights
-    with pytest.raises(BudgetError, match=r"nearest: [\d,]+ B with a loss of"):
-        quantise(digits.graph, digits.task, goal=Goal(max_bytes=1000))
-    with pytest.raises(BudgetError, match="max-loss"):
-        quantise(digits.graph, digits.task, precision="ternary", goal=Goal(max_loss=-1.0))
 
 
 def test_pins(digits: Shipped) -> None:
@@ -126,7 +117,7 @@ def test_pins(digits: Shipped) -> None:
 
 def test_co2_reaches_beyond_what_calibration_saw() -> None:
     shipped = Shipped(
-        "forecaster:co2", arrays("co2", samples=32), arrays("co2", split="test", samples=60)
+        "forecaster:co2", arrays("co2", samples=64), arrays("co2", split="test", samples=60)
     )
     found = quantise(shipped.graph, shipped.task, precision="i8")
     verdict = shipped.judge.judge(found.run)
@@ -143,13 +134,21 @@ def waves(count: int) -> dict[str, np.ndarray]:
 
 
 def test_sensor_moe() -> None:
-    shipped = Shipped("sensor_moe:sensor_moe", waves(16), waves(40))
+    shipped = Shipped("sensor_moe:sensor_moe", waves(8), waves(24))
     found = quantise(shipped.graph, shipped.task, precision="i8")
     kinds = {node.op_type for node in found.model.graph}
     assert kinds >= {"ExpertLinear", "TopK", "Shares", "Combine", "Softmax"}
     assert not found.islands
     verdict = shipped.judge.judge(found.run)
     assert 1e-3 < verdict.rms["logits"] < 0.05
+    same_bits(found, [shipped.task.samples.feed(n) for n in range(5)])
+
+
+def same_bits(model: IntegerModel, feeds: list[dict[str, np.ndarray]]) -> None:
+    """Several samples at once give what each alone gives."""
+    for feed, made in zip(feeds, model.run_many(feeds), strict=True):
+        alone = model.run(feed)
+        assert all(np.array_equal(alone[name], array) for name, array in made.items())
 
 
 def test_char_moe_is_integers_throughout() -> None:
@@ -168,14 +167,68 @@ def test_char_moe_is_integers_throughout() -> None:
     assert found.inputs["k_cache_0"] == found.outputs["k_cache_0_out"]
     assert found.inputs["k_cache_0"].bits == 8
     assert found.report["value"] < 0.1  # relative RMS error of the logits, by the metric "rms"
+    same_bits(found, [few.samples.feed(n) for n in range(3)])
 
 
-def tiny(text: str, arrays: dict[str, np.ndarray]) -> tuple[ir.Model, Samples]:
+def tiny(
+    text: str, arrays: dict[str, np.ndarray], constants: dict[str, np.ndarray] | None = None
+) -> tuple[ir.Model, Samples]:
     model = ir.from_onnx_text('<ir_version: 10, opset_import: ["" : 23]>\n' + text)
+    for value in list(model.graph.inputs):
+        if constants and value.name in constants:
+            value.const_value = ir.tensor(constants[str(value.name)].astype(np.float32))
+            model.graph.inputs.remove(value)
+            model.graph.register_initializer(value)
     return model, samples_of(arrays, model, {})
 
 
 TANH = "g (float[1, 4] x) => (float[1, 4] y) { y = Tanh (x) }"
+
+
+def perceptron() -> tuple[ir.Model, Samples]:
+    """Two layers, the first with more weights than the second, and 24 samples."""
+    chance = np.random.default_rng(0)
+    samples = {"x": chance.standard_normal((24, 1, 32)).astype(np.float32)}
+    model, found = tiny(
+        """g (float[1, 32] x, float[32, 64] v, float[64, 8] w) => (float[1, 8] y) {
+            m = MatMul (x, v)
+            a = Gelu (m)
+            y = MatMul (a, w)
+        }""",
+        samples,
+        {"v": chance.standard_normal((32, 64)), "w": chance.standard_normal((64, 8))},
+    )
+    return model, found
+
+
+def test_bytes_make_weights_narrow() -> None:
+    model, samples = perceptron()
+    whole = quantise(model, samples).weight_bytes
+    limit = whole - 1200
+    found = quantise(model, samples, goal=Goal(max_bytes=limit))
+    assert limit - 1100 < found.weight_bytes <= limit
+    assert "i4" in found.report["formats"].values() or "ternary" in found.report["formats"].values()
+    with pytest.raises(BudgetError, match=r"nearest: [\d,]+ B with a loss of"):
+        quantise(model, samples, goal=Goal(max_bytes=100))
+
+
+def test_a_promise_is_proven_or_refused_with_what_comes_nearest() -> None:
+    model, samples = perceptron()
+    loose = quantise(model, samples, goal=Goal(max_loss=0.5))
+    tight = quantise(model, samples, goal=Goal(max_loss=0.02))
+    assert loose.report["loss"] <= 0.5 and tight.report["loss"] <= 0.02
+    assert loose.weight_bytes < tight.weight_bytes
+    with pytest.raises(BudgetError, match="max-loss"):
+        quantise(model, samples, precision="ternary", goal=Goal(max_loss=0.01))
+
+
+def test_a_promise_widens_tensors() -> None:
+    model, samples = perceptron()
+    eight = quantise(model, samples, goal=Goal(max_loss=0.05))
+    sixteen = quantise(model, samples, goal=Goal(max_loss=0.015))
+    assert not eight.report["tensors"]["widened_by_the_search"]
+    assert sixteen.report["tensors"]["widened_by_the_search"] == ["a", "m"]
+    assert sixteen.report["loss"] <= 0.015 < eight.report["loss"]
 
 
 def test_hostile_samples() -> None:
@@ -228,7 +281,7 @@ def test_inputs_are_checked(plain: IntegerModel) -> None:
         plain.run_integers({"image": codes["image"][:, :, :4]})
 
 
-def test_calibration_that_saturates_is_reported(digits: Shipped, plain: IntegerModel) -> None:
-    feed = {"image": 100 * digits.task.samples.feed(0)["image"]}
+def test_saturation_is_counted(digits: Shipped, plain: IntegerModel) -> None:
+    feed = {"image": 100 * digits.task.samples.feed(0)["image"] + 50}
     shares = plain.saturation(feed)
-    assert shares["image"] > 0.1
+    assert max(shares.values()) > 0.5

@@ -86,6 +86,16 @@ def test_gemm_with_its_attributes(build: Build) -> None:
     assert np.abs(got - wanted).max() < 0.02  # weights of 8 bits
 
 
+def test_a_stack_of_products_is_experts_by_place(build: Build) -> None:
+    made = build(
+        "g (float[2, 3, 5, 7] x, float w) => (float[2, 3, 5, 4] y) { y = MatMul (x, w) }",
+        {"w": numbers(3, 7, 4)},
+    )  # fmt: skip
+    assert made.operators == ["Reshape", "ExpertLinear", "Reshape"]
+    wanted = made.feeds[0]["x"] @ numbers(3, 7, 4)
+    assert np.abs(made.model.run(made.feeds[0])["y"] - wanted).max() < 0.2
+
+
 def test_relu_costs_nothing(build: Build) -> None:
     made = build(
         """g (float[3, 8] x, float w) => (float[3, 6] y) {
@@ -149,8 +159,7 @@ def test_functions_of_one_number(build: Build, name: str, bits: int) -> None:
 def test_norms(build: Build, kind: str, bits: int, width: int) -> None:
     layer = kind == "LayerNormalization"
     made = build(
-        f"""g (float[2, {width}] x, float g{", float b" if layer else ""})
-             => (float[2, {width}] y) {{
+        f"""g (float[2, {width}] x, float g{", float b" * layer}) => (float[2, {width}] y) {{
             y = {kind} <axis = -1> (x, g{", b" if layer else ""})
         }}""",
         {"g": 1.0 + numbers(width, scale=0.3), **({"b": numbers(width, seed=2)} if layer else {})},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgemoe import graph_facts
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer
 from edgemoe.integer.products import change_scale
 from edgemoe.integer.quantised import Target, whole
 

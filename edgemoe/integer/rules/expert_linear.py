@@ -9,7 +9,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer
 from edgemoe.integer.products import constant_product
 from edgemoe.integer.quantised import Target
 from edgemoe.regions import EXPERT_LINEARS
@@ -33,7 +34,7 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     if bias is not None and not graph_facts.is_constant(bias):
         return "its biases are no constants"
     assert source is not None and ids is not None
-    source, shared = _before_dispatch(source, ids)
+    source, shared = _before_dispatch(source)
     turned = "T" in kind.removeprefix("ExpertLinear")
     columns = shape[2] if turned else shape[1]
     array = graph_facts.array_of(bias)
@@ -50,7 +51,7 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     )  # fmt: skip
 
 
-def _before_dispatch(source: ir.Value, ids: ir.Value) -> tuple[ir.Value, int]:
+def _before_dispatch(source: ir.Value) -> tuple[ir.Value, int]:
     """Dispatch(x, ids) -> (x, K): row s reads row s // K."""
     node = source.producer()
     shape = (
@@ -60,5 +61,4 @@ def _before_dispatch(source: ir.Value, ids: ir.Value) -> tuple[ir.Value, int]:
         return source, 1
     x = node.inputs[0]
     assert x is not None
-    del ids
     return x, shape[1]

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer
 from edgemoe.integer.products import change_scale
 from edgemoe.integer.quantised import Target
 

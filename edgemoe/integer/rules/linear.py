@@ -13,7 +13,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer
 from edgemoe.integer.products import constant_product
 from edgemoe.integer.quantised import Target
 
@@ -109,7 +110,7 @@ def _plain(value: ir.Value) -> Product | str | None:
         return None
     if graph_facts.is_constant(second) and not graph_facts.is_constant(first):
         if len(other) < 2 or any(extent != 1 for extent in other[:-2]) or len(other) > len(one):
-            return f"{second.name} is a stack of matrices or a vector"
+            return None if len(other) > 2 else f"{second.name} is a vector"
         return Product(first, second, True, False, np.zeros(other[-1]))
     if graph_facts.is_constant(first) and not graph_facts.is_constant(second):
         if len(one) < 2 or any(e != 1 for e in one[:-2]) or len(one) > len(other):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgemoe import graph_facts
-from edgemoe.integer.converter import LARGEST_SUM, Converter, Integer, limits
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import LARGEST_SUM, Integer, limits
 from edgemoe.integer.products import at_most, change_scale
 from edgemoe.integer.quantised import Quantised, Target, whole
 

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts
-from edgemoe.integer.converter import Converter, Integer, limits
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer, limits
 from edgemoe.integer.quantised import Target
 from edgemoe.integer.ranges import of_constant, scale_of
 

@@ -10,7 +10,8 @@ import onnx_ir as ir
 from edgemoe import graph_facts
 from edgemoe.errors import IntegerError
 from edgemoe.integer.arithmetic import fixed
-from edgemoe.integer.converter import Converter, Integer, limits
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer, limits
 from edgemoe.integer.quantised import Target
 
 ORDER = 30

@@ -6,7 +6,8 @@ import onnx_ir as ir
 
 from edgemoe import graph_facts
 from edgemoe.integer.arithmetic import UNIT
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
+from edgemoe.integer.graph_writer import Integer
 from edgemoe.integer.quantised import Quantised, Target
 from edgemoe.routing import normalised
 

@@ -9,8 +9,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe.integer import operators
-from edgemoe.integer.converter import Converter, Integer
+from edgemoe.integer.converter import Converter
 from edgemoe.integer.function_of_one import Function, function_of
+from edgemoe.integer.graph_writer import Integer
 from edgemoe.integer.products import change_scale
 from edgemoe.integer.quantised import Target, whole
 from edgemoe.integer.ranges import Seen, scale_of
