@@ -262,8 +262,9 @@ def compile(
         if integer is None:
             asked = _precisions(rest, pins, max_bytes, decided, family.PRECISIONS)
         lowered, given = _lower_within(
-            title, variants, asked, max_bytes, show, total, decided, lower
-        )
+            title, variants, asked, max_bytes, show, total, decided, lower,
+            "" if family.PRECISIONS else ", or --precision i4",
+        )  # fmt: skip
         plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
         if strict:
             _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
@@ -510,8 +511,9 @@ def _lower_within(
     total: int,
     decided: Compressed | None,
     lower: Callable[[Sequence[ir.Model], Sequence[int | None], Precision], Lowered],
+    smaller: str,
 ) -> tuple[Lowered, Precision]:
-    """Lower with the first precision that keeps `max_bytes`."""
+    """Lower with the first precision that keeps `max_bytes`; `smaller` is advice if none does."""
     for given in precisions:
         show(f"lowering, {given.title} weights", 1 + 2 * len(variants), total)
         graphs, counts = [v.graph for v in variants], [v.count for v in variants]
@@ -525,7 +527,7 @@ def _lower_within(
     raise BudgetError(
         f"{title} needs {lowered.weights.nbytes:,} B of weights as {last.title}, --max-bytes "
         f"allows {max_bytes:,} B (over by {over:,} B)\n  try: a larger --max-bytes"
-        + ("" if last.default.bits < 8 else ", or --precision i4")
+        + ("" if last.default.bits < 8 else smaller)
     )
 
 

@@ -34,7 +34,10 @@ def write_objects(
         UnsupportedOpError: a kernel calls a function that has no form here.
     """
     (isa,) = spec.isas
-    given = {"kind": "llvm", "mtriple": isa.triple, "mcpu": isa.cpu, "mattr": list(isa.features)}
+    given: dict[str, object] = {
+        "kind": "llvm", "mtriple": isa.triple, "mcpu": isa.cpu, "mattr": list(isa.features),
+        "vector-width": 128,  # TVM warns that it knows none
+    }  # fmt: skip
     if isa.triple.endswith("eabihf"):
         given["mfloat-abi"] = "hard"
     target = tvm.target.Target(given)
