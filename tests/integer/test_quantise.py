@@ -59,7 +59,7 @@ def plain(digits: Shipped) -> IntegerModel:
 
 def test_digits(digits: Shipped, plain: IntegerModel) -> None:
     verdict = digits.judge.judge(plain.run)
-    assert verdict.loss <= 0.01
+    assert verdict.loss <= 0.02  # two of 100 images
     assert 1e-3 < verdict.rms["logits"] < 0.05  # too good means that nothing was rounded
     report = plain.report
     assert report["islands"] == [] and report["proven_on_unseen_samples"]
