@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.errors import OptionError
 from edgemoe.integer.expert_groups import group_experts
+from edgemoe.integer.operators import DOMAIN
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
@@ -102,17 +103,15 @@ def lower(
         fixed = sum(nbytes_of(x) for x in states)
         tiled = tiling.within(program, max_ram, fixed, alignment, title, spec.name)
         variant, decisions = tiled.variant, [*decisions, tiled.decision]
-    wrong = next((s for s in weights.sections if not _readable(s.format, s.role)), None)
+    stored = (*FORMATS, *INTEGERS) if any(n.domain == DOMAIN for n in graphs[0].graph) else FORMATS
+    sections = (s for s in weights.sections if s.role != "constant")
+    wrong = next((s for s in sections if s.format not in stored), None)
     if wrong is not None:
         raise OptionError(
             f"weight {wrong.name} is stored as {wrong.format}; the float kernels for {spec.name} "
             "read f32 and bf16\n  try: --precision f32 or bf16"
         )
     return Lowered((variant,), kernels, weights, tunings, tuple(decisions))
-
-
-def _readable(stored: str, role: str) -> bool:
-    return stored in FORMATS or stored in INTEGERS or role == "constant"
 
 
 def static_infos(infos: Sequence[TensorInfo], count: int | None) -> tuple[TensorInfo, ...]:

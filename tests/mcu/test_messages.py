@@ -105,10 +105,14 @@ def test_inputs_are_checked(artifact):
                 session.run(feed)
 
 
-@pytest.mark.parametrize("precision", ["i8", "i4"])
-def test_integer_weights_have_no_float_kernels_here(precision, mcu_model, tmp_path):
+@pytest.mark.parametrize(
+    ("precision", "words"),
+    [("i8", "needs --calibration"), ("i4.g32", "--precision f32 or bf16"),
+     ("f16", "--precision f32 or bf16")],
+)  # fmt: skip
+def test_formats_that_cannot_be_had(precision, words, mcu_model, tmp_path):
     model = mcu_model("digits")
-    with pytest.raises(OptionError, match="--precision f32 or bf16"):
+    with pytest.raises(OptionError, match=words):
         edgemoe.compile(
             model.source.model.clone(), name="digits", target="cortex-m4", out=tmp_path / "x",
             precision=precision,

@@ -92,10 +92,8 @@ def ir_reshaped(graph, source, name):
     return value
 
 
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("bits", [8, 4])
-def test_a_gated_expert_layer(same, core, bits):
-    graph = GraphOfOps()
+def gated_experts(graph, bits):
+    """Append a gated layer of 2 of 4 experts for 6 tokens; the name of what the experts give."""
     x = graph.input("x", chance().integers(-100, 100, (6, 20)).astype(np.int8))
     scores = graph.input("scores", chance(5).integers(-50, 50, (6, 4)).astype(np.int8))
     _, chosen = graph.node("TopK", [scores], k=2)
@@ -110,8 +108,14 @@ def test_a_gated_expert_layer(same, core, bits):
         "Mul", [up, active, m], zero_a=-3, zero_b=0, left=given.left, right=given.right, zero=1,
         **LIMITS,
     )[0]  # fmt: skip
-    out = linear(graph, hidden, 20, 12, bits, seed=4, experts=4, ids="ids")
-    same(graph, [out], core)
+    return linear(graph, hidden, 20, 12, bits, seed=4, experts=4, ids="ids")
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_gated_expert_layer(same, core, bits):
+    graph = GraphOfOps()
+    same(graph, [gated_experts(graph, bits)], core)
 
 
 def test_rows_between_experts_need_room_for_one_expert_only():
