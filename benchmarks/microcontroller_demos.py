@@ -187,11 +187,13 @@ def expert_layers(folder: Path, data: Path) -> dict[str, Any]:
 def layers_of(profiles: Sequence[McuProfile]) -> list[dict[str, Any]]:
     """From the queues to the last product of every layer, means over the profiles."""
     found: list[dict[str, Any]] = []
+    products = [s for s in profiles[0].steps if s.kernel.startswith("expert_linear")]
+    last = {s.origin: s.step for s in products}
     for number, step in enumerate(profiles[0].steps):
         counted = float(np.mean([p.steps[number].instructions for p in profiles]))
         if step.kernel.startswith("queues"):
             found.append({"layer": step.origin, "steps": {}, "macs": 0})
-        elif not found or step.origin != found[-1]["layer"] or len(found[-1]["steps"]) == 6:
+        elif not found or step.origin != found[-1]["layer"] or number > last[step.origin]:
             continue
         found[-1]["steps"][f"{number}: {step.label}"] = counted
         if step.kernel.startswith("expert_linear"):
