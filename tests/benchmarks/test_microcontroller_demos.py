@@ -24,8 +24,8 @@ def result(**changes: Any) -> dict[str, Any]:
         "beyond_weights_bytes": 11_000, "arena_bytes": 40_000, "live_set_bytes": 40_000,
         "ram": {"arena": 40_000, "states": 0, "inputs and outputs, of the caller": 8_000},
         "stack": {"bytes": 300}, "instructions": 1e6, "metric": "mse", "fp32": 0.36,
-        "integers": 0.36, "loss": 0.0, "samples": 2785, "qemu_samples": 200, "qemu_equal_samples": 200,
-        "qemu_loss": 0.0,
+        "integers": 0.36, "loss": 0.0, "samples": 2785, "qemu_samples": 200,
+        "qemu_equal_samples": 200, "qemu_loss": 0.0,
     }  # fmt: skip
     return {**given, **changes}
 
