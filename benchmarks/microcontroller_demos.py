@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-import torch
 from numpy.typing import NDArray
 
 import edgemoe
@@ -34,7 +33,6 @@ from edgemoe.compression.metrics import METRICS
 from edgemoe.integer.arithmetic import scaling
 from edgemoe.integer.operators import DOMAIN
 from edgemoe.models.calibration import arrays
-from edgemoe.models.sensor_moe import CHOSEN, EXPERTS, INTERMEDIATE, TOKENS, WIDTH
 from edgemoe.plan import TensorInfo
 from edgemoe.runtime.mcu_arrays import dequantised, quantised
 from edgemoe.runtime.mcu_profile import McuProfile, profile_mcu
@@ -63,13 +61,16 @@ LIMITS = {
     "loss": 0.01, "flash": {"etth1": 256 << 10, "digits": 64 << 10}, "ram": {"etth1": 64 << 10},
     "beyond weights": {"etth1": 24 << 10}, "arena / live set": 1.05, "experts / dense": 1.15,
 }  # fmt: skip
+TRAINED = ("bias", "gamma", "beta")
+"""Ends of the names of sections that a float program has too, beside its matrices."""
 HEADS = (
-    "model", "core", "flash", "code", "arena", "inputs, outputs", "stack", "instructions", "metric",
-    "float32", "integers", "loss", "samples", "same bits in QEMU", "misses",
+    "model", "core", "flash", "beyond weights", "arena", "inputs, outputs", "stack",
+    "instructions", "metric", "float32", "integers", "loss", "samples", "same bits in QEMU",
+    "misses",
 )  # fmt: skip
 EXPERT_HEADS = (
-    "layer", "instructions", "MACs", "per MAC", "expert products alone", "dense", "ratio",
-    "ratio of the products",
+    "layer", "against the active share of", "instructions", "per MAC", "dense", "ratio",
+    "ratio of the products alone", "weighted sum, besides",
 )  # fmt: skip
 
 
@@ -83,9 +84,7 @@ def demo(name: str, target: str, data: Path | None, folder: Path) -> dict[str, A
     found = profile_mcu(out)
     memory = found.memory
     x, y = inputs_of(name, data)
-    module = module_of(name)
-    with torch.no_grad():
-        fp32 = torch.cat([module(part) for part in torch.from_numpy(x).split(64)]).numpy()
+    fp32 = in_float32(name, x)
     codes, integers, same, on_core = both_devices(out, x)
     exact = integers.reshape(fp32.shape)
     metric = METRICS[METRIC[name]]
@@ -101,9 +100,7 @@ def demo(name: str, target: str, data: Path | None, folder: Path) -> dict[str, A
     return {
         "model": name, "target": target, "flash": flash,
         "flash_bytes": flash["code"] + flash["constants"] + sum(weights.values()),
-        "beyond_weights_bytes": flash["code"] + flash["constants"],
-        "beyond_matrices_bytes": flash["code"] + flash["constants"]
-        + sum(nbytes for role, nbytes in weights.items() if role not in ("linear", "expert")),
+        "beyond_weights_bytes": flash["code"] + flash["constants"] + not_trained(out),
         "ram": memory["ram"], "arena_bytes": memory["arena_bytes"],
         "live_set_bytes": memory["lower_bound_bytes"], "stack": memory["stack"],
         "compiler": memory["compiler"], "instructions": found.instructions, "macs": found.macs,
@@ -114,11 +111,24 @@ def demo(name: str, target: str, data: Path | None, folder: Path) -> dict[str, A
     }  # fmt: skip
 
 
-def module_of(name: str) -> torch.nn.Module:
-    """The trained model, float32."""
+def not_trained(out: Path) -> int:
+    """Bytes of tables and multipliers, which the model in float32 does not have."""
+    sections = json.loads((out / "plan.json").read_text("utf-8"))["weights"]
+    return sum(
+        s["nbytes"] for s in sections
+        if s["role"] not in ("linear", "expert") and not s["name"].endswith(TRAINED)
+    )  # fmt: skip
+
+
+def in_float32(name: str, x: Array) -> Array:
+    """What the trained model makes of samples, in PyTorch."""
+    import torch
+
     package, factory = FACTORIES[name].split(":")
-    module: torch.nn.Module = getattr(importlib.import_module(package), factory)()[0]
-    return module.eval()
+    module = getattr(importlib.import_module(package), factory)()[0].eval()
+    with torch.no_grad():
+        parts = [module(part) for part in torch.from_numpy(x).split(64)]
+        return np.asarray(torch.cat(parts).numpy())
 
 
 def inputs_of(name: str, data: Path | None) -> tuple[Array, Array]:
@@ -171,15 +181,17 @@ def misses(r: Mapping[str, Any]) -> list[str]:
 
 def expert_layers(folder: Path, data: Path) -> dict[str, Any]:
     """Instructions of the expert layers of `sensor_moe` on a Cortex-M4, mean over windows."""
+    from edgemoe.models import sensor_moe as m
+
     out, windows = folder / "sensor_moe-cortex-m4", inputs_of("sensor_moe", data)[0]
     chosen = np.linspace(0, len(windows) - 1, WINDOWS).astype(np.int64)
     profiles = [profile_mcu(out, {"x": windows[i][None]}, runs=5) for i in chosen]
     layers = layers_of(profiles)
-    target, rows = "cortex-m4", CHOSEN * TOKENS
+    target, rows = "cortex-m4", m.CHOSEN * m.TOKENS
     bits = 16 if "em_finish4_s16" in last_product(out) else 8
     dense = {
-        "all": block(target, TOKENS, EXPERTS * INTERMEDIATE, bits, folder),
-        "rows": block(target, rows, INTERMEDIATE, bits, folder),
+        "all": block(target, m.TOKENS, m.WIDTH, m.EXPERTS * m.INTERMEDIATE, bits, folder),
+        "rows": block(target, rows, m.WIDTH, m.INTERMEDIATE, bits, folder),
     }
     return {"windows": len(chosen), "layers": layers, "dense": dense, "output_bits": bits}
 
@@ -187,17 +199,18 @@ def expert_layers(folder: Path, data: Path) -> dict[str, Any]:
 def layers_of(profiles: Sequence[McuProfile]) -> list[dict[str, Any]]:
     """From the queues to the last product of every layer, means over the profiles."""
     found: list[dict[str, Any]] = []
-    products = [s for s in profiles[0].steps if s.kernel.startswith("expert_linear")]
-    last = {s.origin: s.step for s in products}
-    for number, step in enumerate(profiles[0].steps):
-        counted = float(np.mean([p.steps[number].instructions for p in profiles]))
-        if step.kernel.startswith("queues"):
-            found.append({"layer": step.origin, "steps": {}, "macs": 0})
-        elif not found or step.origin != found[-1]["layer"] or number > last[step.origin]:
-            continue
-        found[-1]["steps"][f"{number}: {step.label}"] = counted
-        if step.kernel.startswith("expert_linear"):
-            found[-1]["macs"] += step.macs
+    steps = profiles[0].steps
+    products = [s for s in steps if s.kernel.startswith("expert_linear")]
+    for queue in (s for s in steps if s.kernel.startswith("queues")):
+        own = [s for s in products if s.origin == queue.origin]
+        counted = {
+            f"{s.step}: {s.label}": float(np.mean([p.steps[s.step].instructions for p in profiles]))
+            for s in steps[queue.step : own[-1].step + 1]
+        }
+        rest = {s.step for s in steps[own[-1].step + 1 :] if s.origin == queue.origin}
+        after = float(np.mean([sum(p.steps[i].instructions for i in rest) for p in profiles]))
+        macs = sum(s.macs for s in own)
+        found.append({"layer": queue.origin, "steps": counted, "macs": macs, "after": after})
     return found
 
 
@@ -207,12 +220,14 @@ def last_product(out: Path) -> str:
     return text.split("_expert_linear_1(")[-1].split("\n}\n")[0]
 
 
-def block(target: str, rows: int, inner: int, bits: int, folder: Path) -> dict[str, Any]:
+def block(
+    target: str, rows: int, width: int, inner: int, bits: int, folder: Path
+) -> dict[str, Any]:
     """Instructions of a dense block of the width of the experts: product, table, product."""
-    feed = {"x": np.random.default_rng(1).integers(-128, 128, (rows, WIDTH)).astype(np.int8)}
+    feed = {"x": np.random.default_rng(1).integers(-128, 128, (rows, width)).astype(np.int8)}
     kind = np.dtype(f"int{bits}")
-    graph = block_graph(rows, inner, kind)
-    y = TensorInfo("y", kind.name, (rows, WIDTH))
+    graph = block_graph(rows, width, inner, kind)
+    y = TensorInfo("y", kind.name, (rows, width))
     found = program(target, graph, feed, y, folder)[1]
     steps = {f"{s.step}: {s.label}": s.instructions for s in found.steps}
     products = sum(s.instructions for s in found.steps if s.kernel.startswith("linear"))
@@ -220,8 +235,8 @@ def block(target: str, rows: int, inner: int, bits: int, folder: Path) -> dict[s
             "products": products, "steps": steps}  # fmt: skip
 
 
-def block_graph(rows: int, inner: int, out: np.dtype[Any]) -> ir.Model:
-    """Linear, Table and Linear on int8 [rows, WIDTH]."""
+def block_graph(rows: int, width: int, inner: int, out: np.dtype[Any]) -> ir.Model:
+    """Linear, Table and Linear on int8 [rows, width]."""
     chance = np.random.default_rng(0)
     constants: list[ir.Value] = []
     nodes: list[ir.Node] = []
@@ -249,14 +264,14 @@ def block_graph(rows: int, inner: int, out: np.dtype[Any]) -> ir.Model:
         nodes[-1].name = f"product{number}"
         return y
 
-    x = value("x", np.zeros((rows, WIDTH), np.int8))
+    x = value("x", np.zeros((rows, width), np.int8))
     inside = product(0, x, inner, np.dtype(np.int8))
     values = value("t", np.arange(-128, 128).clip(0).astype(np.int8), constant=True)
     constants.append(values)
     curved = value("curved", np.zeros((rows, inner), np.int8))
     bits = [ir.AttrInt64("bits", 8)]
     nodes.append(ir.Node(DOMAIN, "Table", [inside, values], bits, outputs=[curved], name="table"))
-    y = product(1, curved, WIDTH, out)
+    y = product(1, curved, width, out)
     y.name = "y"
     graph = ir.Graph(
         [x], [y], nodes=nodes, initializers=constants, opset_imports={"": 21, DOMAIN: 1},
@@ -290,17 +305,16 @@ def expert_rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
             n for label, n in layer["steps"].items() if "experts of" in label and "->" in label
         )
         for kind, what in (
-            ("all", "all experts as one block, the active share of it"),
-            ("rows", "one block of one expert's width, as many rows"),
+            ("all", "one block as wide as all experts"),
+            ("rows", "one block as wide as an expert, as many rows"),
         ):
             dense = found["dense"][kind]
             share = layer["macs"] / dense["macs"]
             rows.append(
-                (f"`{layer['layer']}`", f"{total:,.0f}", f"{layer['macs']:,}",
-                 f"{total / layer['macs']:.2f}", f"{own / layer['macs']:.2f}",
-                 f"{what}: {share * dense['instructions']:,.0f}",
+                (f"`{layer['layer']}`", what, f"{total:,.0f}", f"{total / layer['macs']:.2f}",
+                 f"{share * dense['instructions']:,.0f}",
                  f"{total / (share * dense['instructions']):.2f}",
-                 f"{own / (share * dense['products']):.2f}")
+                 f"{own / (share * dense['products']):.2f}", f"{layer['after']:,.0f}")
             )  # fmt: skip
     return rows
 

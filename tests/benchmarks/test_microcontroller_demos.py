@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import microcontrollers
+from benchmarks.compression.tables import table
 from benchmarks.microcontroller_demos import (
     HEADS,
     demo_rows,
@@ -82,5 +86,16 @@ def test_a_layer_is_what_lies_from_its_queues_to_its_last_product() -> None:
     dense = {"macs": 400, "instructions": 2000.0, "products": 1600.0}
     found = {"layers": [layer], "dense": {"all": dense, "rows": dense}}
     rows = expert_rows(found)
-    assert [row[-2:] for row in rows] == [("1.20", "1.25")] * 2
+    assert [row[-3:] for row in rows] == [("1.20", "1.25", "2,000")] * 2
     assert "1.20" in text_of({"results": [result()], "experts": found})
+
+
+def test_the_readme_shows_the_results() -> None:
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text("utf-8")
+    results = root / "benchmarks" / "results"
+    demos = json.loads((results / "microcontroller-demos.json").read_text("utf-8"))
+    for part in text_of(demos).split("\n\n"):
+        assert part in readme
+    layers = json.loads((results / "microcontrollers-cmsis-nn.json").read_text("utf-8"))["results"]
+    assert table(microcontrollers.HEADS, microcontrollers.rows_of(layers)) in readme
