@@ -70,7 +70,7 @@ HEADS = (
 )  # fmt: skip
 EXPERT_HEADS = (
     "layer", "against the active share of", "instructions", "per MAC", "dense", "ratio",
-    "ratio of the products alone", "weighted sum, besides",
+    "ratio of the products alone", "ratio with the weighted sum",
 )  # fmt: skip
 
 
@@ -310,11 +310,12 @@ def expert_rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
         ):
             dense = found["dense"][kind]
             share = layer["macs"] / dense["macs"]
+            wanted = share * dense["instructions"]
             rows.append(
                 (f"`{layer['layer']}`", what, f"{total:,.0f}", f"{total / layer['macs']:.2f}",
-                 f"{share * dense['instructions']:,.0f}",
-                 f"{total / (share * dense['instructions']):.2f}",
-                 f"{own / (share * dense['products']):.2f}", f"{layer['after']:,.0f}")
+                 f"{wanted:,.0f}", f"{total / wanted:.2f}",
+                 f"{own / (share * dense['products']):.2f}",
+                 f"{(total + layer['after']) / wanted:.2f}")
             )  # fmt: skip
     return rows
 

@@ -86,7 +86,7 @@ def test_a_layer_is_what_lies_from_its_queues_to_its_last_product() -> None:
     dense = {"macs": 400, "instructions": 2000.0, "products": 1600.0}
     found = {"layers": [layer], "dense": {"all": dense, "rows": dense}}
     rows = expert_rows(found)
-    assert [row[-3:] for row in rows] == [("1.20", "1.25", "2,000")] * 2
+    assert [row[-3:] for row in rows] == [("1.20", "1.25", "3.20")] * 2
     assert "1.20" in text_of({"results": [result()], "experts": found})
 
 
