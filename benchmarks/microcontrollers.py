@@ -2,6 +2,7 @@
 
     git clone https://github.com/ARM-software/CMSIS-NN
     python -m benchmarks.microcontrollers --cmsis-nn CMSIS-NN --json F
+    python -m benchmarks.microcontrollers --table F
 
 Both are built by the same compiler, for the same core; CMSIS-NN with -Ofast, as its own build files
 do. Its function is `arm_fully_connected_s8` on one row; ours is a whole program of one layer,
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -33,7 +35,7 @@ from edgemoe.precision import Precision
 from edgemoe.runtime.manifest import Manifest, read_manifest
 from edgemoe.runtime.mcu_host import compile_c
 from edgemoe.runtime.mcu_image import FLAGS, _script
-from edgemoe.runtime.mcu_profile import profile_mcu
+from edgemoe.runtime.mcu_profile import McuProfile, profile_mcu
 from edgemoe.runtime.mcu_qemu import QemuDevice
 from edgemoe.targets import family_of, load_target
 
@@ -46,6 +48,7 @@ CMSIS_SOURCES = (
     "NNSupportFunctions/arm_nntables.c",
 )
 RUNS = 5
+HEADS = ("core", "layer", "edgemoe", "CMSIS-NN", "ratio")
 
 GLUE = """
 #include "arm_nnfunctions.h"
@@ -102,13 +105,13 @@ def graph_of(inputs: int, outputs: int) -> ir.Model:
     bound = 128 * 127 * inputs + 1000
     given = scaling(chance.uniform(0.2, 1.0, outputs) * 500 / bound, bound)
     constants = [
-        _value(name, array, constant=True)
+        value(name, array, constant=True)
         for name, array in (
             ("w", weights), ("b", chance.integers(-1000, 1000, outputs).astype(np.int32)),
             ("m", given.multiplier),
         )
     ]  # fmt: skip
-    x, y = _value("x", np.zeros((1, inputs), np.int8)), _value("y", np.zeros((1, outputs), np.int8))
+    x, y = value("x", np.zeros((1, inputs), np.int8)), value("y", np.zeros((1, outputs), np.int8))
     numbers = {"left": given.left, "right": given.right, "zero": -4, "low": -128, "high": 127,
                "bits": 8, "weight_bits": 8}  # fmt: skip
     node = ir.Node(
@@ -117,12 +120,12 @@ def graph_of(inputs: int, outputs: int) -> ir.Model:
     )  # fmt: skip
     graph = ir.Graph(
         [x], [y], nodes=[node], initializers=constants, opset_imports={"": 21, DOMAIN: 1},
-        name="layer",
+        name=f"layer_{inputs}_{outputs}",
     )  # fmt: skip
     return ir.Model(graph, ir_version=10)
 
 
-def _value(name: str, array: np.ndarray, *, constant: bool = False) -> ir.Value:
+def value(name: str, array: np.ndarray, *, constant: bool = False) -> ir.Value:
     kind = ir.TensorType(ir.DataType.from_numpy(array.dtype))
     value = ir.Value(name=name, shape=ir.Shape(array.shape), type=kind)
     if constant:
@@ -130,26 +133,34 @@ def _value(name: str, array: np.ndarray, *, constant: bool = False) -> ir.Value:
     return value
 
 
-def ours(target: str, inputs: int, outputs: int, folder: Path) -> tuple[Manifest, float]:
-    """Instructions of one run of a program that is one linear layer."""
+def program(
+    target: str, graph: ir.Model, feed: dict[str, np.ndarray], y: TensorInfo, folder: Path
+) -> tuple[Manifest, McuProfile]:
+    """Compile an integer graph of one input x and one output y, and count its instructions."""
     spec = load_target(target)
     family = family_of(spec)
-    lowered = family.lower(spec, [graph_of(inputs, outputs)], [None], Precision())
-    x, y = TensorInfo("x", "int8", (1, inputs)), TensorInfo("y", "int8", (1, outputs))
-    name = f"layer_{inputs}_{outputs}"
+    lowered = family.lower(spec, [graph], [None], Precision())
+    x = TensorInfo("x", str(feed["x"].dtype), feed["x"].shape)
+    name = str(graph.graph.name)
     plan = Plan(
         name, spec.name, tuple(isa.name for isa in spec.isas), (x,), (y,), lowered.variants,
         lowered.kernels.kernels(), tuple(lowered.weights.sections), lowered.weights.nbytes,
     )  # fmt: skip
-    feed = {"x": np.arange(inputs, dtype=np.int64).astype(np.int8)[None]}
     out = folder / f"{name}_{target}"
-    test = SelfTest(feed, {"y": np.zeros((1, outputs), np.int8)}, 255.0)
+    test = SelfTest(feed, {"y": np.zeros(y.shape, y.dtype)}, 65535.0)
     family.write(
         spec, lowered, plan, out, selftests=[test], extras=ManifestExtras(), report={},
         show=lambda what, step: None,
     )  # fmt: skip
-    found = profile_mcu(out, feed, runs=RUNS)
-    return read_manifest(out), found.instructions
+    return read_manifest(out), profile_mcu(out, feed, runs=RUNS)
+
+
+def ours(target: str, inputs: int, outputs: int, folder: Path) -> tuple[Manifest, float]:
+    """Instructions of one run of a program that is one linear layer."""
+    feed = {"x": np.arange(inputs, dtype=np.int64).astype(np.int8)[None]}
+    graph = graph_of(inputs, outputs)
+    manifest, found = program(target, graph, feed, TensorInfo("y", "int8", (1, outputs)), folder)
+    return manifest, found.instructions
 
 
 def cmsis(root: Path, manifest: Manifest, inputs: int, outputs: int, folder: Path) -> float:
@@ -177,6 +188,12 @@ def cmsis(root: Path, manifest: Manifest, inputs: int, outputs: int, folder: Pat
         peer.close()
 
 
+def version_of(clone: Path) -> str:
+    """The commit of a clone; nothing where git does not tell."""
+    command = ["git", "-C", str(clone), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def rows_of(results: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
     """The table's rows."""
     return [
@@ -192,24 +209,31 @@ def main() -> None:
         prog="python -m benchmarks.microcontrollers", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--cmsis-nn", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--cmsis-nn", type=Path, metavar="DIR", help="a clone of it")
+    parser.add_argument("--json", type=Path, help="write all figures and facts")
+    parser.add_argument("--table", type=Path, metavar="JSON", help="print an earlier run")
     given = parser.parse_args()
+    if given.table:
+        print(table(HEADS, rows_of(json.loads(given.table.read_text("utf-8"))["results"])))
+        return
+    if given.cmsis_nn is None:
+        parser.error("--cmsis-nn DIR is missing: a clone of CMSIS-NN")
     results = []
     with tempfile.TemporaryDirectory() as room:
         for target in TARGETS:
             for inputs, outputs in SHAPES:
                 manifest, own = ours(target, inputs, outputs, Path(room))
-                peer = cmsis(given.cmsis_nn, manifest, inputs, outputs, Path(room))
+                peer = cmsis(given.cmsis_nn.resolve(), manifest, inputs, outputs, Path(room))
                 macs = inputs * outputs
                 results.append({"target": target, "inputs": inputs, "outputs": outputs,
                                 "ours": own / macs, "cmsis": peer / macs})  # fmt: skip
                 print(f"{target} {inputs} -> {outputs}: {own / macs:.2f}, CMSIS-NN "
                       f"{peer / macs:.2f}", file=sys.stderr)  # fmt: skip
-    heads = ("core", "layer", "edgemoe", "CMSIS-NN", "ratio")
-    print(table(heads, rows_of(results)))
+    print(table(HEADS, rows_of(results)))
     if given.json:
-        document = {"command": shlex.join(sys.argv), "facts": facts(), "results": results}
+        command = shlex.join(["python", "-m", "benchmarks.microcontrollers", *sys.argv[1:]])
+        peer = {"CMSIS-NN": version_of(given.cmsis_nn)}
+        document = {"command": command, "facts": facts(), "peer": peer, "results": results}
         given.json.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -14,6 +14,7 @@ BEGIN, END = "<!-- status: begin -->", "<!-- status: end -->"
 
 def table() -> str:
     """The table as Markdown: one row per target that ships."""
+    from edgemoe.integer.quantise import PRECISIONS as INTEGERS
     from edgemoe.targets import catalogue, family_of
     from edgemoe.weight_format import BASES
 
@@ -28,7 +29,7 @@ def table() -> str:
         if spec.mcu is not None and spec.mcu.emulator is not None:
             emulator = spec.mcu.emulator.command
         runner = f"`{emulator[0]}`" if emulator else "the machine itself"
-        known = family_of(spec).PRECISIONS or names
+        known = (*family_of(spec).PRECISIONS, *(INTEGERS if spec.mcu else ())) or names
         marks = " | ".join("yes" if name in known else "no" for name in names)
         lines.append(f"| `{spec.name}` | {spec.summary} | {isas} | {marks} | {runner} |")
     return "\n".join(lines)

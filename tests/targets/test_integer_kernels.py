@@ -131,6 +131,7 @@ def test_rows_between_experts_need_room_for_one_expert_only():
     assert between.shape == (6, 12)  # of 12 rows: two per token, each of another expert
     (loop,) = variant.loops
     assert (loop.trips, loop.kind) == (4, "experts")
+    assert not any(s.kernel.startswith("fill_rows") for s in variant.steps)  # all are computed
     assert all(s.tasks_from == loop.counts for s in variant.steps[loop.first : loop.last + 1])
 
 
@@ -235,6 +236,12 @@ def test_sums_of_experts_and_products_of_activations(same):
     m = graph.constant("m", given.multiplier)
     outputs = graph.node(
         "Combine", [z, weights, m], zero_z=4, zero_w=0, left=given.left, right=given.right,
+        zero=-9, **LIMITS,
+    )  # fmt: skip
+    many = graph.input("many", r.integers(-128, 128, (18, 5)).astype(np.int8))
+    shares = graph.input("shares", r.integers(0, 3500, (2, 9)).astype(np.int16))
+    outputs += graph.node(
+        "Combine", [many, shares, m], zero_z=4, zero_w=0, left=given.left, right=given.right,
         zero=-9, **LIMITS,
     )  # fmt: skip
     q = graph.input("q", r.integers(-128, 128, (1, 4, 3, 16)).astype(np.int8))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 from tvm import tirx
+from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
@@ -21,13 +22,18 @@ from edgemoe.targets.spec import Isa
 HANDLES = ("edgemoe.integer.Combine",)
 
 
+UNROLLED = 8
+"""As many experts of a token are written out, their weights in registers."""
+
+
 @dataclass(frozen=True)
 class Combine:
-    """The kernel; one task per token."""
+    """The kernel; one task per token. `chosen` is 0 where the experts of a token are a loop."""
 
     z: str
     weights: str
     out: str
+    chosen: int = 0
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -46,12 +52,21 @@ class Combine:
             n = dict(zip((*names, "begin", "end"), numbers, strict=True))
             with T.serial(n["begin"], n["end"]) as token:
                 first, width = local(token * n["chosen"]), n["width"]
+
+                def weight(k: Expr | int, first: Expr = first) -> Expr:
+                    return tirx.Cast("int32", buffers["weights"][first + k]) - n["zero_w"]
+
+                weights = [local(weight(k)) for k in range(self.chosen)]
+                begins = [local((first + k) * width) for k in range(self.chosen)]
                 with T.serial(0, width) as j:
                     total = cell(0)
-                    with T.serial(0, n["chosen"]) as k:
-                        weight = tirx.Cast("int32", buffers["weights"][first + k]) - n["zero_w"]
-                        z = tirx.Cast("int32", buffers["z"][(first + k) * width + j])
-                        T.buffer_store(total, total[0] + weight * (z - n["zero_z"]), [0])
+                    for known, begin in zip(weights, begins, strict=True):
+                        z = tirx.Cast("int32", buffers["z"][begin + j])
+                        T.buffer_store(total, total[0] + known * (z - n["zero_z"]), [0])
+                    if not self.chosen:
+                        with T.serial(0, n["chosen"]) as k:
+                            z = tirx.Cast("int32", buffers["z"][(first + k) * width + j])
+                            T.buffer_store(total, total[0] + weight(k) * (z - n["zero_z"]), [0])
                     value = rescale(total[0], n["multiplier"], n["left"], n["right"])
                     result = limited(value + n["zero"], n["low"], n["high"], self.out)
                     T.buffer_store(buffers["out"], result, [token * width + j])
@@ -71,7 +86,8 @@ def lower(site: Site) -> None:
     assert z is not None and weights is not None and multiplier is not None
     tokens, chosen = shape_of(weights)
     width = shape_of(z)[-1]
-    spec = Combine(dtype_of(z), dtype_of(weights), dtype_of(node.outputs[0]))
+    unrolled = chosen if chosen <= UNROLLED else 0
+    spec = Combine(dtype_of(z), dtype_of(weights), dtype_of(node.outputs[0]), unrolled)
     site.program.step(
         spec, "combine",
         [*site.pointers([z, weights]), Pointer(site.outputs[0]), chosen, width,

@@ -75,11 +75,12 @@ def lower(site: Site) -> None:
     queue, counts = _queue(site, site.buffer(ids), dtype_of(ids), slots, experts)
     last = members[-1]
     width, dtype = shape_of(last.outputs[0])[-1], dtype_of(last.outputs[0])
-    program.step(
-        FillRows(dtype), "fill_rows", [Pointer(site.outputs[0]), width, integer(last, "zero")],
-        tasks=slots, label=f"zeros in {slots} rows of {width}", origin=site.origin,
-        nbytes=slots * width, reason="rows that no expert computes",
-    )  # fmt: skip
+    if not _all_computed(ids, experts):
+        program.step(
+            FillRows(dtype), "fill_rows", [Pointer(site.outputs[0]), width, integer(last, "zero")],
+            tasks=slots, label=f"zeros in {slots} rows of {width}", origin=site.origin,
+            nbytes=slots * width, reason="rows that no expert computes",
+        )  # fmt: skip
     made = {v for n in members for v in n.outputs}
     for node in products:
         if node.inputs[0] not in made:  # all rows are prepared once, before the loop
@@ -115,15 +116,27 @@ def _prepare(site: Site, node: ir.Node) -> None:
         row_forms.sums_of(program, source, dtype_of(x), rows, depth, group)
 
 
-def _distinct(ids: ir.Value) -> int:
-    """How many slots of a token are sure to have different experts: those of a top-k."""
+def _top_k(ids: ir.Value) -> ir.Node | None:
+    """The top-k that the ids are the choices of, as they are."""
     node = ids.producer()
     while node is not None and node.op_type in ("Cast", "Reshape", "Identity", "Flatten"):
         source = node.inputs[0]
         node = source.producer() if source is not None else None
-    if node is not None and node.domain == DOMAIN and node.op_type == "TopK":
-        return integer(node, "k")
-    return 1
+    found = node is not None and node.domain == DOMAIN and node.op_type == "TopK"
+    return node if found else None
+
+
+def _distinct(ids: ir.Value) -> int:
+    """How many slots of a token are sure to have different experts: those of a top-k."""
+    node = _top_k(ids)
+    return 1 if node is None else integer(node, "k")
+
+
+def _all_computed(ids: ir.Value, experts: int) -> bool:
+    """Whether each slot is sure to have an expert: a top-k chooses among no more than there are."""
+    node = _top_k(ids)
+    scores = None if node is None else node.inputs[0]
+    return scores is not None and shape_of(scores)[-1] <= experts
 
 
 def _queue(site: Site, ids: int, dtype: str, slots: int, experts: int) -> tuple[Queue, int]:
