@@ -14,6 +14,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe import graph_facts
 from edgemoe.integer.expert_groups import members_of
 from edgemoe.integer.operators import DOMAIN
 from edgemoe.plan import Pointer
@@ -75,11 +76,12 @@ def lower(site: Site) -> None:
     queue, counts = _queue(site, site.buffer(ids), dtype_of(ids), slots, experts)
     last = members[-1]
     width, dtype = shape_of(last.outputs[0])[-1], dtype_of(last.outputs[0])
-    program.step(
-        FillRows(dtype), "fill_rows", [Pointer(site.outputs[0]), width, integer(last, "zero")],
-        tasks=slots, label=f"zeros in {slots} rows of {width}", origin=site.origin,
-        nbytes=slots * width, reason="rows that no expert computes",
-    )  # fmt: skip
+    if _is_read(site.node.outputs[0], ids):
+        program.step(
+            FillRows(dtype), "fill_rows", [Pointer(site.outputs[0]), width, integer(last, "zero")],
+            tasks=slots, label=f"zeros in {slots} rows of {width}", origin=site.origin,
+            nbytes=slots * width, reason="rows that no expert computes",
+        )  # fmt: skip
     made = {v for n in members for v in n.outputs}
     for node in products:
         if node.inputs[0] not in made:  # all rows are prepared once, before the loop
@@ -116,14 +118,42 @@ def _prepare(site: Site, node: ir.Node) -> None:
 
 
 def _distinct(ids: ir.Value) -> int:
-    """How many slots of a token are sure to have different experts: those of a top-k."""
+    """How many slots of a token are sure to have different experts.
+
+    Those of a top-k, and those of scores, which have a slot for every expert.
+    """
+    node = _maker(ids)
+    if node is not None and node.op_type == "TopK":
+        return integer(node, "k")
+    return shape_of(node.outputs[0])[-1] if node is not None else 1
+
+
+def _maker(ids: ir.Value) -> ir.Node | None:
+    """The operator that chose the experts."""
     node = ids.producer()
     while node is not None and node.op_type in ("Cast", "Reshape", "Identity", "Flatten"):
         source = node.inputs[0]
         node = source.producer() if source is not None else None
-    if node is not None and node.domain == DOMAIN and node.op_type == "TopK":
-        return integer(node, "k")
-    return 1
+    known = node is not None and node.domain == DOMAIN and node.op_type in ("TopK", "ActiveIds")
+    return node if known else None
+
+
+def _is_read(rows: ir.Value, ids: ir.Value) -> bool:
+    """Whether anybody reads the rows of nobody: not sums by the scores that chose the experts."""
+    active = _maker(ids)
+    if active is None or active.op_type != "ActiveIds" or rows.is_graph_output():
+        return True
+    scores = active.inputs[0]
+    assert scores is not None
+    for use in rows.uses():
+        node = use.node
+        weights = node.inputs[1] if node.op_type == "Combine" and use.idx == 0 else None
+        if node.domain != DOMAIN or weights is None:
+            return True
+        alike = graph_facts.before_reshapes(weights) is graph_facts.before_reshapes(scores)
+        if not alike or integer(node, "zero_w") != integer(active, "zero_x"):
+            return True
+    return False
 
 
 def _queue(site: Site, ids: int, dtype: str, slots: int, experts: int) -> tuple[Queue, int]:
