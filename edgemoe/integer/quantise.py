@@ -79,9 +79,6 @@ def quantise(
     model = flat(graph)
     notes = expand_blocks(model)
     run = _float_run(model)
-    if isinstance(data, Task):
-        show("states along the samples", 0, 1)
-        data = stepped(data, model, run, goal.seed)
     samples = data.samples if isinstance(data, Task) else data
     units = weights_of(model)
     default = _default(precision)
@@ -94,6 +91,12 @@ def quantise(
             f"{len(samples)}"
         )
     search_part, proof_part = samples.split(goal.seed) if splits else (samples, samples)
+    if isinstance(data, Task) and data.source.states:
+        show("states along the samples", 0, 1)
+        search_part, proof_part = (
+            stepped(part, data.source.states, model, run, goal.seed)
+            for part in (search_part, proof_part)
+        )
     show("ranges", 0, 1)
     facts = _facts(model, search_part, units, default, pins, precision, goal)
     metrics = (

@@ -7,7 +7,6 @@ calls, states among them, become samples of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
-from edgemoe.compression.samples import Samples
-from edgemoe.compression.task import Task
+from edgemoe.compression.samples import FEWEST, Samples
 
 Array = NDArray[Any]
 Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
@@ -24,38 +22,38 @@ Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 MOST_BYTES = 64 << 20
 """Bytes of all samples: states may be large."""
 
-CALLS = 512
+MOST = 256
 """Samples that are taken at most."""
 
 
-def stepped(task: Task, graph: ir.Model, run: Run, seed: int) -> Task:
-    """The task with samples that fit `graph`; as it is where they do, or where nothing steps.
+def stepped(
+    samples: Samples, states: Mapping[str, str], graph: ir.Model, run: Run, seed: int
+) -> Samples:
+    """Samples that fit `graph`; those given where they do, or where nothing steps.
 
     Args:
-        task: with samples of `count` tokens.
+        samples: sequences, from states of zero.
+        states: the output that follows each input that is a state.
         graph: for one token per call.
         run: runs it, from inputs to all outputs.
         seed: of the places that samples are taken at.
     """
-    states, samples = task.source.states, task.samples
     axes = {
         name: axis
         for name, array in samples.arrays.items()
         if (axis := _token_axis(graph, name, array.shape[1:])) is not None
     }
     if not states or not axes or any(name in samples.arrays for name in states):
-        return task
+        return samples
     length = min(samples.arrays[name].shape[1 + axis] for name, axis in axes.items())
     start = _states(graph, states)
     each = sum(array.nbytes for array in start.values())
-    count = int(min(CALLS, max(len(samples), 1) * length, max(8, MOST_BYTES // max(each, 1))))
+    count = min(MOST, len(samples) * length, max(FEWEST, MOST_BYTES // max(each, 1)))
     places = _places(samples.numbers, length, count, seed)
     kept = list(_walk(samples, axes, states, start, run, places))
     arrays = {name: np.stack([feed[name] for feed, _ in kept]) for name in kept[0][0]}
     targets = {name: np.stack([target[name] for _, target in kept]) for name in kept[0][1]}
-    rest = {n: a for n, a in samples.rest.items() if n not in arrays}
-    made = Samples(arrays, targets, rest, tuple(range(len(kept))))
-    return replace(task, samples=made, count=1)
+    return Samples(arrays, targets, {}, tuple(range(len(kept))))
 
 
 def _token_axis(graph: ir.Model, name: str, shape: tuple[int, ...]) -> int | None:
@@ -64,7 +62,7 @@ def _token_axis(graph: ir.Model, name: str, shape: tuple[int, ...]) -> int | Non
     wanted = None if value is None else graph_facts.shape_of(value)
     if wanted is None or len(wanted) != len(shape):
         return None
-    differs = [axis for axis, (a, b) in enumerate(zip(wanted, shape, strict=True)) if a != b]
+    differs = [axis for axis, extent in enumerate(shape) if extent != wanted[axis]]
     return differs[0] if len(differs) == 1 and wanted[differs[0]] == 1 else None
 
 
