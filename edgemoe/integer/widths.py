@@ -34,8 +34,9 @@ def start_of(graph: ir.Graph) -> frozenset[str]:
             graph_facts.is_op(use.node, "Softmax") for use in node.outputs[0].uses()
         ):
             found.add(node.outputs[0])  # logits and what hides them, in one scale
-        if graph_facts.kind_of(node) == "Combine" and scores_of(_ids_of(node.inputs[0])) is not None:
-            found.add(node.inputs[0])  # a sum of many, as exact as one product would be
+        rows = node.inputs[0] if graph_facts.kind_of(node) == "Combine" else None
+        if rows is not None and scores_of(_ids_of(rows)) is not None:
+            found.add(rows)  # a sum of many, as exact as one product would be
         if graph_facts.is_op(node, "LayerNormalization", "RMSNormalization", "TopK"):
             found |= set(moved_from(node.inputs[0]))
         if graph_facts.is_op(node, "TopK"):
@@ -45,9 +46,9 @@ def start_of(graph: ir.Graph) -> frozenset[str]:
     return frozenset(str(v.name) for v in found)
 
 
-def _ids_of(rows: ir.Value | None) -> ir.Value | None:
+def _ids_of(rows: ir.Value) -> ir.Value | None:
     """The experts of rows."""
-    node = rows.producer() if rows is not None else None
+    node = rows.producer()
     return node.inputs[1] if node is not None and len(node.inputs) > 1 else None
 
 
