@@ -83,9 +83,39 @@ def _runs(session: Any, narrowed: Narrowed) -> Callable[[Mapping[str, Array]], M
     def run(feed: Mapping[str, Array]) -> Mapping[str, Array]:
         session.reset()
         given = narrowed.feed(feed)
+        longer = _longer(session, given)
+        if longer:
+            return _token_by_token(session, given, longer)
         return narrowed.results(session.run({name: given[name] for name in names}))
 
     return run
+
+
+def _longer(session: Any, given: Mapping[str, Array]) -> dict[str, int]:
+    """Inputs of more tokens than a program with states reads in one call, with their token axes."""
+    found: dict[str, int] = {}
+    if not session.manifest.states:
+        return found
+    for spec in session.inputs:
+        shape = given[spec.name].shape
+        if spec.state_output is None and len(shape) == len(spec.shape):
+            differs = [a for a, n in enumerate(spec.shape) if n != -1 and n != shape[a]]
+            if len(differs) == 1 and spec.shape[differs[0]] == 1:
+                found[spec.name] = differs[0]
+    return found
+
+
+def _token_by_token(
+    session: Any, given: Mapping[str, Array], axes: Mapping[str, int]
+) -> dict[str, Array]:
+    """The outputs of all calls, one behind the other."""
+    axis = next(iter(axes.values()))
+    own = {s.name: given[s.name] for s in session.inputs if s.state_output is None}
+    calls = []
+    for place in range(min(given[name].shape[axes[name]] for name in axes)):
+        one = {n: np.take(a, [place], axes[n]) if n in axes else a for n, a in own.items()}
+        calls.append(session.run(one))
+    return {name: np.concatenate([call[name] for call in calls], axis) for name in calls[0]}
 
 
 def _refusal(verdict: Verdict, what: str, goal: Goal) -> str:

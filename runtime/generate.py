@@ -84,8 +84,8 @@ def generate(
     the context is full.
 
     Args:
-        session: a language model: one integer input with a token axis, one float output whose
-            last axis is the vocabulary.
+        session: a language model: one integer input with a token axis, one output of floats, or of
+            integers with a scale, whose last axis is the vocabulary.
         prompt: the text to continue; at least one token.
         max_tokens: how many tokens to add at most.
         temperature: 0 takes the likeliest token, 1 samples from the model's distribution.
@@ -145,7 +145,9 @@ def _roles(session: Session, size: int) -> tuple[TensorSpec, TensorSpec]:
     outputs = [
         spec
         for spec in session.outputs
-        if spec.name not in states and spec.dtype == "float32" and spec.shape[-1:] == (size,)
+        if spec.name not in states
+        and (spec.dtype == "float32" or spec.scale is not None)
+        and spec.shape[-1:] == (size,)
     ]
     if len(inputs) != 1 or numpy_dtype(inputs[0].dtype).kind not in "iu" or len(outputs) != 1:
         raise InputError(

@@ -119,7 +119,7 @@ class McuSession(Session):
         Args:
             inputs: an array per input that is no state. An integer input with a scale may be given
                 as floats; then integer outputs with a scale come back as floats, as they do where
-                no input has a scale.
+                no input but states has a scale.
             out: arrays to write outputs to, of the integers or of floats.
 
         Returns:
@@ -145,7 +145,8 @@ class McuSession(Session):
         """Whether outputs are wanted as floats: `out` says so, or what was given for inputs."""
         if out is not None:
             return any(room.dtype.kind == "f" for room in out.values())
-        return floats or all(spec.scale is None for spec in self.inputs)
+        given = [spec for spec in self.inputs if spec.state_output is None]
+        return floats or all(spec.scale is None for spec in given)
 
     def run_many(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
         """Run samples one after another, each from fresh states."""

@@ -119,7 +119,7 @@ class Converter(GraphWriter):
         elif value.is_graph_input():
             made = ir.Value(name=value.name, shape=value.shape, type=value.type)
             self.graph.inputs.append(made)
-        elif graph_facts.made_by(value, "TopK") and isinstance(
+        elif graph_facts.made_by(value, "TopK", "Where") and isinstance(
             tried := self._by_rule(value, _IDS), Integer
         ):
             made = tried.value

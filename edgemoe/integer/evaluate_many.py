@@ -22,6 +22,7 @@ Values = list[Array | None]
 
 LAST_AXIS = (
     "Linear", "Table", "Curve", "ChangeScale", "Norm", "Softmax", "Shares", "TopK",
+    "ActiveIds",
 )  # fmt: skip
 """Operators whose first input alone comes from samples, and which look at the last axis at most."""
 

@@ -266,6 +266,13 @@ def top_k(x: Array, *, k: int) -> tuple[Array, Array]:
 
 
 @operator
+def active_ids(scores: Array, *, zero_x: int) -> Array:
+    """Number e of every place [..., e] where the score is not zero, else -1; int32."""
+    numbers = np.arange(scores.shape[-1], dtype=np.int32)
+    return np.where(scores.astype(np.int64) != zero_x, numbers, np.int32(-1)).astype(np.int32)
+
+
+@operator
 def combine(
     z: Array, weights: Array, multiplier: Array, *, zero_z: int, zero_w: int, left: int, right: int,
     zero: int, low: int, high: int, bits: int,

@@ -26,6 +26,7 @@ from edgemoe.integer.model import IntegerModel
 from edgemoe.integer.ranges import is_float, watch
 from edgemoe.integer.report import report_of
 from edgemoe.integer.search import Search
+from edgemoe.integer.stepped import stepped
 from edgemoe.integer.widths import matching, start_of
 from edgemoe.pass_check import onnxruntime_session
 from edgemoe.precision import Pin, Unit
@@ -75,9 +76,10 @@ def quantise(
         OptionError: the precision is unknown, or a pin matches nothing.
     """
     goal = goal or Goal()
-    samples = data.samples if isinstance(data, Task) else data
     model = flat(graph)
-    expand_blocks(model)
+    notes = expand_blocks(model)
+    run = _float_run(model)
+    samples = data.samples if isinstance(data, Task) else data
     units = weights_of(model)
     default = _default(precision)
     formats = formats_for(units, default, pins)
@@ -89,16 +91,21 @@ def quantise(
             f"{len(samples)}"
         )
     search_part, proof_part = samples.split(goal.seed) if splits else (samples, samples)
+    if isinstance(data, Task) and data.source.states:
+        show("states along the samples", 0, 1)
+        search_part, proof_part = (
+            stepped(part, data.source.states, model, run, goal.seed)
+            for part in (search_part, proof_part)
+        )
     show("ranges", 0, 1)
     facts = _facts(model, search_part, units, default, pins, precision, goal)
-    run = _float_run(model)
     metrics = (
         data.metrics if isinstance(data, Task)
         else metrics_of("rms", _float_outputs(model), {})
     )  # fmt: skip
     judge, proof = (Judge(part, metrics, run) for part in (search_part, proof_part))
     trials, proofs = Trials(facts, judge), Trials(facts, proof)
-    search = Search(trials, goal, show)
+    search = Search(trials, goal, show, notes)
     every = _names(model)
     forced = matching(every, wide)
     if len(wide) and not forced:

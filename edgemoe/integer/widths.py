@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from edgemoe import graph_facts
 from edgemoe.integer.constraints import moved_from
+from edgemoe.integer.expand_blocks import scores_of
 from edgemoe.integer.ranges import is_float
 
 LARGEST_CONSTANT = 1 << 12
@@ -33,6 +34,9 @@ def start_of(graph: ir.Graph) -> frozenset[str]:
             graph_facts.is_op(use.node, "Softmax") for use in node.outputs[0].uses()
         ):
             found.add(node.outputs[0])  # logits and what hides them, in one scale
+        rows = node.inputs[0] if graph_facts.kind_of(node) == "Combine" else None
+        if rows is not None and scores_of(_ids_of(rows)) is not None:
+            found.add(rows)  # a sum of many, as exact as one product would be
         if graph_facts.is_op(node, "LayerNormalization", "RMSNormalization", "TopK"):
             found |= set(moved_from(node.inputs[0]))
         if graph_facts.is_op(node, "TopK"):
@@ -40,6 +44,12 @@ def start_of(graph: ir.Graph) -> frozenset[str]:
             if before is not None:
                 found |= set(moved_from(before.inputs[0]))
     return frozenset(str(v.name) for v in found)
+
+
+def _ids_of(rows: ir.Value) -> ir.Value | None:
+    """The experts of rows."""
+    node = rows.producer()
+    return node.inputs[1] if node is not None and len(node.inputs) > 1 else None
 
 
 def widths(wide: Iterable[str], narrow: Iterable[str] = ()) -> Widths:

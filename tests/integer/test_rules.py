@@ -8,7 +8,11 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgemoe import shapes
+from edgemoe.emit import Emitter
+from edgemoe.integer.expand_blocks import expand_blocks
 from edgemoe.integer.rules.norm import COMPACT
+from edgemoe.regions import block_down, block_up
 from edgemoe.weight_format import parse
 
 Build = Any
@@ -377,3 +381,53 @@ def test_experts(build: Build, experts: int, renormalise: bool) -> None:
     # a tie of two experts within a step may fall the other way: few rows, then
     assert np.mean(np.abs(errors) > 0.05) < 0.02
     assert np.median(np.abs(errors)) < 0.01
+
+
+def blocks(score: str) -> tuple[ir.Model, list[str]]:
+    """A gated layer of BlockFFN whose scores are the results of an operator."""
+    model = ir.from_onnx_text(
+        f"""<ir_version: 10, opset_import: ["" : 23]>
+        g (float[3, 6] x, float[3, 4] logits) => (float[3, 5] y) {{
+            scores = {score} (logits)
+            y = Identity (scores)
+        }}"""
+    )
+    shapes.infer(model)
+    first, last = model.graph
+    emit = Emitter(last)
+    up, down = (
+        emit.constant(numbers(*shape, seed=seed), name)
+        for name, shape, seed in (("up", (4, 8, 6), 2), ("down", (4, 5, 8), 3))
+    )
+    biases = [emit.constant(numbers(4, n, seed=n), f"bias{n}") for n in (8, 5)]
+    h = block_up(emit, model.graph.inputs[0], up, biases[0])
+    half = emit.op("Mul", h, emit.constant(np.full((1, 1, 8), 0.5, np.float32), "half"))
+    h = emit.op("Mul", half, emit.op("Sigmoid", h))
+    y = block_down(emit, h, first.outputs[0], down, biases[1])
+    last.replace_input_with(0, y)
+    return model, expand_blocks(model)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_experts_of_score_zero_are_nobodys(build: Build, bits: int) -> None:
+    model, notes = blocks("Relu")
+    made = build(model, bits=bits)
+    assert not notes and not made.model.islands
+    assert made.operators.count("ExpertLinear") == 2 and made.operators.count("ActiveIds") == 1
+    assert "Linear" not in made.operators
+    assert np.sqrt(np.mean(made.errors() ** 2)) < (3.0 if bits == 8 else 40.0)
+    for feed in made.feeds:  # the float graph and the integers skip the same slots
+        codes = made.model.encode(feed)
+        seen: dict[str, Any] = {}
+        made.model.program.run(codes, seen.__setitem__)
+        (ids,) = [a for a in seen.values() if a.dtype == np.int32 and a.ndim == 2]
+        assert (ids[feed["logits"] <= 0] == -1).all() and (ids >= 0).any()
+
+
+def test_scores_that_are_never_zero_keep_all_experts(build: Build) -> None:
+    model, notes = blocks("Sigmoid")
+    made = build(model)
+    assert "ExpertLinear" not in made.operators and made.operators.count("Linear") == 3
+    (note,) = notes
+    assert "never exactly zero" in note
+    assert np.sqrt(np.mean(made.errors() ** 2)) < 4.0

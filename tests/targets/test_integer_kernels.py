@@ -30,7 +30,9 @@ def chance(seed=0):
     return np.random.default_rng(seed)
 
 
-def linear(graph, x, n, k, bits, *, seed=0, group=0, experts=0, ids=None, shared=1, zero=-3):
+def linear(
+    graph, x, n, k, bits, *, seed=0, group=0, experts=0, ids=None, shared=1, zero=-3, limits=LIMITS
+):
     """Append a product with random weights whose results fill the range."""
     r = chance(seed)
     limit, lead = CODES[bits], (experts,) if experts else ()
@@ -48,7 +50,7 @@ def linear(graph, x, n, k, bits, *, seed=0, group=0, experts=0, ids=None, shared
     attributes = {"left": given.left, "right": given.right, "zero": zero, "weight_bits": bits}
     if experts:
         attributes["shared"] = shared
-    return graph.node("ExpertLinear" if experts else "Linear", inputs, **attributes, **LIMITS)[0]
+    return graph.node("ExpertLinear" if experts else "Linear", inputs, **attributes, **limits)[0]
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -116,6 +118,48 @@ def gated_experts(graph, bits):
 def test_a_gated_expert_layer(same, core, bits):
     graph = GraphOfOps()
     same(graph, [gated_experts(graph, bits)], core)
+
+
+def layer_of_scores(kind=np.int8, zero=-128):
+    """Four experts of 12 neurons for three tokens, of which one has no expert; one has no token."""
+    graph = GraphOfOps()
+    x = graph.input("x", chance().integers(-100, 100, (3, 20)).astype(np.int8))
+    codes = chance(5).integers(1, 120, (3, 4)) * (chance(6).random((3, 4)) < 0.6)
+    codes[1], codes[:, 2], codes[2, 0] = 0, 0, 7
+    scores = graph.input("scores", (codes + zero).astype(kind))
+    active = graph.node("ActiveIds", [scores], zero_x=zero)[0]
+    ir_reshaped(graph, active, "ids")
+    up = linear(graph, x, 12, 20, 8, seed=1, experts=4, ids="ids", shared=4)
+    table = graph.constant("table", chance(3).integers(-128, 128, 256).astype(np.int8))
+    hidden = graph.node("Table", [up, table], bits=8)[0]
+    rows = linear(
+        graph, hidden, 21, 12, 8, seed=4, experts=4, ids="ids", zero=0, limits=WIDE
+    )  # fmt: skip
+    given = scaling(1e-3, 4 * 250 * 33000)
+    m = graph.constant("m", given.multiplier)
+    out = graph.node(
+        "Combine", [rows, scores, m], zero_z=0, zero_w=zero, left=given.left, right=given.right,
+        zero=1, **WIDE,
+    )[0]  # fmt: skip
+    return graph, active, rows, out
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(("kind", "zero"), [(np.int8, -128), (np.int16, 0)])
+def test_a_layer_of_experts_whose_score_is_not_zero(same, core, kind, zero):
+    graph, active, rows, out = layer_of_scores(kind, zero)
+    assert (graph.arrays[active] == -1).sum() > 4 and np.unique(graph.arrays[out][1]).size == 1
+    same(graph, [active, out] if kind == np.int8 else [active, rows, out], core)
+
+
+def test_rows_of_nobody_are_written_where_somebody_reads_them():
+    for outputs, filled in ((("out",), 0), (("rows", "out"), 1)):
+        graph, _, rows, out = layer_of_scores()
+        names = {"rows": rows, "out": out}
+        _, variant = program_of(graph.model([names[n] for n in outputs]), "plain")
+        assert sum(s.kernel.startswith("fill_rows") for s in variant.steps) == filled
+        (between,) = [b for b in variant.buffers if b.name == graph.nodes[3].outputs[0].name]
+        assert between.shape == (3, 12)  # a token has an expert once at most
 
 
 def test_rows_between_experts_need_room_for_one_expert_only():

@@ -1,4 +1,7 @@
-"""`Combine` of an integer program: the weighted sum of what a token's experts give."""
+"""`Combine` of an integer program: the weighted sum of what a token's experts give.
+
+Rows of weight 0 are not read, so that nobody needs to have written them.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,9 @@ from edgemoe.targets.site import Site, reader, shape_of
 from edgemoe.targets.spec import Isa
 
 HANDLES = ("edgemoe.integer.Combine",)
+
+BLOCK = 8
+"""Columns that are added up together, so that a row of weight 0 is skipped once for all of them."""
 
 
 UNROLLED = 8
@@ -52,25 +58,53 @@ class Combine:
             n = dict(zip((*names, "begin", "end"), numbers, strict=True))
             with T.serial(n["begin"], n["end"]) as token:
                 first, width = local(token * n["chosen"]), n["width"]
-
-                def weight(k: Expr | int, first: Expr = first) -> Expr:
-                    return tirx.Cast("int32", buffers["weights"][first + k]) - n["zero_w"]
-
-                weights = [local(weight(k)) for k in range(self.chosen)]
-                begins = [local((first + k) * width) for k in range(self.chosen)]
-                with T.serial(0, width) as j:
-                    total = cell(0)
-                    for known, begin in zip(weights, begins, strict=True):
-                        z = tirx.Cast("int32", buffers["z"][begin + j])
-                        T.buffer_store(total, total[0] + known * (z - n["zero_z"]), [0])
-                    if not self.chosen:
-                        with T.serial(0, n["chosen"]) as k:
-                            z = tirx.Cast("int32", buffers["z"][(first + k) * width + j])
-                            T.buffer_store(total, total[0] + weight(k) * (z - n["zero_z"]), [0])
-                    value = rescale(total[0], n["multiplier"], n["left"], n["right"])
-                    result = limited(value + n["zero"], n["low"], n["high"], self.out)
-                    T.buffer_store(buffers["out"], result, [token * width + j])
+                if self.chosen:
+                    self._written_out(buffers, n, token, first)
+                else:
+                    whole = local(tirx.truncdiv(width, BLOCK))
+                    with T.serial(0, whole) as number:
+                        self._columns(buffers, n, token, first, local(number * BLOCK), BLOCK)
+                    with T.serial(0, width - whole * BLOCK) as j:
+                        self._columns(buffers, n, token, first, local(whole * BLOCK + j), 1)
         return tiles.Built(builder.get())
+
+    def _written_out(
+        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], token: Expr, first: Expr
+    ) -> None:
+        """Emit the sums of a few experts, their weights in registers."""
+        width = n["width"]
+        weights = [
+            local(tirx.Cast("int32", buffers["weights"][first + k]) - n["zero_w"])
+            for k in range(self.chosen)
+        ]
+        begins = [local((first + k) * width) for k in range(self.chosen)]
+        with T.serial(0, width) as j:
+            total = cell(0)
+            for known, begin in zip(weights, begins, strict=True):
+                z = tirx.Cast("int32", buffers["z"][begin + j])
+                T.buffer_store(total, total[0] + known * (z - n["zero_z"]), [0])
+            value = rescale(total[0], n["multiplier"], n["left"], n["right"])
+            result = limited(value + n["zero"], n["low"], n["high"], self.out)
+            T.buffer_store(buffers["out"], result, [token * width + j])
+
+    def _columns(
+        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], token: Expr, first: Expr,
+        column: Expr, count: int,
+    ) -> None:  # fmt: skip
+        """Emit the sums of some columns."""
+        width = n["width"]
+        totals = [cell(0) for _ in range(count)]
+        with T.serial(0, n["chosen"]) as k:
+            weight = local(tirx.Cast("int32", buffers["weights"][first + k]) - n["zero_w"])
+            with T.If(weight != 0), T.Then():
+                start = local((first + k) * width + column)
+                for i, total in enumerate(totals):
+                    z = tirx.Cast("int32", buffers["z"][start + i]) - n["zero_z"]
+                    T.buffer_store(total, total[0] + weight * z, [0])
+        for i, total in enumerate(totals):
+            value = rescale(total[0], n["multiplier"], n["left"], n["right"])
+            result = limited(value + n["zero"], n["low"], n["high"], self.out)
+            T.buffer_store(buffers["out"], result, [token * width + column + i])
 
 
 def accepts(node: ir.Node, function: ir.Function | None) -> bool:

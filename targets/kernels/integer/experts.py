@@ -14,6 +14,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe import graph_facts
 from edgemoe.integer.expert_groups import members_of
 from edgemoe.integer.operators import DOMAIN
 from edgemoe.plan import Pointer
@@ -75,7 +76,7 @@ def lower(site: Site) -> None:
     queue, counts = _queue(site, site.buffer(ids), dtype_of(ids), slots, experts)
     last = members[-1]
     width, dtype = shape_of(last.outputs[0])[-1], dtype_of(last.outputs[0])
-    if not _all_computed(ids, experts):
+    if not _all_computed(ids, experts) and _is_read(site.node.outputs[0], ids):
         program.step(
             FillRows(dtype), "fill_rows", [Pointer(site.outputs[0]), width, integer(last, "zero")],
             tasks=slots, label=f"zeros in {slots} rows of {width}", origin=site.origin,
@@ -116,27 +117,50 @@ def _prepare(site: Site, node: ir.Node) -> None:
         row_forms.sums_of(program, source, dtype_of(x), rows, depth, group)
 
 
-def _top_k(ids: ir.Value) -> ir.Node | None:
-    """The top-k that the ids are the choices of, as they are."""
+def _distinct(ids: ir.Value) -> int:
+    """How many slots of a token are sure to have different experts.
+
+    Those of a top-k, and those of scores, which have a slot for every expert.
+    """
+    node = _maker(ids)
+    if node is not None and node.op_type == "TopK":
+        return integer(node, "k")
+    return shape_of(node.outputs[0])[-1] if node is not None else 1
+
+
+def _maker(ids: ir.Value) -> ir.Node | None:
+    """The operator that chose the experts."""
     node = ids.producer()
     while node is not None and node.op_type in ("Cast", "Reshape", "Identity", "Flatten"):
         source = node.inputs[0]
         node = source.producer() if source is not None else None
-    found = node is not None and node.domain == DOMAIN and node.op_type == "TopK"
-    return node if found else None
-
-
-def _distinct(ids: ir.Value) -> int:
-    """How many slots of a token are sure to have different experts: those of a top-k."""
-    node = _top_k(ids)
-    return 1 if node is None else integer(node, "k")
+    known = node is not None and node.domain == DOMAIN and node.op_type in ("TopK", "ActiveIds")
+    return node if known else None
 
 
 def _all_computed(ids: ir.Value, experts: int) -> bool:
     """Whether each slot is sure to have an expert: a top-k chooses among no more than there are."""
-    node = _top_k(ids)
-    scores = None if node is None else node.inputs[0]
+    node = _maker(ids)
+    scores = node.inputs[0] if node is not None and node.op_type == "TopK" else None
     return scores is not None and shape_of(scores)[-1] <= experts
+
+
+def _is_read(rows: ir.Value, ids: ir.Value) -> bool:
+    """Whether anybody reads the rows of nobody: not sums by the scores that chose the experts."""
+    active = _maker(ids)
+    if active is None or active.op_type != "ActiveIds" or rows.is_graph_output():
+        return True
+    scores = active.inputs[0]
+    assert scores is not None
+    for use in rows.uses():
+        node = use.node
+        weights = node.inputs[1] if node.op_type == "Combine" and use.idx == 0 else None
+        if node.domain != DOMAIN or weights is None:
+            return True
+        alike = graph_facts.before_reshapes(weights) is graph_facts.before_reshapes(scores)
+        if not alike or integer(node, "zero_w") != integer(active, "zero_x"):
+            return True
+    return False
 
 
 def _queue(site: Site, ids: int, dtype: str, slots: int, experts: int) -> tuple[Queue, int]:
