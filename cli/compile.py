@@ -12,6 +12,7 @@ import typer
 from edgemoe.cli import values
 from edgemoe.cli.compression_text import accuracy_lines, compression_text
 from edgemoe.cli.console import Console, size, wants_colour
+from edgemoe.cli.integer_text import integer_text
 from edgemoe.cli.memory_text import memory_lines
 from edgemoe.cli.options import Json, Plugins, Quiet, Verbose
 
@@ -220,6 +221,8 @@ def command(
         console.print(f"  {line}")
     if "compression" in (report := artifact.report()):
         console.print(compression_text(report["compression"], verbose=verbose > 0), end="")
+    if "integers" in report:
+        console.print(integer_text(report["integers"], verbose=verbose > 0), end="")
     for decision in artifact.plan.decisions:
         console.detail(f"  {decision.subject}: {decision.choice}, because {decision.reason}")
     console.result({"path": artifact.path, "manifest": manifest, "seconds": console.stages})

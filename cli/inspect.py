@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgemoe.cli.compression_text import compression_text
 from edgemoe.cli.console import Console
+from edgemoe.cli.integer_text import integer_text
 from edgemoe.cli.memory_text import memory_lines
 from edgemoe.cli.options import ArtifactPath, Json, Quiet, Verbose
 
@@ -26,6 +27,9 @@ def command(
     compression = opened.read_report().get("compression")
     if compression is not None:
         console.print("\n" + compression_text(compression, verbose=verbose > 0), end="")
+    integers = opened.read_report().get("integers")
+    if integers:
+        console.print("\n" + integer_text(integers, verbose=verbose > 0), end="")
     if verbose:
         console.print("\nweight sections:")
         rows = [(s.name, s.role, "" if s.expert is None else s.expert, s.format, f"{s.offset:,}",
