@@ -23,7 +23,8 @@ REPORT = {
 def test_everything_is_said():
     text = integer_text(REPORT, verbose=False)
     for words in (
-        "12 integer operators, tensors: 9 int8, 3 int16; weights: 1 i4, 2 i8", "all int8", "+8.000%",
+        "12 integer operators, tensors: 9 int8, 3 int16; weights: 1 i4, 2 i8", "all int8",
+        "+8.000%",
         "+1.230%", "samples that the search did not see", "1 operators stayed float: Sin model.sin",
         "no rule takes it", "16 bits by the search: add_1", "and 2 more (-v shows all)",
         "layer: [3, 5]", "x 25.00%", "a note", "tables 256 B",
