@@ -265,7 +265,9 @@ def compile(
             title, variants, asked, max_bytes, show, total, decided, lower,
             "" if family.PRECISIONS else ", or --precision i4",
         )  # fmt: skip
-        plan = _plan(title, spec, lowered, inputs, outputs, found, source, variants, given, loaded)
+        plan = _plan(
+            title, spec, lowered, inputs, outputs, found, source, variants, given, loaded, integer
+        )
         if strict:
             _strict(plan, variants, family.generic_steps(lowered.variants, lowered.kernels))
         done = total - len(spec.isas) - 1
@@ -542,6 +544,7 @@ def _plan(
     variants: Sequence[_Variant],
     given: Precision,
     plugins: Sequence[Plugin],
+    integer: IntegerModel | None,
 ) -> Plan:
     from edgemoe.targets import family_of
 
@@ -551,7 +554,9 @@ def _plan(
     kept = [s for s in lowered.weights.sections if s.format == F32.stored]
     decisions = [
         Decision("dispatch", found.dispatch, found.reason),
-        Decision("weights", given.title, f"{sum(s.nbytes for s in kept):,} B stay float32"),
+        _weights(integer) if integer is not None else Decision(
+            "weights", given.title, f"{sum(s.nbytes for s in kept):,} B stay float32"
+        ),
         Decision(
             "generic kernels", f"{len(generic)} of {steps} steps",
             "no kernel of ours computes them; TVM's functions run with the default schedule",
@@ -575,6 +580,16 @@ def _plan(
         weights=tuple(lowered.weights.sections), weights_bytes=lowered.weights.nbytes,
         dispatch=found.dispatch, dispatch_reason=found.reason, decisions=tuple(decisions),
         facts=facts,
+    )  # fmt: skip
+
+
+def _weights(integer: IntegerModel) -> Decision:
+    """How an integer program holds its weights and tensors."""
+    formats = ", ".join(sorted(set(integer.report["formats"].values())))
+    tensors = integer.report["tensors"]
+    return Decision(
+        "weights", formats or "none",
+        f"integers throughout: {tensors['int8']} tensors of int8, {tensors['int16']} of int16",
     )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
@@ -19,6 +18,7 @@ from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
 from edgemoe.targets.kernels.integer.norm import cell
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, reader, shape_of
 from edgemoe.targets.spec import Isa
 
@@ -105,12 +105,6 @@ class Combine:
             value = rescale(total[0], n["multiplier"], n["left"], n["right"])
             result = limited(value + n["zero"], n["low"], n["high"], self.out)
             T.buffer_store(buffers["out"], result, [token * width + column + i])
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def lower(site: Site) -> None:

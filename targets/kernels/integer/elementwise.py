@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
@@ -17,6 +16,7 @@ from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale, round_shift
 from edgemoe.targets.kernels.integer.flat import Lie, lies, place
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes, scaling_of
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, reader, shape_of
 from edgemoe.targets.spec import Isa
 
@@ -76,12 +76,6 @@ class Elementwise:
         else:
             value = local(values[0] - n["zero_x"])
         return rescale(value, n["multiplier"], n["left"], n["right"]) + n["zero"]
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def lower(site: Site) -> None:

@@ -25,6 +25,7 @@ from edgemoe.targets.kernels.integer.cores import core_of
 from edgemoe.targets.kernels.integer.linear import Queue
 from edgemoe.targets.kernels.integer.queues import Queues
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -58,12 +59,6 @@ class FillRows:
             with T.serial(begin * width, end * width) as i:
                 T.buffer_store(buffers["out"], tirx.Cast(self.dtype, value), [i])
         return tiles.Built(builder.get())
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def lower(site: Site) -> None:

@@ -31,6 +31,7 @@ from edgemoe.targets.kernels.integer.cores import (
     pointer,
 )
 from edgemoe.targets.kernels.integer.site import BYTES, C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -210,12 +211,6 @@ def _for_tiles(tallest: int, begin: Expr, end: Expr, tile: Callable[[Expr, int],
 
 
 _ITEMSIZE = {"int8": 1, "uint8": 1, "int32": 4}
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 @dataclass(frozen=True)

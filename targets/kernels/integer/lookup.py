@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import onnx_ir as ir
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
@@ -14,6 +13,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -61,12 +61,6 @@ class Lookup:
                     least, most = tirx.const(-limit, "int32"), tirx.const(limit - 1, "int32")
                     T.buffer_store(buffers["out"], limited(found, least, most, self.out), [i])
         return tiles.Built(builder.get())
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def _moves(spec: Lookup, width: int, integers: int) -> tuple[int, ...]:

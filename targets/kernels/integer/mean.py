@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import onnx_ir as ir
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
@@ -15,6 +14,7 @@ from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
 from edgemoe.targets.kernels.integer.norm import cell
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -51,12 +51,6 @@ class Mean:
                 result = limited(value, n["low"], n["high"], self.out)
                 T.buffer_store(buffers["out"], result, [number])
         return tiles.Built(builder.get())
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def lower(site: Site) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
@@ -15,6 +14,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -120,12 +120,6 @@ def square_root(v: Expr) -> Expr:
             T.buffer_store(rest, rest[0] - trial[0], [0])
             T.buffer_store(root, root[0] + one, [0])
     return local(tirx.Cast("int32", root[0]))
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def lower(site: Site) -> None:

@@ -14,6 +14,12 @@ C_TYPES = {
 """C types of pointers, by dtype."""
 
 
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """All that an integer graph holds."""
+    del node, function
+    return True
+
+
 def dtype_of(value: ir.Value | None) -> str:
     """NumPy's name of the dtype of a tensor."""
     assert value is not None and value.dtype is not None

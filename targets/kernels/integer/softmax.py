@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
@@ -17,6 +16,7 @@ from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
 from edgemoe.targets.kernels.integer.norm import cell
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -128,12 +128,6 @@ class Shares:
 
                         write_shares(buffers["out"], "int16", start, width, share)
         return tiles.Built(builder.get())
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def lower(site: Site) -> None:

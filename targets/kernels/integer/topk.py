@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import onnx_ir as ir
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
@@ -14,6 +13,7 @@ from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.norm import cell
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -62,12 +62,6 @@ class TopK:
                         T.buffer_store(values, tirx.Cast(self.x, value), [out + at[0]])
                         T.buffer_store(ids, tirx.Cast("int32", j), [out + at[0]])
         return tiles.Built(builder.get())
-
-
-def accepts(node: ir.Node, function: ir.Function | None) -> bool:
-    """All that an integer graph holds."""
-    del node, function
-    return True
 
 
 def lower(site: Site) -> None:
