@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgemoe.cli.console import size, table
-from edgemoe.measured_loss import by_chance
 
 
 def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
@@ -31,6 +30,8 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
 
 def counted_line(verdict: Mapping[str, Any]) -> list[str]:
     """What decides where the measured loss is smaller than can be expected of other samples."""
+    from edgemoe.measured_loss import by_chance
+
     floor = verdict.get("floor", 0.0)
     return [by_chance(verdict["loss"], floor)] if floor > verdict["loss"] else []
 

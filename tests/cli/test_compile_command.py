@@ -77,7 +77,8 @@ def test_defaults(compiler, tmp_path, monkeypatch):
         "calibration": None, "max_loss": None, "max_bytes": None, "check": False,
         "dump": None, "strict": False, "plugins": [],
         "tuning": "auto", "metric": "auto", "save_onnx": None, "compression": Settings(),
-        "task_group": {}, "controls": {}, "runner": "local",
+        "task_group": {}, "controls": {}, "runner": "local", "max_ram": None,
+        "expert_slots": None, "objects": False,
     }  # fmt: skip
     assert "[1/2] import\n[2/2] lower\n" in err
     assert "toy-mixer for toy-cpu" in out and "weights 88 B, arena 184 B" in out
