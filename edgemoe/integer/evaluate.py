@@ -106,9 +106,3 @@ def _session(node: ir.Node, inputs: Sequence[Array | None], model: ir.Model) -> 
         raise ModelError(
             f"onnxruntime does not run {graph_facts.name_of(node)} ({node.op_type}): {error}"
         ) from error
-
-
-def float_feed(graph: ir.Graph, feed: Mapping[str, Array]) -> dict[str, Array]:
-    """The arrays that a graph has inputs for."""
-    wanted = {str(v.name) for v in graph.inputs}
-    return {name: np.asarray(array) for name, array in feed.items() if name in wanted}
