@@ -1,7 +1,7 @@
 """Train `domain_moe`: python -m edgemoe.models.train_domain_moe --data FOLDER.
 
-The folder holds tinyshakespeare.txt and ETTh1.csv. With `--control 144` it trains the dense model of
-as many active parameters on both domains instead; with `--only series` (or `text`) and a control, on
+The folder holds tinyshakespeare.txt and ETTh1.csv. With `--control 144` it trains the dense model
+of as many active parameters on both domains instead; with `--only series` (or `text`) beside it, on
 one domain, which is what a compiled model has to beat there. Figures are added to the record.
 """
 
@@ -86,7 +86,7 @@ def losses(model: Decoder, folder: Path, split: str) -> dict[str, float]:
 
 
 def loads(model: Decoder, folder: Path) -> dict[str, list[list[float]]]:
-    """The share of all choices that fall on each expert, per domain and layer, on the test split."""
+    """The share of the choices on the test split that fall on each expert, per domain and layer."""
     found = {}
     for domain in DOMAINS:
         routers = evaluate(model, tokens_of(folder, domain, "test"))[1]

@@ -41,9 +41,11 @@ Progress = Callable[[str, int, int], None]
 RATIOS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 """Shares of experts whose removal is tried; from the first that loses too much on, none is."""
 
-
 AFTER = 5
 """Runs over the proof part that follow the search: the proof and its controls."""
+
+RETREATING = 0.1
+"""Of the time: for candidates that lose less, where the proof part refuses what was found."""
 
 BRANCH_SAMPLES = 16
 """Samples that the removal of a sub-layer is judged by."""
@@ -90,12 +92,16 @@ def compress(
 
     show("fp32 outputs", 0, 1)
     began = time.monotonic()
-    judge, proof = (Judge(part, task.metrics, fp32) for part in (search_part, proof_part))
-    ends = started + goal.seconds - AFTER * (time.monotonic() - began) / 2
+    judge, proof = (
+        Judge(part, task.metrics, fp32, threads=settings.workers)
+        for part in (search_part, proof_part)
+    )
+    proof_ends = started + goal.seconds - AFTER * (time.monotonic() - began) / 2
+    ends = proof_ends - RETREATING * goal.seconds
     graph = task.buckets.bind(task.count)
     run_passes(graph, phases=("import", "canonicalise", "recognise"), extra=task.plugins)
     calibration = calibrate(
-        graph, search_part.feeds(),
+        graph, search_part.feeds(), threads=settings.workers,
         progress=lambda done: show("calibration", done, len(search_part)),
     )  # fmt: skip
     maker = OptionMaker(
@@ -126,7 +132,7 @@ def compress(
     if goal.max_loss is None and goal.max_bytes is None:
         chosen, verdict = found, option.search.judge_on(proof, found.candidate)
     else:
-        chosen, verdict = proven(option.search, goal, found, proof, show)
+        chosen, verdict = proven(option.search, goal, found, proof, show, proof_ends)
     units, constants = units_of(maker.fused(Decision())[0], task.count)
     original = constants + sum(unit_bytes(unit, F32) for unit in units)
     controls = controls_of(option.search, proof, chosen, original, show)

@@ -233,13 +233,13 @@ def test_too_few_samples(compiled, model):
 
 
 def test_a_search_that_was_killed_goes_on(compiled, tmp_path, monkeypatch):
-    from edgemoe.compression.search import Search
+    from edgemoe.compression import option
 
-    def killed(self, *arguments):
+    def killed(*arguments):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Search, "evolve", killed)
+        patch.setattr(option, "evolve", killed)
         with pytest.raises(KeyboardInterrupt):
             compiled(max_loss=0.02)
     (journal,) = tmp_path.glob(".*.jsonl")
