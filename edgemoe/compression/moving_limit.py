@@ -56,7 +56,7 @@ def largest_error(search: Search, goal: Goal, deadline: float = float("inf")) ->
 
 
 def _next(low: float, high: float, last: float, lost: float | None, promised: float) -> float:
-    """Where a loss in proportion to the error would meet the promise, but well inside the bounds."""
+    """Where a loss in proportion to the error would meet the promise, well inside the bounds."""
     middle = (low + high) / 2
     if lost is None or not lost > 0:
         return middle

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2
-"""Results per thread that may wait for their turn: memory does not grow with the number of items."""
+"""Results per thread that may wait for their turn, so that memory does not grow with the items."""
 
 
 def usable_cpus() -> int:

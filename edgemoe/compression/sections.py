@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,9 @@ def sections_of(model: ir.Model, weights: Collection[str]) -> list[Section]:
         weights: names of inputs that candidates replace.
     """
     cuts = _cuts(model, set(weights))
-    bounds = [0, *(cut for cut in cuts), len(model.graph)]
+    bounds = [0, *cuts, len(model.graph)]
     found, seen = [], set[str]()
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         section = _open(model, start, end, set(weights) - seen)
         seen |= set(section.weights)
         found.append(section)
