@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,7 @@ class Search(Space):
     show: Progress = lambda what, done, total: None
     archive: dict[Candidate, Measured] = field(default_factory=dict)
     sensitivity: dict[tuple[int, WeightFormat], float] = field(default_factory=dict)
+    _weight_errors: dict[tuple[Unit, WeightFormat], float] = field(default_factory=dict)
 
     def measure(self, candidate: Candidate) -> Measured:
         """Judge a candidate on the search part, once."""
@@ -96,9 +97,12 @@ class Search(Space):
 
     def weight_error(self, unit: Unit, given: WeightFormat) -> float:
         """Squared error of the weights of a unit, rounded to nearest in a format."""
-        names = (name for name in unit.names if name in self.weights.originals)
-        total = sum(self.weights.nearest_error(unit, name, given) for name in names)
-        return max(total, NOISE)
+        stored = replace(given, int8_activations=False)  # activations do not change the codes
+        if (unit, stored) not in self._weight_errors:
+            names = (name for name in unit.names if name in self.weights.originals)
+            total = sum(self.weights.nearest_error(unit, name, stored) for name in names)
+            self._weight_errors[unit, stored] = max(total, NOISE)
+        return self._weight_errors[unit, stored]
 
     def tables(self) -> tuple[list[WeightFormat], Array, Array, Array]:
         """All formats, and per unit and format: bytes, error, whether it may be taken."""

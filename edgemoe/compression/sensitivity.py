@@ -53,7 +53,7 @@ def _affordable(search: Search, seconds: float, changes: int) -> int:
     some = max(1, search.judge.threads)
     search.judge_on(search.judge, search.best, some)  # what is done once is no part of it
     started = time.monotonic()
-    search.judge_on(search.judge, search.best.with_format(0, search.choices[0][-1]), 2 * some)
+    search.judge_on(search.judge, search.best, 3 * some)  # the first ones are known
     each = (time.monotonic() - started) / (2 * some)
     return max(FEWEST, min(len(search.judge), SENSED, int(seconds / (2 * each * changes + 1e-9))))
 
