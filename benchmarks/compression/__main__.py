@@ -1,6 +1,7 @@
-"""Measure what a search is worth: promises, controls, equal bytes, quantisers of equal bits.
+r"""Measure what a search is worth: promises, controls, equal bytes, quantisers of equal bits.
 
-    python -m benchmarks.compression --etth1 ETTh1.csv --text tinyshakespeare.txt --domains . --json F
+    python -m benchmarks.compression --etth1 ETTh1.csv --text tinyshakespeare.txt \
+        --domains FOLDER --json F
     python -m benchmarks.compression --install torchao
     python -m benchmarks.compression --table F
     python -m benchmarks.compression --summary F

@@ -22,9 +22,7 @@ FACTORIES = {
 """Behind a dot: the one domain that the model is compiled for, as by `--task domain=...`."""
 
 
-def files_of(
-    etth1: Path | None, text: Path | None, domains: Path | None
-) -> dict[str, Path | None]:
+def files_of(etth1: Path | None, text: Path | None, domains: Path | None) -> dict[str, Path | None]:
     """The data file, or folder, of each model that needs one."""
     return {
         "etth1": etth1, "char_moe": text, "char_blockffn": text,

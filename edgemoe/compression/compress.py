@@ -47,6 +47,9 @@ AFTER = 5
 RETREATING = 0.1
 """Of the time: for candidates that lose less, where the proof part refuses what was found."""
 
+FREE = 0.1
+"""Of the promised loss: a share of experts that alone loses no more goes in every search."""
+
 BRANCH_SAMPLES = 16
 """Samples that the removal of a sub-layer is judged by."""
 
@@ -114,7 +117,7 @@ def compress(
     outliers = _outliers(calibration) if precision == "auto" else {}
     decisions = [replace(base, pruning=pruning) for pruning in prunings]
     if outliers:
-        decisions.append(replace(base, outliers=outliers))
+        decisions.append(replace(decisions[-1], outliers=outliers))
     for number, decision in enumerate(decisions):
         left = ends - time.monotonic()
         deadline = time.monotonic() + left / (len(decisions) - number)
@@ -194,7 +197,7 @@ def _prunings(
         return [planned(_share(prune))], []
     if prune == "none" or not calibration.regions:
         return [nothing], []
-    tried, fitting = [], [nothing]
+    tried, fitting, free = [], [nothing], 0
     for number, ratio in enumerate(RATIOS):
         maker.show("pruning", number, len(RATIOS))
         pruning = planned(ratio)
@@ -206,10 +209,12 @@ def _prunings(
         if goal.max_loss is not None and not verdict.counted + spread <= goal.max_loss:
             break
         fitting.append(pruning)
-    # A search for each would take too long: none, the largest share, and the one halfway.
-    return list(
-        {id(p): p for p in (nothing, fitting[len(fitting) // 2], fitting[-1])}.values()
-    ), tried
+        if goal.max_loss is not None and verdict.counted + spread <= FREE * goal.max_loss:
+            free = len(fitting) - 1
+    # A search for each would take too long: what costs nothing, the largest share, the one halfway.
+    last = len(fitting) - 1
+    chosen = dict.fromkeys((last, (free + last + 1) // 2, free))
+    return [fitting[number] for number in chosen], tried
 
 
 def _share(prune: str | float) -> float:
