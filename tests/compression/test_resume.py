@@ -14,7 +14,13 @@ import pytest
 
 MODEL = """<ir_version: 10, opset_import: ["" : 21]>
 g (float[4,48] x) => (float[4,40] y)
-<float[48,64] a = {A}, float[64,64] b = {B}, float[64,40] c = {C}> { h = MatMul(x, a) i = Relu(h) j = MatMul(i, b) k = Tanh(j) y = MatMul(k, c) }"""
+<float[48,64] a = {A}, float[64,64] b = {B}, float[64,40] c = {C}> {
+    h = MatMul(x, a)
+    i = Relu(h)
+    j = MatMul(i, b)
+    k = Tanh(j)
+    y = MatMul(k, c)
+}"""
 
 
 @pytest.fixture
