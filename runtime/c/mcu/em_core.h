@@ -15,6 +15,13 @@
 #define EM_HAS_DSP 0
 #endif
 
+/* gcc orders instructions before it gives them registers, which Thumb cores have too few of: sums of
+ * products would be kept on the stack. It orders them again afterwards.
+ */
+#if EM_HAS_DSP && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns")
+#endif
+
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #include <arm_mve.h>
 #define EM_HAS_MVE 1
@@ -260,52 +267,91 @@ EM_INLINE int32_t em_limit(int32_t value, int32_t low, int32_t high)
     return below > low ? below : low;
 }
 
+/* The whole range of a result: what does not fit becomes the nearest number. */
+EM_INLINE int32_t em_whole_s8(int32_t value)
+{
+#if EM_HAS_DSP
+    return __ssat(value, 8);
+#else
+    return em_limit(value, -128, 127);
+#endif
+}
+
+EM_INLINE int32_t em_whole_s16(int32_t value)
+{
+#if EM_HAS_DSP
+    return __ssat(value, 16);
+#else
+    return em_limit(value, -32768, 32767);
+#endif
+}
+
+/* The high half of the 64-bit product, rounded down, + sum. */
+EM_INLINE int32_t em_smmla(int32_t a, int32_t b, int32_t sum)
+{
+#if EM_HAS_DSP && defined(__GNUC__) && defined(__thumb__)
+    int32_t result; /* compilers do not find this instruction */
+    __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+#else
+    return em_smmul(a, b) + sum;
+#endif
+}
+
 /* ---- four sums of products to four results: the first `count` of them are stored ----
  *
  * ((sum + bias) * left * multiplier / 2^32 + offset) / 2^right, within limits; rounding and the
- * zero point are part of `offset`.
+ * zero point are part of `offset`. There are four of `bias` and `multiplier`, whatever `count` is.
+ * em_finish4 keeps the whole range of the result, em_limit4 numbers from `low` to `high`.
  */
 #if EM_HAS_MVE
 /* Lanes are set one by one: QEMU 7.2 swaps the halves of what vcreateq becomes. */
-#define EM_FINISH4(NAME, TYPE, STORE) \
+#define EM_FOUR(NAME, LIMITS, TYPE, LOW, HIGH, STORE) \
     EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
                            const int32_t *multiplier, int32_t left, int32_t offset, \
-                           int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
+                           int32_t right, LIMITS TYPE *out, int32_t count) \
     { \
         int32x4_t sums = vsetq_lane_s32(b, vdupq_n_s32(a), 1); \
         sums = vsetq_lane_s32(d, vsetq_lane_s32(c, sums, 2), 3); \
         sums = vmulq_n_s32(vaddq_s32(sums, vldrwq_s32(bias)), left); \
         sums = vaddq_n_s32(vmulhq_s32(sums, vldrwq_s32(multiplier)), offset); \
-        sums = vminq_s32(vshlq_r_s32(sums, -right), vdupq_n_s32(high)); \
-        STORE(out, vmaxq_s32(sums, vdupq_n_s32(low)), vctp32q((uint32_t)count)); \
+        sums = vminq_s32(vshlq_r_s32(sums, -right), vdupq_n_s32(HIGH)); \
+        STORE(out, vmaxq_s32(sums, vdupq_n_s32(LOW)), vctp32q((uint32_t)count)); \
         return 0; \
     }
-EM_FINISH4(em_finish4_s8, int8_t, vstrbq_p_s32)
-EM_FINISH4(em_finish4_s16, int16_t, vstrhq_p_s32)
+#define EM_FINISH4(NAME, TYPE, WHOLE, LOW, HIGH, STORE) EM_FOUR(NAME, , TYPE, LOW, HIGH, STORE)
+#define EM_LIMIT4(NAME, TYPE, STORE) EM_FOUR(NAME, EM_LOW_HIGH, TYPE, low, high, STORE)
 #else
-#define EM_FINISH4(NAME, TYPE) \
+#define EM_ONE(WHOLE, SUM, J) \
+    WHOLE(em_smmla(((SUM) + bias[J]) * left, multiplier[J], offset) >> right)
+#define EM_FOUR(NAME, LIMITS, TYPE, WHOLE) \
     EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
                            const int32_t *multiplier, int32_t left, int32_t offset, \
-                           int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
+                           int32_t right, LIMITS TYPE *out, int32_t count) \
     { \
-        out[0] = (TYPE)em_limit( \
-            (em_smmul((a + bias[0]) * left, multiplier[0]) + offset) >> right, low, high); \
-        if (count > 1) { \
-            out[1] = (TYPE)em_limit( \
-                (em_smmul((b + bias[1]) * left, multiplier[1]) + offset) >> right, low, high); \
-        } \
-        if (count > 2) { \
-            out[2] = (TYPE)em_limit( \
-                (em_smmul((c + bias[2]) * left, multiplier[2]) + offset) >> right, low, high); \
-        } \
+        const int32_t first = EM_ONE(WHOLE, a, 0), second = EM_ONE(WHOLE, b, 1); \
+        const int32_t third = EM_ONE(WHOLE, c, 2), fourth = EM_ONE(WHOLE, d, 3); \
+        out[0] = (TYPE)first; \
         if (count > 3) { \
-            out[3] = (TYPE)em_limit( \
-                (em_smmul((d + bias[3]) * left, multiplier[3]) + offset) >> right, low, high); \
+            out[1] = (TYPE)second; \
+            out[2] = (TYPE)third; \
+            out[3] = (TYPE)fourth; \
+        } else if (count > 1) { \
+            out[1] = (TYPE)second; \
+            if (count > 2) { \
+                out[2] = (TYPE)third; \
+            } \
         } \
         return 0; \
     }
-EM_FINISH4(em_finish4_s8, int8_t)
-EM_FINISH4(em_finish4_s16, int16_t)
+#define EM_WITHIN(VALUE) em_limit(VALUE, low, high)
+#define EM_FINISH4(NAME, TYPE, WHOLE, LOW, HIGH, STORE) EM_FOUR(NAME, , TYPE, WHOLE)
+#define EM_LIMIT4(NAME, TYPE, STORE) EM_FOUR(NAME, EM_LOW_HIGH, TYPE, EM_WITHIN)
 #endif
+#define EM_LOW_HIGH int32_t low, int32_t high,
+EM_FINISH4(em_finish4_s8, int8_t, em_whole_s8, -128, 127, vstrbq_p_s32)
+EM_FINISH4(em_finish4_s16, int16_t, em_whole_s16, -32768, 32767, vstrhq_p_s32)
+EM_LIMIT4(em_limit4_s8, int8_t, vstrbq_p_s32)
+EM_LIMIT4(em_limit4_s16, int16_t, vstrhq_p_s32)
 
 #endif
