@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from edgemoe.artifact import ManifestExtras, SelfTest
 from edgemoe.integer.expert_groups import group_experts
-from edgemoe.integer.operators import DOMAIN, evaluate
+from edgemoe.integer.operator_table import DOMAIN, evaluate
 from edgemoe.plan import Plan, Pointer, Step, TensorInfo, Variant
 from edgemoe.precision import Precision
 from edgemoe.targets import family_of, load_target

@@ -354,4 +354,29 @@ EM_FINISH4(em_finish4_s16, int16_t, em_whole_s16, -32768, 32767, vstrhq_p_s32)
 EM_LIMIT4(em_limit4_s8, int8_t, vstrbq_p_s32)
 EM_LIMIT4(em_limit4_s16, int16_t, vstrhq_p_s32)
 
+/* ---- four sums of products are added to others ---- */
+
+EM_INLINE int32_t em_add4(int32_t a, int32_t b, int32_t c, int32_t d, int32_t *out)
+{
+    const int32_t first = out[0] + a, second = out[1] + b;
+    const int32_t third = out[2] + c, fourth = out[3] + d;
+    out[0] = first;
+    out[1] = second;
+    out[2] = third;
+    out[3] = fourth;
+    return 0;
+}
+
+/* With them goes bias * share / 2^shift, rounded. */
+EM_INLINE int32_t em_add4_weighted(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias,
+                                   int32_t share, int32_t shift, int32_t *out)
+{
+    const int32_t half = (int32_t)((1u << (uint32_t)shift) >> 1);
+    a += (bias[0] * share + half) >> shift;
+    b += (bias[1] * share + half) >> shift;
+    c += (bias[2] * share + half) >> shift;
+    d += (bias[3] * share + half) >> shift;
+    return em_add4(a, b, c, d, out);
+}
+
 #endif

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
+
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, Rows, WeightSection
 from edgemoe.targets.kernels.integer import rows as row_forms
@@ -18,31 +18,22 @@ from edgemoe.targets.kernels.integer.cores import (
     padded,
     panel_bytes,
 )
-from edgemoe.targets.kernels.integer.product import INTEGERS, Product
+from edgemoe.targets.kernels.integer.product import Product, Queue
 from edgemoe.targets.kernels.integer.site import BYTES, dtype_of, integer, scaling_of
 from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 
 HANDLES = ("edgemoe.integer.Linear",)
 
-
-@dataclass(frozen=True)
-class Queue:
-    """The rows of the experts: `order` and `offsets` as of `group_tokens`, results of `slots`."""
-
-    experts: int
-    slots: int
-    order: int
-    offsets: int
+FIXED = ("depth", "stride", "columns", "group", "shared", "chosen")
+"""Integers of a product of experts that its kernel knows."""
 
 
-def weights_of(site: Site, place: int, experts: int) -> list[Pointer]:
-    """Pack weights, bias and multipliers; experts one behind the other, each a section."""
+def weights_of(site: Site, w: ir.Value, experts: int) -> Pointer:
+    """Pack weights; experts one behind the other, each a section."""
     node, program = site.node, site.program
     core = core_of(program.core)
     bits = int(graph_facts.attribute(node, "weight_bits", 8))
-    w, bias, multiplier = node.inputs[place : place + 3]
-    assert w is not None and bias is not None and multiplier is not None
     rows, depth = shape_of(w)[-2:]
     size = padded(rows, COLUMNS) // COLUMNS * panel_bytes(core, depth, bits)
     stride = padded(size, 64) if experts else 0
@@ -65,18 +56,16 @@ def weights_of(site: Site, place: int, experts: int) -> list[Pointer]:
         for expert in (range(experts) if experts else [None])
     ]
     buffer = program.packed(str(w.name), ("integer", core.name, bits, digest), parts)
-    found = [Pointer(buffer, 0, stride)]
-    for value in (bias, multiplier):
-        array = _padded_channels(reader(value)())
-        each = array.nbytes // experts if experts else 0
-        found.append(Pointer(program.constant(str(value.name), array, role="scale"), 0, each))
-    return found
+    return Pointer(buffer, 0, stride)
 
 
-def _padded_channels(array: Array) -> Array:
-    """int32 [..., N] with N a multiple of a panel, flat."""
+def channels_of(site: Site, value: ir.Value, experts: int) -> Pointer:
+    """Biases or multipliers, int32 [..., N] with N padded to a multiple of a panel."""
+    array = reader(value)()
     missing = -array.shape[-1] % COLUMNS
-    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]).astype(np.int32).reshape(-1)
+    wide = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]).astype(np.int32).reshape(-1)
+    each = wide.nbytes // experts if experts else 0
+    return Pointer(site.program.constant(str(value.name), wide, role="scale"), 0, each)
 
 
 def factors_of(site: Site, groups: ir.Value, experts: int) -> Pointer:
@@ -94,50 +83,72 @@ def lower(site: Site) -> None:
 
 
 def append(
-    site: Site, queue: Queue | None = None, *, gathered: bool = False, scattered: bool = False
-) -> None:
-    """Append a product with one matrix, or with that of an expert inside of its loop."""
+    site: Site, queue: Queue | None = None, *, gathered: bool = False, scattered: bool = False,
+    total: int | None = None,
+) -> None:  # fmt: skip
+    """Append a product with one matrix, or with that of an expert inside of its loop.
+
+    Args:
+        site: the node, `Linear`, `ExpertLinear` or `ExpertSum`.
+        queue: of the experts.
+        gathered: rows of inputs are those of the queue's slots.
+        scattered: rows of results are.
+        total: the buffer of the sums that an `ExpertSum` adds to, int32 [tokens, columns padded].
+    """
     node, program = site.node, site.program
     core = core_of(program.core)
     bits = int(graph_facts.attribute(node, "weight_bits", 8))
-    place = 1 if queue is None else 2
-    x, w, out = node.inputs[0], node.inputs[place], node.outputs[0]
-    assert x is not None and w is not None
+    place = 1 if queue is None else 2 if total is None else 3
+    x, w, bias, multiplier, groups = (*node.inputs[:1], *node.inputs[place:], None)[:5]
+    assert x is not None and w is not None and bias is not None and multiplier is not None
     columns, depth = shape_of(w)[-2:]
     rows = size_of(shape_of(x)[:-1])
     results = rows if queue is None else queue.slots
-    groups = node.inputs[place + 3] if len(node.inputs) > place + 3 else None
     group = depth if groups is None else depth // shape_of(groups)[-1]
     experts = 0 if queue is None else queue.experts
     source = site.buffer(x)
     inputs, dtype, stride = row_forms.inputs_of(program, core, source, dtype_of(x), rows, depth)
-    pointers = [Pointer(inputs), *weights_of(site, place, experts), Pointer(site.outputs[0])]
+    left, right, _, low, high = scaling_of(node)
+    whole = 1 << (integer(node, "bits") - 1)
+    shares = node.inputs[2] if total is not None and reader(bias)().any() else None
+    given = {
+        "depth": depth, "stride": stride, "columns": columns, "group": group, "left": left,
+        "offset": offset_of(node), "right": right, "low": low, "high": high,
+        "shared": integer(node, "shared") or 1, "chosen": integer(node, "chosen"),
+        "shift": integer(node, "shift"), "zero_w": integer(node, "zero_w"),
+    }  # fmt: skip
+    fixed = FIXED if queue is not None else ()
+    spec = Product(
+        core.name, bits, dtype, "int32" if total is not None else dtype_of(node.outputs[0]),
+        groups is not None, gathered, scattered or total is not None,
+        limited=total is None and (low, high) != (-whole, whole - 1), added=total is not None,
+        weighted="" if shares is None else dtype_of(shares),
+        fixed=tuple((name, given[name]) for name in fixed if name != "group" or groups is not None),
+    )  # fmt: skip
+    pointers: dict[str, Pointer] = {
+        "x": Pointer(inputs), "weights": weights_of(site, w, experts),
+        "out": Pointer(site.outputs[0] if total is None else total),
+    }  # fmt: skip
+    if "bias" in spec.pointers:
+        pointers["bias"] = channels_of(site, bias, experts)
+    if "multiplier" in spec.pointers:
+        pointers["multiplier"] = channels_of(site, multiplier, experts)
     if OFFSET[bits]:
         sums = row_forms.sums_of(program, source, dtype_of(x), rows, depth, group)
-        pointers.append(Pointer(sums))
+        pointers["sums"] = Pointer(sums)
     if groups is not None:
-        pointers.append(factors_of(site, groups, experts))
-    if queue is not None and (gathered or scattered):
-        pointers += [Pointer(queue.order), Pointer(queue.offsets, 0, 4)]
-    shared = integer(node, "shared") or 1
-    left, right, zero, low, high = scaling_of(node)
-    whole = 1 << (integer(node, "bits") - 1)
-    spec = Product(
-        core.name, bits, dtype, dtype_of(out), groups is not None, gathered, scattered,
-        limited=(low, high) != (-whole, whole - 1),
-    )  # fmt: skip
-    offset = (1 << right >> 1) + (zero << right)
-    if abs(offset) >= 1 << 30:
-        raise AssertionError(f"{node.name}: the zero point {zero} does not fit before {right} bits")
-    numbers = (depth, stride, columns, group, left, offset, right, low, high, shared)
-    given = dict(zip(INTEGERS, numbers, strict=True))
+        pointers["factors"] = factors_of(site, groups, experts)
+    if queue is not None and spec.queued:
+        pointers |= {"order": Pointer(queue.order), "offsets": Pointer(queue.offsets, 0, 4)}
+    if shares is not None:
+        pointers["shares"] = site.pointers([shares])[0]
     of_row = {"x": stride, "out": columns, "sums": depth // group}  # elements of one row
     what = f"{experts} experts of " if experts else ""
     program.step(
         spec, "expert_linear" if experts else "linear",
-        [*pointers, *(given[name] for name in spec.integers)], tasks=results,
-        label=f"{what}{depth} -> {columns}, {results} rows, i{bits}", origin=site.origin,
-        nodes=site.nodes, macs=results * columns * depth,
+        [*(pointers[name] for name in spec.pointers), *(given[name] for name in spec.integers)],
+        tasks=results, label=f"{what}{depth} -> {columns}, {results} rows, i{bits}",
+        origin=site.origin, nodes=site.nodes, macs=results * columns * depth,
         rows=None if queue is not None else Rows(
             rows,
             tuple(
@@ -148,3 +159,12 @@ def append(
         + min(max(experts, 1), results) * columns * depth * bits // 8,
         reason=f"{core.name}, weights packed in panels of {COLUMNS} columns",
     )  # fmt: skip
+
+
+def offset_of(node: ir.Node) -> int:
+    """What is added before the last shift: half a step of the result, and its zero point."""
+    _, right, zero, _, _ = scaling_of(node)
+    offset = (1 << right >> 1) + (zero << right)
+    if abs(offset) >= 1 << 30:
+        raise AssertionError(f"{node.name}: the zero point {zero} does not fit before {right} bits")
+    return offset

@@ -27,10 +27,12 @@ from edgemoe.targets.spec import Isa
 
 INTEGERS = (
     "depth", "stride", "columns", "group", "left", "offset", "right", "low", "high", "shared",
+    "chosen", "shift", "zero_w",
 )  # fmt: skip
 """Integer parameters of a product; `stride` of a row of inputs, in elements of its pointer,
 `left` a power of two, `offset` half a step of the result and its zero point, before the last shift,
-`shared` rows of the results of one row of inputs.
+`shared` rows of the results of one row of inputs, `chosen` rows that are added up to one of the
+results, `shift` and `zero_w` of a weighted bias.
 """
 
 
@@ -51,21 +53,28 @@ class Product:
     gathered: bool = False
     scattered: bool = False
     limited: bool = False
+    added: bool = False
+    weighted: str = ""
+    fixed: tuple[tuple[str, int], ...] = ()
 
     @property
     def pointers(self) -> dict[str, str]:
         """Dtypes of the pointers, by name."""
         core = core_of(self.core)
-        names = {
-            "x": self.x, "weights": core.word(self.bits), "bias": "int32", "multiplier": "int32",
-            "out": self.out,
-        }  # fmt: skip
+        names = {"x": self.x, "weights": core.word(self.bits)}
+        if self.weighted or not self.added:
+            names["bias"] = "int32"
+        if not self.added:
+            names["multiplier"] = "int32"
+        names["out"] = self.out
         if OFFSET[self.bits]:
             names["sums"] = "int32"
         if self.grouped:
             names["factors"] = "int8"
         if self.queued:
             names |= {"order": "int32", "offsets": "int32"}
+        if self.weighted:
+            names["shares"] = self.weighted
         return names
 
     @property
@@ -78,9 +87,12 @@ class Product:
         """Names of the integer parameters."""
         used = {name: True for name in INTEGERS} | {
             "group": self.grouped, "low": self.limited, "high": self.limited,
-            "shared": self.gathered,
+            "shared": self.gathered, "left": not self.added, "offset": not self.added,
+            "right": not self.added, "chosen": self.added, "shift": bool(self.weighted),
+            "zero_w": bool(self.weighted),
         }  # fmt: skip
-        return tuple(name for name, is_used in used.items() if is_used)
+        known = {name for name, _ in self.fixed}
+        return tuple(n for n, is_used in used.items() if is_used and n not in known)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -93,6 +105,7 @@ class Product:
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             buffers, numbers = tiles.parameters(self.pointers, self.integers)
             n = dict(zip((*self.integers, "begin", "end"), numbers, strict=True))
+            n |= {name: tirx.const(value, "int32") for name, value in self.fixed}
             begin = local(buffers["offsets"][0]) if self.queued else None
 
             def rows(r: Expr) -> tuple[Expr, Expr]:
@@ -121,7 +134,8 @@ class Product:
                     isa, buffers, n, [source for source, _ in places], start, column
                 )
                 for i, (_, target) in enumerate(places):
-                    self._store(buffers, n, totals, i, target, column)
+                    store = self._add if self.added else self._store
+                    store(buffers, n, totals, i, target, column)
 
             _for_tiles(core.tallest, n["begin"], n["end"], tile)
 
@@ -177,6 +191,20 @@ class Product:
                     T.buffer_store(totals, totals[at] + found[at] * factor, [at])
         return totals
 
+    def _add(
+        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], totals: tirx.Var, row: int,
+        slot: Expr, column: Expr,
+    ) -> None:  # fmt: skip
+        padded = tiles.row_blocks(n["columns"], COLUMNS) * COLUMNS
+        start = local(tirx.truncdiv(slot, n["chosen"]) * padded + column)
+        sums = [totals[row * COLUMNS + j] for j in range(COLUMNS)]
+        more: list[Expr] = []
+        if self.weighted:
+            share = local(tirx.Cast("int32", buffers["shares"][slot]) - n["zero_w"])
+            more = [pointer(buffers["bias"], column), share, n["shift"]]
+        name = "em_add4_weighted" if self.weighted else "em_add4"
+        T.evaluate(extern(name, *sums, *more, pointer(buffers["out"], start)))
+
     def _store(
         self, buffers: dict[str, tirx.Var], n: dict[str, Expr], totals: tirx.Var, row: int,
         target: Expr, column: Expr,
@@ -192,6 +220,16 @@ class Product:
                 n["columns"] - column,
             )
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The rows of the experts: `order` and `offsets` as of `group_tokens`, results of `slots`."""
+
+    experts: int
+    slots: int
+    order: int
+    offsets: int
 
 
 def _for_tiles(tallest: int, begin: Expr, end: Expr, tile: Callable[[Expr, int], None]) -> None:
