@@ -79,26 +79,21 @@ EM_INLINE double em_float64_of_int64(int64_t value)
     return both.to;
 }
 
-/* ---- memory: little-endian words; pointers are multiples of the size read ---- */
+/* ---- memory ---- */
 
-/* Four int8 as a word. `p` is a multiple of 4. */
+/* Four int8 as a word, the first in its lowest byte; `p` may be odd. */
 EM_INLINE int32_t em_load4(const int8_t *p)
 {
 #if defined(__GNUC__) && defined(__BYTE_ORDER__) && (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-    typedef int32_t __attribute__((may_alias)) em_word;
-    return *(const em_word *)(const void *)p;
+    int32_t word;
+    (void)__builtin_memcpy(&word, p, sizeof word);
+    return word;
 #else
     const uint8_t *b = (const uint8_t *)p;
     uint32_t word = (uint32_t)b[0] | ((uint32_t)b[1] << 8) | ((uint32_t)b[2] << 16)
         | ((uint32_t)b[3] << 24);
     return (int32_t)word;
 #endif
-}
-
-/* Two int16 as a word. `p` is a multiple of 4 bytes. */
-EM_INLINE int32_t em_load2(const int16_t *p)
-{
-    return em_load4((const int8_t *)(const void *)p);
 }
 
 /* ---- halves of a word: two int16 ---- */
@@ -114,9 +109,15 @@ EM_INLINE int32_t em_high16(int32_t word)
     return em_low16((int32_t)(((uint32_t)word >> 16) & 0xFFFFu));
 }
 
-EM_INLINE int32_t em_pack16(int32_t low, int32_t high)
+/* The lower (upper) halves of two words: a's below, b's above. */
+EM_INLINE int32_t em_lows16(int32_t a, int32_t b)
 {
-    return (int32_t)(((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16));
+    return (int32_t)(((uint32_t)a & 0xFFFFu) | ((uint32_t)b << 16));
+}
+
+EM_INLINE int32_t em_highs16(int32_t a, int32_t b)
+{
+    return (int32_t)(((uint32_t)a >> 16) | ((uint32_t)b & 0xFFFF0000u));
 }
 
 /* acc + a.low * b.low + a.high * b.high; wraps modulo 2^32. */
@@ -286,7 +287,7 @@ EM_INLINE int32_t em_whole_s16(int32_t value)
 #endif
 }
 
-/* The high half of the 64-bit product, rounded down, + sum. */
+/* The high half of the 64-bit product, rounded down, + sum; wraps modulo 2^32. */
 EM_INLINE int32_t em_smmla(int32_t a, int32_t b, int32_t sum)
 {
 #if EM_HAS_DSP && defined(__GNUC__) && defined(__thumb__)
@@ -294,7 +295,7 @@ EM_INLINE int32_t em_smmla(int32_t a, int32_t b, int32_t sum)
     __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
     return result;
 #else
-    return em_smmul(a, b) + sum;
+    return (int32_t)((uint32_t)em_smmul(a, b) + (uint32_t)sum);
 #endif
 }
 
