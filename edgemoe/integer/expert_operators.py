@@ -114,6 +114,7 @@ def expert_sum(
         (rows,) = np.nonzero(flat == expert)
         if rows.size:
             own = bias[expert].astype(np.int64) * shares[rows][:, None]
+            assert np.abs(own).max() < 2**31 - (1 << shift >> 1)
             found = sums_of(x[rows], w[expert], None if groups is None else groups[expert])
             sums[rows] = found + round_shift(own, shift)
     total = sums.reshape(-1, chosen, w.shape[1]).sum(1)

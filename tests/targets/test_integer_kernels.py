@@ -139,8 +139,8 @@ def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=1
     right = 3 if zero_w else 14 if group else 11
     rows = graph.node("WeighRows", [up, weights], zero_x=-3, zero_w=zero_w, right=right)[0]
     w = r.integers(-CODES[bits], CODES[bits] + 1, (experts, columns, depth)).astype(np.int8)
-    most = 30000 * CODES[bits] * (127 if group else 1) // 127  # as large as products
-    bias = r.integers(-most, most, (experts, columns)).astype(np.int32) * biased
+    bias = r.integers(-30000, 30000, (experts, columns)).astype(np.int32) * biased
+    shift = 9 if group else 12 if bits == 8 else 16  # as large as the products
     largest, usual = (127, 64) if group else (1, 1)
     reach = int(np.abs(graph.arrays[rows].astype(np.int64)).max())
     bound = 2 * depth * CODES[bits] * reach * largest + 2**20
@@ -153,7 +153,7 @@ def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=1
     for name, array in constants:
         inputs.append(graph.constant(name, array.astype(np.int8 if name in "w2g2" else np.int32)))
     return graph.node(
-        "ExpertSum", inputs, chosen=chosen, zero_w=zero_w, shift=12, left=given.left,
+        "ExpertSum", inputs, chosen=chosen, zero_w=zero_w, shift=shift, left=given.left,
         right=given.right, zero=5, weight_bits=bits, **LIMITS,
     )[0]  # fmt: skip
 
