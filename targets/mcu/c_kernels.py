@@ -15,7 +15,6 @@ from edgemoe.targets.kernels.tile import Built
 from edgemoe.targets.mcu import c_text, exact
 from edgemoe.targets.mcu.c_text import Function
 
-_FOURS = (("finish", 9), ("limit", 11))
 CORE = "em_core.h"
 """The header with the small functions that kernels call."""
 
@@ -60,16 +59,14 @@ def core_header() -> str:
 def core_writers() -> frozenset[tuple[str, int]]:
     """Functions of `em_core.h` with the numbers of the parameters that they write through.
 
-    Macros make functions by families: of those, `finish4` and `limit4` alone write, through their
-    last pointer.
+    Macros make functions by families: of those, `limit4` alone writes, through its last pointer.
     """
     found = set()
     for name, parameters in re.findall(r"\b(em_\w+)\(([^;{)]*)\)\s*\{", core_header()):
         for number, parameter in enumerate(parameters.split(",")):
             if "*" in parameter and "const" not in parameter:
                 found.add((name, number))
-    fours = {(f"em_{kind}4_s{bits}", place) for kind, place in _FOURS for bits in (8, 16)}
-    return frozenset(found | fours)
+    return frozenset(found | {("em_limit4_s8", 11), ("em_limit4_s16", 11)})
 
 
 def c_kernels(kernels: Mapping[str, Built], prefix: str) -> CKernels:

@@ -287,6 +287,21 @@ EM_INLINE int32_t em_whole_s16(int32_t value)
 #endif
 }
 
+/* With the limits as em_limit has them; the instruction knows its own. */
+EM_INLINE int32_t em_whole_s8_of(int32_t value, int32_t low, int32_t high)
+{
+    (void)low;
+    (void)high;
+    return em_whole_s8(value);
+}
+
+EM_INLINE int32_t em_whole_s16_of(int32_t value, int32_t low, int32_t high)
+{
+    (void)low;
+    (void)high;
+    return em_whole_s16(value);
+}
+
 /* The high half of the 64-bit product, rounded down, + sum; wraps modulo 2^32. */
 EM_INLINE int32_t em_smmla(int32_t a, int32_t b, int32_t sum)
 {
@@ -307,31 +322,29 @@ EM_INLINE int32_t em_smmla(int32_t a, int32_t b, int32_t sum)
  */
 #if EM_HAS_MVE
 /* Lanes are set one by one: QEMU 7.2 swaps the halves of what vcreateq becomes. */
-#define EM_FOUR(NAME, LIMITS, TYPE, LOW, HIGH, STORE) \
+#define EM_LIMIT4(NAME, TYPE, LIMIT, STORE) \
     EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
                            const int32_t *multiplier, int32_t left, int32_t offset, \
-                           int32_t right, LIMITS TYPE *out, int32_t count) \
+                           int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
     { \
         int32x4_t sums = vsetq_lane_s32(b, vdupq_n_s32(a), 1); \
         sums = vsetq_lane_s32(d, vsetq_lane_s32(c, sums, 2), 3); \
         sums = vmulq_n_s32(vaddq_s32(sums, vldrwq_s32(bias)), left); \
         sums = vaddq_n_s32(vmulhq_s32(sums, vldrwq_s32(multiplier)), offset); \
-        sums = vminq_s32(vshlq_r_s32(sums, -right), vdupq_n_s32(HIGH)); \
-        STORE(out, vmaxq_s32(sums, vdupq_n_s32(LOW)), vctp32q((uint32_t)count)); \
+        sums = vminq_s32(vshlq_r_s32(sums, -right), vdupq_n_s32(high)); \
+        STORE(out, vmaxq_s32(sums, vdupq_n_s32(low)), vctp32q((uint32_t)count)); \
         return 0; \
     }
-#define EM_FINISH4(NAME, TYPE, WHOLE, LOW, HIGH, STORE) EM_FOUR(NAME, , TYPE, LOW, HIGH, STORE)
-#define EM_LIMIT4(NAME, TYPE, STORE) EM_FOUR(NAME, EM_LOW_HIGH, TYPE, low, high, STORE)
 #else
-#define EM_ONE(WHOLE, SUM, J) \
-    WHOLE(em_smmla(((SUM) + bias[J]) * left, multiplier[J], offset) >> right)
-#define EM_FOUR(NAME, LIMITS, TYPE, WHOLE) \
+#define EM_ONE(LIMIT, SUM, J) \
+    LIMIT(em_smmla(((SUM) + bias[J]) * left, multiplier[J], offset) >> right, low, high)
+#define EM_LIMIT4(NAME, TYPE, LIMIT, STORE) \
     EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
                            const int32_t *multiplier, int32_t left, int32_t offset, \
-                           int32_t right, LIMITS TYPE *out, int32_t count) \
+                           int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
     { \
-        const int32_t first = EM_ONE(WHOLE, a, 0), second = EM_ONE(WHOLE, b, 1); \
-        const int32_t third = EM_ONE(WHOLE, c, 2), fourth = EM_ONE(WHOLE, d, 3); \
+        const int32_t first = EM_ONE(LIMIT, a, 0), second = EM_ONE(LIMIT, b, 1); \
+        const int32_t third = EM_ONE(LIMIT, c, 2), fourth = EM_ONE(LIMIT, d, 3); \
         out[0] = (TYPE)first; \
         if (count > 3) { \
             out[1] = (TYPE)second; \
@@ -345,15 +358,26 @@ EM_INLINE int32_t em_smmla(int32_t a, int32_t b, int32_t sum)
         } \
         return 0; \
     }
-#define EM_WITHIN(VALUE) em_limit(VALUE, low, high)
-#define EM_FINISH4(NAME, TYPE, WHOLE, LOW, HIGH, STORE) EM_FOUR(NAME, , TYPE, WHOLE)
-#define EM_LIMIT4(NAME, TYPE, STORE) EM_FOUR(NAME, EM_LOW_HIGH, TYPE, EM_WITHIN)
 #endif
-#define EM_LOW_HIGH int32_t low, int32_t high,
-EM_FINISH4(em_finish4_s8, int8_t, em_whole_s8, -128, 127, vstrbq_p_s32)
-EM_FINISH4(em_finish4_s16, int16_t, em_whole_s16, -32768, 32767, vstrhq_p_s32)
-EM_LIMIT4(em_limit4_s8, int8_t, vstrbq_p_s32)
-EM_LIMIT4(em_limit4_s16, int16_t, vstrhq_p_s32)
+EM_LIMIT4(em_limit4_s8, int8_t, em_limit, vstrbq_p_s32)
+EM_LIMIT4(em_limit4_s16, int16_t, em_limit, vstrhq_p_s32)
+EM_LIMIT4(em_whole4_s8, int8_t, em_whole_s8_of, vstrbq_p_s32)
+EM_LIMIT4(em_whole4_s16, int16_t, em_whole_s16_of, vstrhq_p_s32)
+
+EM_INLINE int32_t em_finish4_s8(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias,
+                                const int32_t *multiplier, int32_t left, int32_t offset,
+                                int32_t right, int8_t *out, int32_t count)
+{
+    return em_whole4_s8(a, b, c, d, bias, multiplier, left, offset, right, -128, 127, out, count);
+}
+
+EM_INLINE int32_t em_finish4_s16(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias,
+                                 const int32_t *multiplier, int32_t left, int32_t offset,
+                                 int32_t right, int16_t *out, int32_t count)
+{
+    return em_whole4_s16(a, b, c, d, bias, multiplier, left, offset, right, -32768, 32767, out,
+                         count);
+}
 
 /* ---- four sums of products are added to others ---- */
 
