@@ -27,7 +27,10 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True)
 class Machine:
-    """The roof of a profile: float32 multiply-add (2 per MAC) and bytes read from memory."""
+    """The roof of a profile: float32 multiply-add (2 per MAC) and bytes read from memory.
+
+    `cpu` names the processor, or the GPU that the session runs on.
+    """
 
     cpu: str
     threads: int
@@ -64,7 +67,8 @@ def measure(session: Session, *, again: bool = False) -> Machine:
     folder.
     """
     threads = session.threads
-    cpu = f"{cpu_name()}, {os.cpu_count()} CPUs"
+    device = getattr(session, "device_name", None)
+    cpu = device or f"{cpu_name()}, {os.cpu_count()} CPUs"
     key = f"{cpu}, {threads} threads"
     path = cache_folder() / "machine.json"
     known = _read(path)

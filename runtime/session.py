@@ -20,7 +20,6 @@ from edgemoe.runtime.frame import Frame, nan_or_inf, numpy_dtype
 from edgemoe.runtime.library import (
     HOOK,
     Options,
-    StepInfo,
     StepTime,
     Times,
     error_of,
@@ -37,7 +36,9 @@ from edgemoe.runtime.manifest import (
 from edgemoe.runtime.package import unpack
 
 Array = NDArray[Any]
-Hook = Callable[[StepInfo], None]
+
+Hook = Callable[[Any], None]
+"""Called after a step with what `routing.StepView` describes."""
 
 _MOST_FRAMES = 64
 _MOST_STEPS = 1 << 16
@@ -63,7 +64,8 @@ def load(
         verify: compare the hash of every file with the manifest.
         strict: refuse NaN and infinity in float inputs.
         device: None is the usual one: "cpu", and for microcontrollers "host", the generated C
-            compiled for this machine; "qemu" emulates the core.
+            compiled for this machine; "qemu" emulates the core. For GPUs it is "opencl" or
+            "webgpu", or one of several such as "opencl:1".
 
     Raises:
         ArtifactError: missing, damaged, of a newer format, or the self-test failed.
@@ -88,6 +90,13 @@ def load(
         return McuSession(
             folder, manifest, device or "host", check=check, verify=verify, strict=strict
         )
+    if manifest.family in ("opencl", "webgpu"):
+        from edgemoe.runtime.gpu_session import load_gpu
+
+        return load_gpu(
+            folder, manifest, device=device, threads=threads, isa=isa, check=check, verify=verify,
+            strict=strict,
+        )  # fmt: skip
     if device not in (None, "cpu"):
         raise DeviceError(f"there is no device '{device}' for this artifact; it runs on: cpu")
     return Session(folder, threads=threads, isa=isa, check=check, verify=verify, strict=strict)
