@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import ArtifactError, DeviceError
 from edgemoe.runtime.gpu_program import Kernel
+from edgemoe.runtime.manifest import GPU_FAMILIES
 
 Array = NDArray[Any]
-
-FAMILIES = ("opencl", "webgpu")
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ def open_device(device: str, needs: Needs, model: str) -> Device:
 def parse(device: str) -> tuple[str, int | None]:
     """Split "opencl:1" into family and number; raises DeviceError when it is neither."""
     family, _, number = device.partition(":")
-    if family not in FAMILIES or (number and not number.isdecimal()) or device.endswith(":"):
+    if family not in GPU_FAMILIES or (number and not number.isdecimal()) or device.endswith(":"):
         raise DeviceError(
             f"there is no device '{device}'; give opencl, webgpu, or one of several such as "
             "opencl:1 (edgemoe targets --devices lists them)"

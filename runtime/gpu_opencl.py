@@ -65,7 +65,7 @@ def _info(number: int, platform: Any, device: Any) -> DeviceInfo:
     return DeviceInfo(
         family="opencl",
         number=number,
-        platform=f"{platform.name.strip()}, {platform.version.strip()}",
+        platform=f"{platform.name.strip()}, {' '.join(platform.version.split()[:2])}",
         name=device.name.strip(),
         driver=device.driver_version.strip(),
         kind=next((name for bit, name in _KINDS.items() if device.type & bit), "other"),

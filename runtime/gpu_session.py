@@ -61,18 +61,13 @@ class GpuSession(Session):
 
     @property
     def isa(self) -> str:
-        """The device's name, and its number for `edgemoe.load(path, device=...)`."""
-        return f"{self.device}, {self._device.info.name}"
+        """What the driver calls the device."""
+        return self._device.info.name
 
     @property
     def device(self) -> str:
         """Family and number of the device, such as "opencl:0"."""
         return self._device.info.spec
-
-    @property
-    def device_name(self) -> str:
-        """What the driver calls the device."""
-        return self._device.info.name
 
     @property
     def threads(self) -> int:

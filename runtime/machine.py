@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemoe.runtime.manifest import GPU_FAMILIES
 from edgemoe.runtime.package import cache_folder
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def measure(session: Session, *, again: bool = False) -> Machine:
     folder.
     """
     threads = session.threads
-    device = getattr(session, "device_name", None)
-    cpu = device or f"{cpu_name()}, {os.cpu_count()} CPUs"
+    on_gpu = session.manifest.family in GPU_FAMILIES
+    cpu = session.isa if on_gpu else f"{cpu_name()}, {os.cpu_count()} CPUs"
     key = f"{cpu}, {threads} threads"
     path = cache_folder() / "machine.json"
     known = _read(path)

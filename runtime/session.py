@@ -26,6 +26,7 @@ from edgemoe.runtime.library import (
     open_library,
 )
 from edgemoe.runtime.manifest import (
+    GPU_FAMILIES,
     Manifest,
     TensorSpec,
     check_files,
@@ -90,7 +91,7 @@ def load(
         return McuSession(
             folder, manifest, device or "host", check=check, verify=verify, strict=strict
         )
-    if manifest.family in ("opencl", "webgpu"):
+    if manifest.family in GPU_FAMILIES:
         from edgemoe.runtime.gpu_session import load_gpu
 
         return load_gpu(
@@ -100,6 +101,12 @@ def load(
     if device not in (None, "cpu"):
         raise DeviceError(f"there is no device '{device}' for this artifact; it runs on: cpu")
     return Session(folder, threads=threads, isa=isa, check=check, verify=verify, strict=strict)
+
+
+def family_at(path: Path) -> str:
+    """Return the family of the artifact at `path`; "cpu" where nothing says so."""
+    folder = unpack(path) if path.is_file() else path
+    return read_manifest(folder).family if folder.is_dir() else "cpu"
 
 
 class Session:
