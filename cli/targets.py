@@ -36,7 +36,7 @@ def command(
 
 def list_devices(console: Console) -> None:
     """Print what the drivers of OpenCL and WebGPU offer."""
-    from edgemoe.runtime.gpu_list import gpu_devices
+    from edgemoe.runtime.gpu_devices import gpu_devices
 
     found = gpu_devices()
     if found.devices:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgemoe.runtime.errors import ArtifactError
+from edgemoe.runtime.frame import numpy_dtype
 from edgemoe.runtime.manifest import inside
 
 SUFFIX = {"opencl": "cl", "wgsl": "wgsl"}
@@ -31,7 +30,7 @@ class Buffer:
     @property
     def nbytes(self) -> int:
         """Size in bytes."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * numpy_dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)

@@ -38,3 +38,8 @@ def gpu_devices() -> Devices:
         if not found:
             notes.append(f"{family}: no device; install the driver of your GPU (docs/gpu.md)")
     return Devices(tuple(devices), tuple(notes))
+
+
+def has_device(family: str) -> bool:
+    """Tell whether this machine has a device of a family, "opencl" or "webgpu"."""
+    return any(info.family == family for info in gpu_devices().devices)
