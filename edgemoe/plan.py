@@ -92,12 +92,17 @@ class Kernel:
     follow in every kernel: the first task and the task after the last.
     `template` is the kernel family (`linear`, `expert_linear`, `generic`, ...). A kernel that does
     not use the dot product of an instruction set (`uses_dot`) exists once for that and its base.
+
+    On a GPU a kernel has pointers only, and no task range: a step starts `tasks` work-groups of
+    `threads` threads. The parameters at `read_only` never get anything but weights.
     """
 
     name: str
     parameters: tuple[str, ...]
     template: str
     uses_dot: bool = False
+    threads: int = 0
+    read_only: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -267,7 +272,14 @@ class Plan:
                 "outputs": tuple(_tensor(x) for x in data["outputs"]),
                 "variants": tuple(_variant(x) for x in data["variants"]),
                 "kernels": tuple(
-                    Kernel(**{**x, "parameters": tuple(x["parameters"])}) for x in data["kernels"]
+                    Kernel(
+                        **{
+                            **x,
+                            "parameters": tuple(x["parameters"]),
+                            "read_only": tuple(x.get("read_only", ())),
+                        }
+                    )
+                    for x in data["kernels"]
                 ),
                 "weights": tuple(WeightSection(**x) for x in data["weights"]),
                 "decisions": tuple(Decision(**x) for x in data["decisions"]),
