@@ -11,8 +11,6 @@ from types import ModuleType
 import numpy as np
 import onnx_ir as ir
 
-import edgemoe.targets.kernels
-import edgemoe.targets.kernels.integer
 from edgemoe import constant_nodes, graph_facts, shapes
 from edgemoe.errors import EdgemoeError, UnsupportedOpError
 from edgemoe.integer.operators import DOMAIN
@@ -20,19 +18,20 @@ from edgemoe.plan import Pointer, Rows
 from edgemoe.targets import generic, middle
 from edgemoe.targets.culprit import name_the_culprit, unsupported
 from edgemoe.targets.kernels.copy import Copy
-from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.program import KernelSource, Program
 from edgemoe.targets.site import Site
 
 
 @cache
-def handlers() -> dict[str, ModuleType]:
+def handlers(source: KernelSource) -> dict[str, ModuleType]:
     """Kernel modules by what they handle: a region kind or a standard operator."""
     found: dict[str, ModuleType] = {}
-    for package in (edgemoe.targets.kernels, edgemoe.targets.kernels.integer):
+    for name in source.packages:
+        package = importlib.import_module(name)
         for info in pkgutil.iter_modules(package.__path__):
-            module = importlib.import_module(f"{package.__name__}.{info.name}")
-            for name in getattr(module, "HANDLES", ()):
-                found[name] = module
+            module = importlib.import_module(f"{name}.{info.name}")
+            if module.__name__ not in source.without:
+                found |= dict.fromkeys(getattr(module, "HANDLES", ()), module)
     return found
 
 
@@ -41,14 +40,16 @@ def function_of(model: ir.Model, node: ir.Node) -> ir.Function | None:
     return model.functions.get((node.domain, node.op_type, node.overload))
 
 
-def handler_of(model: ir.Model, node: ir.Node) -> ModuleType | None:
+def handler_of(
+    model: ir.Model, node: ir.Node, source: KernelSource = Program.source
+) -> ModuleType | None:
     """The kernel module that computes a node, None if the generic path must."""
     kind = graph_facts.kind_of(node)
     if not kind and node.domain in ("", "ai.onnx"):
         kind = node.op_type
     elif node.domain == DOMAIN:
         kind = f"{DOMAIN}.{node.op_type}"
-    module = handlers().get(kind)
+    module = handlers(source).get(kind)
     if module is None or not _is_static(node):
         return None
     return module if module.accepts(node, function_of(model, node)) else None
@@ -69,7 +70,7 @@ def lower(model: ir.Model, program: Program) -> None:
         UnsupportedOpError: an operator can be lowered neither by our kernels nor by TVM.
     """
     _refuse_unknown_shapes(model)
-    inline_regions(model)
+    inline_regions(model, program.source)
     try:
         _lower(model, program)
     except AssertionError:
@@ -77,7 +78,9 @@ def lower(model: ir.Model, program: Program) -> None:
     except Exception as error:
         if isinstance(error, EdgemoeError) and "of node" in str(error):
             raise
-        raise name_the_culprit(model, error, _lower_alone) from error
+        raise name_the_culprit(
+            model, error, lambda alone: _lower(alone, program.empty())
+        ) from error
 
 
 def _refuse_unknown_shapes(model: ir.Model) -> None:
@@ -89,12 +92,9 @@ def _refuse_unknown_shapes(model: ir.Model) -> None:
             )
 
 
-def _lower_alone(model: ir.Model) -> None:
-    _lower(model, Program(KernelTable(), WeightTable()))
-
-
 def _lower(model: ir.Model, program: Program) -> None:
-    straight = middle.lower_to_list(model, lambda node: handler_of(model, node) is not None)
+    source = program.source
+    straight = middle.lower_to_list(model, lambda node: handler_of(model, node, source) is not None)
     buffers = _Buffers(straight, program)
     for operation in straight.operations:
         if isinstance(operation, middle.View):
@@ -102,7 +102,7 @@ def _lower(model: ir.Model, program: Program) -> None:
         elif isinstance(operation, middle.Opaque):
             values = middle.dynamic_inputs(operation.node)
             inputs = [buffers.of(number) for number in operation.inputs]
-            module = handler_of(model, operation.node)
+            module = handler_of(model, operation.node, source)
             assert module is not None
             module.lower(
                 Site(
@@ -117,7 +117,7 @@ def _lower(model: ir.Model, program: Program) -> None:
     buffers.bind_outputs(len(model.graph.inputs))
 
 
-def inline_regions(model: ir.Model) -> None:
+def inline_regions(model: ir.Model, source: KernelSource = Program.source) -> None:
     """Replace calls of regions and primitives that no kernel takes by their bodies."""
     from onnx_ir.passes.common import InlinePass, NameFixPass
 
@@ -125,7 +125,7 @@ def inline_regions(model: ir.Model) -> None:
         refused = {
             (node.domain, node.op_type, node.overload)
             for node in model.graph
-            if function_of(model, node) is not None and handler_of(model, node) is None
+            if function_of(model, node) is not None and handler_of(model, node, source) is None
         }
         if not refused:
             return
@@ -196,7 +196,7 @@ def _rows(call: generic.NestCall, numbers: list[int], program: Program) -> Rows 
 
 
 def _generic(operation: middle.Generic, program: Program, buffers: _Buffers) -> None:
-    split = generic.split(operation.function)
+    split = generic.split(operation.function, elements=program.one_task_per_element)
     parameters = [buffers.of(number) for number in (*operation.inputs, *operation.outputs)]
     parameters += [
         program.buffer(f"{operation.name}.{i}", dtype, shape)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe.errors import TargetError
+from edgemoe.targets.graphics import Graphics, Language, graphics
 from edgemoe.targets.microcontroller import Microcontroller, microcontroller
 
 
@@ -57,9 +58,16 @@ def kernel_symbol(kernel: str, isa: str) -> str:
     return f"{kernel}__{isa_identifier(isa)}"
 
 
+LANGUAGES: dict[str, Language] = {"opencl": "opencl", "webgpu": "wgsl"}
+"""Families of GPUs by the language of their kernels."""
+
+
 @dataclass(frozen=True)
 class TargetSpec:
-    """One device: its family, instruction sets (best last) and C compiler."""
+    """One device: its family, instruction sets (best last) and C compiler.
+
+    A GPU has one instruction set, named as its language, and no compiler: its driver has one.
+    """
 
     name: str
     family: str
@@ -69,6 +77,7 @@ class TargetSpec:
     compiler: tuple[str, ...]
     emulator: tuple[str, ...] = ()
     mcu: Microcontroller | None = None
+    gpu: Graphics | None = None
 
 
 def load_target(name: str) -> TargetSpec:
@@ -113,8 +122,17 @@ def _read(path: Path) -> TargetSpec:
                 dot=isa.get("dot", "generic"),
                 base=isa.get("base", ""),
             )
-            for isa in data["isa"]
+            for isa in data.get("isa", ())
         )
+        language = LANGUAGES.get(data["family"])
+        if language is not None:
+            return TargetSpec(
+                name=data["name"], family=data["family"], summary=data["summary"],
+                architecture=language, isas=(Isa(language, "", "", (), 1, 16),), compiler=(),
+                gpu=graphics(data["gpu"], language),
+            )  # fmt: skip
+        if not isas:
+            raise ValueError("there is no table [[isa]]")
         return TargetSpec(
             name=data["name"],
             family=data["family"],
