@@ -224,9 +224,7 @@ def _places(step: Step) -> list[int]:
     return places
 
 
-def _description(
-    plan: Plan, needs: Mapping[str, Any], build_id: bytes, range_count: int
-) -> str:
+def _description(plan: Plan, needs: Mapping[str, Any], build_id: bytes, range_count: int) -> str:
     identity = ", ".join(f"0x{byte:02x}" for byte in build_id)
     payload = -(-plan.weights_bytes // 64) * 64
     return "\n".join(

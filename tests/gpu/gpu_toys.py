@@ -35,6 +35,7 @@ from edgemoe.plan import (
     WeightSection,
 )
 from edgemoe.targets.gpu.host_c import write_opencl_host
+from edgemoe.targets.gpu.web import write_web
 
 WIDTH = 6
 THREADS = 32
@@ -368,6 +369,8 @@ def write(toy: GpuToy, out: Path, language: str, **needs: Any) -> Artifact:
         if family == "opencl":
             inputs = toy.selftests[0].inputs if toy.selftests else None
             write_opencl_host(plan, folder, needs, build_id, inputs)
+        else:
+            write_web(plan, folder)
         entries = {
             "family": family,
             "machine": family,

@@ -37,9 +37,10 @@ def kernel(
             name: T.decl_buffer((UNBOUNDED,), dtype, data=handles[name])
             for name, dtype in pointers.items()
         }
-        with T.launch_thread("blockIdx.x", groups) as group, T.launch_thread(
-            "threadIdx.x", threads
-        ) as thread:
+        with (
+            T.launch_thread("blockIdx.x", groups) as group,
+            T.launch_thread("threadIdx.x", threads) as thread,
+        ):
             body(Grid(buffers, group, thread))
     return builder.get()
 
