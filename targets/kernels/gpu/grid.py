@@ -16,6 +16,8 @@ from edgemoe.targets.kernels.vector_math import native_functions, register
 Element = Callable[[Expr], Expr]
 """A value for a number."""
 
+Visit = Callable[[Expr], None]
+
 Combine = Callable[[Expr, Expr], Expr]
 
 UNBOUNDED = 1 << 30
