@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemoe.runtime.manifest import GPU_FAMILIES
 from edgemoe.runtime.package import cache_folder
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True)
 class Machine:
-    """The roof of a profile: float32 multiply-add (2 per MAC) and bytes read from memory."""
+    """The roof of a profile: float32 multiply-add (2 per MAC) and bytes read from memory.
+
+    `cpu` names the processor, or the GPU that the session runs on.
+    """
 
     cpu: str
     threads: int
@@ -64,7 +68,8 @@ def measure(session: Session, *, again: bool = False) -> Machine:
     folder.
     """
     threads = session.threads
-    cpu = f"{cpu_name()}, {os.cpu_count()} CPUs"
+    on_gpu = session.manifest.family in GPU_FAMILIES
+    cpu = session.isa if on_gpu else f"{cpu_name()}, {os.cpu_count()} CPUs"
     key = f"{cpu}, {threads} threads"
     path = cache_folder() / "machine.json"
     known = _read(path)
