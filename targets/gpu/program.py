@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -15,10 +18,8 @@ from edgemoe.plan import Argument, Kernel, Pointer, WeightSection
 from edgemoe.targets.gpu.narrow import stored
 from edgemoe.targets.gpu.task_kernel import TaskKernel
 from edgemoe.targets.graphics import ALIGNMENT, Graphics
-from edgemoe.targets.kernels.copy import Copy
-from edgemoe.targets.kernels.fill import Fill
-from edgemoe.targets.kernels.gpu.copy import EACH, Move
-from edgemoe.targets.kernels.shift import Shift
+from edgemoe.targets.kernels import gpu
+from edgemoe.targets.kernels.gpu.call import Call
 from edgemoe.targets.program import KernelSource, KernelSpec, KernelTable, Program, WeightTable
 
 Array = NDArray[Any]
@@ -44,10 +45,20 @@ class GpuKernel(Protocol):
 
 
 CALL_C = (
-    "attention", "block_diagonal", "blocks", "channel_mix", "depthwise_conv", "linear", "moe",
+    "block_diagonal", "blocks", "channel_mix", "depthwise_conv", "linear", "moe",
     "token_mix",
 )  # fmt: skip
 """Modules of `targets/kernels` whose kernels call other functions: they do not run on a GPU."""
+
+
+@cache
+def stand_ins() -> dict[type, Callable[[Call], GpuKernel | None]]:
+    """What stands in for a kernel on a GPU, by the kernel's class."""
+    found: dict[type, Callable[[Call], GpuKernel | None]] = {}
+    for info in pkgutil.iter_modules(gpu.__path__):
+        module = importlib.import_module(f"{gpu.__name__}.{info.name}")
+        found |= dict.fromkeys(getattr(module, "STANDS_FOR", ()), getattr(module, "stand_in", None))
+    return found
 
 
 @dataclass
@@ -139,12 +150,13 @@ class GpuProgram(Program):
         pointers = [a for a in arguments if isinstance(a, Pointer)]
         if any(p.offset or p.stride for p in pointers):
             raise AssertionError(f"{template}: a pointer into a buffer")
-        if not hasattr(spec, "function"):
-            spec = self._moves(spec, arguments, facts.get("tasks", 1)) or spec
-        if not hasattr(spec, "function"):
-            integers = tuple(a for a in arguments if not isinstance(a, Pointer))
+        if hasattr(spec, "build"):
             tasks = facts.get("tasks", 1)
-            spec = TaskKernel(spec, integers, tasks, self._threads(tasks))
+            integers = tuple(a for a in arguments if not isinstance(a, Pointer))
+            words = tuple(self.buffers[p.buffer].nbytes // 4 for p in pointers)
+            call = Call(spec, integers, tasks, words, self.gpu)
+            stands_in = stand_ins().get(type(spec), lambda _: None)(call)
+            spec = stands_in or TaskKernel(spec, integers, tasks, call.threads(tasks))
         if len(pointers) > self.gpu.storage_buffers:
             raise UnsupportedOpError(
                 f"{facts.get('label', template)} binds {len(pointers)} buffers, the device "
@@ -157,30 +169,6 @@ class GpuProgram(Program):
         )  # fmt: skip
         self._bind(self.kernels.names[spec], pointers)  # type: ignore[index]
         return number
-
-    def _moves(self, spec: Any, arguments: Sequence[Argument], windows: int) -> Move | None:
-        """The kernel in the place of one that calls `memmove` or `memset`."""
-        pointers = [a for a in arguments if isinstance(a, Pointer)]
-        integers = [a for a in arguments if not isinstance(a, Pointer)]
-        words = self.buffers[pointers[-1].buffer].nbytes // 4
-        threads = self._threads(-(-words // EACH))
-        if isinstance(spec, Copy):
-            return Move("copy", words, threads)
-        if isinstance(spec, Fill):
-            return Move("fill", words, threads)
-        if isinstance(spec, Shift):
-            # Sizes were given in bytes of the model's dtype, which may be another one here.
-            window, by = integers
-            each = words // windows
-            return Move("shift", words, threads, each, each * by // window)
-        return None
-
-    def _threads(self, tasks: int) -> int:
-        """A power of two that is not much larger than the tasks need."""
-        threads = self.gpu.threads
-        while threads > 1 and threads // 2 >= tasks:
-            threads //= 2
-        return threads
 
     def _bind(self, kernel: str, pointers: Sequence[Pointer]) -> None:
         assert isinstance(self.kernels, GpuKernels)

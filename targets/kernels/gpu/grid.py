@@ -13,6 +13,13 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels.vector_math import native_functions, register
 
+Element = Callable[[Expr], Expr]
+"""A value for a number."""
+
+Visit = Callable[[Expr], None]
+
+Combine = Callable[[Expr, Expr], Expr]
+
 UNBOUNDED = 1 << 30
 """Extent of buffers: their sizes are those of what is bound."""
 
@@ -33,14 +40,13 @@ def kernel(
     with native_functions(), IRBuilder() as builder, T.prim_func(s_tir=True):
         handles = {name: T.arg(name, T.handle(dtype)) for name, dtype in pointers.items()}
         T.func_attr({"tirx.noalias": True})
-        buffers = {
-            name: T.decl_buffer((UNBOUNDED,), dtype, data=handles[name])
-            for name, dtype in pointers.items()
-        }
-        with (
-            T.launch_thread("blockIdx.x", groups) as group,
-            T.launch_thread("threadIdx.x", threads) as thread,
-        ):
+        with T.launch_thread("blockIdx.x", groups) as group, T.launch_thread(
+            "threadIdx.x", threads
+        ) as thread:
+            buffers = {
+                name: T.decl_buffer((UNBOUNDED,), dtype, data=handles[name])
+                for name, dtype in pointers.items()
+            }
             body(Grid(buffers, group, thread))
     return builder.get()
 
@@ -81,7 +87,7 @@ def strided(thread: Expr, count: int, threads: int, body: Callable[[Expr], None]
 
 
 def reduce(
-    values: tirx.Var, thread: Expr, threads: int, combine: Callable[[Expr, Expr], Expr]
+    values: tirx.Var, thread: Expr, threads: int, combine: Combine
 ) -> None:
     """Combine `values` [threads] of the work-group into element 0, pair by pair.
 
@@ -94,3 +100,8 @@ def reduce(
             T.buffer_store(values, combine(values[thread], values[thread + half]), [thread])
         barrier()
         half //= 2
+
+
+def larger(a: Expr, b: Expr) -> Expr:
+    """The larger of two numbers."""
+    return tirx.Select(a < b, b, a)

@@ -1,7 +1,4 @@
-"""`copy`, `shift` and `fill` for GPUs: words from one buffer to another.
-
-They stand where the kernels of `targets/kernels` call `memmove` and `memset`.
-"""
+"""`copy`, `shift`, `fill`: words from one buffer to another, where CPUs call `memmove`."""
 
 from __future__ import annotations
 
@@ -12,7 +9,13 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.kernels.copy import Copy
+from edgemoe.targets.kernels.fill import Fill
 from edgemoe.targets.kernels.gpu import grid
+from edgemoe.targets.kernels.gpu.call import Call
+from edgemoe.targets.kernels.shift import Shift
+
+STANDS_FOR = (Copy, Fill, Shift)
 
 EACH = 4
 """Words that a thread moves."""
@@ -56,3 +59,14 @@ class Move:
                     T.buffer_store(at.buffers["out"], value, [i])
 
         return grid.kernel(pointers, self.groups, self.threads, body)
+
+
+def stand_in(call: Call) -> Move:
+    """The move of whole buffers; sizes in bytes were those of the model's dtypes."""
+    count = call.words[-1]
+    threads = call.threads(-(-count // EACH))
+    if isinstance(call.spec, Shift):
+        window, by = call.integers
+        each = count // call.tasks
+        return Move("shift", count, threads, each, each * by // window)
+    return Move("fill" if isinstance(call.spec, Fill) else "copy", count, threads)
