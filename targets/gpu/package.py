@@ -115,3 +115,4 @@ def local_bytes(text: str) -> int:
         kind, count = (match["c"], match["n"]) if match["c"] else (match["w"], match["m"])
         total += _SIZES[kind] * int(count)
     return total
+

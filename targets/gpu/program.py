@@ -173,7 +173,10 @@ class GpuProgram(Program):
     def _bind(self, kernel: str, pointers: Sequence[Pointer]) -> None:
         assert isinstance(self.kernels, GpuKernels)
         written = self.kernels.bound.setdefault(kernel, set())
-        written |= {i for i, p in enumerate(pointers) if self.buffers[p.buffer].where != "weights"}
+        written |= {
+            i for i, p in enumerate(pointers) if self.buffers[p.buffer].where != "weights"
+        }
+
 
 
 def new_weights() -> WeightTable:
