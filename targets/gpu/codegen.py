@@ -69,6 +69,7 @@ def source_of(
     module = tvm.IRModule({kernel: _exact(module[kernel], literals)})
     text = str(codegen_build(module, tvm.target.Target(kind)).inspect_source(""))
     text = literals.restore(text.replace(kernel.name_hint, name))
+    assert all(f"p{i:02}" in text for i in range(len(function.params))), f"{name} lost a parameter"
     if device.language == "opencl":
         return _opencl(text, name, read_only)
     return _wgsl(text, groups, read_only)
@@ -101,8 +102,16 @@ def _numbered(function: tirx.PrimFunc) -> tirx.PrimFunc:
         else:
             renamed[parameter] = pointer
     body = tvm_ffi.structural_map(function.body, (Var, lambda v: renamed.get(v, v)), order="post")
-    body = tirx.SeqStmt([*declared, body]) if declared else body
+    body = _declare(body, declared) if declared else body
     return tirx.PrimFunc(parameters, body, function.ret_type, function.attrs)
+
+
+def _declare(body: tirx.Stmt, buffers: Sequence[tirx.Stmt]) -> tirx.Stmt:
+    """Declare buffers inside of the launch: outside, they would become parameters themselves."""
+    if isinstance(body, tirx.AttrStmt) and body.attr_key == "thread_extent":
+        inner = _declare(body.body, buffers)
+        return tirx.AttrStmt(body.node, body.attr_key, body.value, inner)
+    return tirx.SeqStmt([*buffers, body])
 
 
 def _exact(function: tirx.PrimFunc, literals: Literals) -> tirx.PrimFunc:
