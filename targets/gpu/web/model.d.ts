@@ -79,6 +79,8 @@ export class Model {
   readonly deviceName: string;
   /** States that are left out of `inputs` are kept on the device from run to run. */
   run(inputs: Record<string, Values>, options?: RunOptions): Promise<Record<string, Result>>;
+  /** Compile the kernels for so many tokens now; else the first run that needs them does. */
+  prepare(tokens?: number | null): Promise<void>;
   stepTimes(inputs: Record<string, Values>): Promise<StepTime[]>;
   /** Text of one token after another, continuing `prompt` from fresh states. */
   generate(prompt: string, options?: GenerateOptions): AsyncGenerator<string, void, void>;

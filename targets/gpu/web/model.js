@@ -47,17 +47,20 @@ export async function load(base = new URL("./", import.meta.url), options = {}) 
   const plan = JSON.parse(new TextDecoder().decode(await files("plan.json")));
   const device = options.device ?? (await sharedDevice(manifest, options));
   const weights = files("weights.bin");
-  const kernels = await Promise.all(
-    plan.kernels.map(async (kernel) => ({
-      ...kernel,
-      source: new TextDecoder().decode(await files(`kernels/${kernel.name}.wgsl`)),
-    })),
-  );
-  const built = await buildPipelines(device, kernels, progress);
-  progress?.("weights", 0, 1);
+  weights.catch(() => {}); // reported below, after what comes first
+  const source = async (name) => new TextDecoder().decode(await files(`kernels/${name}.wgsl`));
+  const build = async (names) => {
+    const kernels = plan.kernels.filter((kernel) => names.has(kernel.name));
+    const texts = await Promise.all(kernels.map((kernel) => source(kernel.name)));
+    const whole = kernels.map((kernel, number) => ({ ...kernel, source: texts[number] }));
+    return buildPipelines(device, whole, progress);
+  };
+  const first = build(new Set(plan.variants[0].steps.map((step) => step.kernel)));
+  first.catch(() => {});
   const payload = (await weights).slice(HEADER_BYTES);
-  const model = new Model(device, manifest, plan, built, payload);
+  const model = new Model(device, manifest, plan, build, payload);
   progress?.("weights", 1, 1);
+  await first; // the smallest bucket; the others are compiled when a run needs them
   return model;
 }
 

@@ -14,23 +14,25 @@ export class Model {
   #device;
   #manifest;
   #plan;
-  #built;
+  #build; // set of kernels -> map of their pipelines
   #memory;
   #use;
+  #pipelines = new Map(); // of the kernels that runs needed so far
   #recordings = new Map();
   #parity = 0;
   #zeros; // held states that are zeros, whatever the memory holds
   #stages = []; // buffers to map, used again
+  #order = Promise.resolve(); // runs wait for those before them to be enqueued
   #lost = null;
 
-  constructor(device, manifest, plan, built, weights) {
+  constructor(device, manifest, plan, build, weights) {
     this.#device = device;
     this.#manifest = manifest;
     this.#plan = plan;
-    this.#built = built;
+    this.#build = build;
     this.#memory = new Memory(device, manifest, plan, weights);
     this.#use = new ExpertUse(plan);
-    this.reset();
+    this.#zeros = new Set(this.#memory.states.keys());
     device.lost.then((info) => {
       this.#lost = info.message || info.reason;
     });
@@ -45,7 +47,9 @@ export class Model {
 
   /** Set the states that the model holds back to zeros. */
   reset() {
-    this.#zeros = new Set(this.#memory.states.keys());
+    this.#order = this.#order.then(() => {
+      this.#zeros = new Set(this.#memory.states.keys());
+    });
   }
 
   /** For how many tokens each expert was active, since the last reset of the counts. */
@@ -53,15 +57,45 @@ export class Model {
   resetExpertUse() { this.#use.reset(); }
 
   async run(inputs, options = {}) {
-    return this.#finish(this.#enqueue(inputs, options));
+    const arrays = this.#checked(inputs);
+    const chunks = chunksOf(this.#plan, this.buckets, arrays.tokens);
+    return this.#finish(await this.#inTurn(chunks, () => this.#enqueue(arrays, chunks, options)));
+  }
+
+  /** Compile the kernels for so many tokens now, not at the first run. */
+  async prepare(tokens = null) {
+    await this.#built(chunksOf(this.#plan, this.buckets, tokens));
+  }
+
+  #built(chunks) {
+    const steps = chunks.flatMap(({ variant }) => this.#plan.variants[variant].steps);
+    return this.#build(new Set(steps.map((step) => step.kernel)));
+  }
+
+  /** Call `enqueue` when the kernels are there and the runs before have been enqueued. */
+  #inTurn(chunks, enqueue) {
+    const missing = chunks.filter(({ variant }) => !this.#recordings.has(this.#key(variant)));
+    const ready = missing.length ? this.#built(missing) : null;
+    ready?.catch(() => {}); // reported in its turn
+    const turn = this.#order.then(async () => {
+      for (const [name, built] of (await ready) ?? []) this.#pipelines.set(name, built);
+      return enqueue();
+    });
+    this.#order = turn.catch(() => {});
+    return turn;
   }
 
   /** Nanoseconds of every step: [{variant, step, kernel, label, nanoseconds}]. */
   async stepTimes(inputs) {
-    const times = [];
     const arrays = this.#checked(inputs);
+    const chunks = chunksOf(this.#plan, this.buckets, arrays.tokens);
+    return this.#inTurn(chunks, () => this.#times(arrays, chunks));
+  }
+
+  async #times(arrays, chunks) {
+    const times = [];
     this.#beginStates(arrays);
-    for (const chunk of chunksOf(this.#plan, this.buckets, arrays.tokens)) {
+    for (const chunk of chunks) {
       this.#write(arrays, chunk);
       const spent = await timeSteps(this.#device, this.#recording(chunk.variant));
       this.#plan.variants[chunk.variant].steps.forEach(({ kernel, label }, step) => {
@@ -137,9 +171,7 @@ export class Model {
     return { values, tokens };
   }
 
-  #enqueue(inputs, { states = [], experts = false }) {
-    const arrays = this.#checked(inputs);
-    const chunks = chunksOf(this.#plan, this.buckets, arrays.tokens);
+  #enqueue(arrays, chunks, { states = [], experts = false }) {
     const names = this.#returned(arrays, states);
     this.#beginStates(arrays);
     const readings = chunks.map((chunk) => {
@@ -208,11 +240,15 @@ export class Model {
     });
   }
 
+  #key(variant) {
+    return 2 * variant + (this.#memory.hasPairs ? this.#parity : 0);
+  }
+
   #recording(variant) {
-    const key = 2 * variant + (this.#memory.hasPairs ? this.#parity : 0);
+    const key = this.#key(variant);
     if (!this.#recordings.has(key)) {
       const steps = this.#plan.variants[variant];
-      const made = record(this.#device, this.#memory, steps, this.#built, this.#parity);
+      const made = record(this.#device, this.#memory, steps, this.#pipelines, this.#parity);
       this.#recordings.set(key, made);
     }
     return this.#recordings.get(key);
