@@ -88,7 +88,7 @@ def windows(etth1: Path | None) -> dict[str, Any]:
             for place in places.tolist()
         ]
         what = (
-            "ETTh1, a transformer's loads and oil temperature: the next 96 hours of the test part."
+            "ETTh1, loads and oil temperature of a transformer: the next 96 hours (test part)."
         )
     return {"what": what, "channels": list(CHANNELS), "windows": found}
 

@@ -55,5 +55,4 @@ for (const [method, ...args] of JSON.parse(await readFile(jobs, "utf-8"))) {
     results.push({ error: error.message, kind: error.kind ?? error.stack });
   }
 }
-console.log(JSON.stringify(results));
-process.exit(0);
+process.stdout.write(`${JSON.stringify(results)}\n`, () => process.exit(0));
