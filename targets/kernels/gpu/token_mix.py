@@ -15,7 +15,7 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import token_mix
 from edgemoe.targets.kernels.gpu import grid, product
 from edgemoe.targets.kernels.gpu.linear import evaluated
-from edgemoe.targets.kernels.gpu.weights import Layout
+from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
 
@@ -43,7 +43,7 @@ class GpuTokenMix:
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (weights, x, out, operands...)."""
-        return ("uint32_t*", "float*", "float*", *["float*"] * len(ex.operands_of(self.epilogue)))
+        return (self.layout.c_type, "float*", "float*", *["float*"] * len(ex.operands_of(self.epilogue)))
 
     @property
     def _across(self) -> int:
@@ -61,7 +61,7 @@ class GpuTokenMix:
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
-        names = {"weights": "uint32", "x": "float32", "out": "float32"}
+        names = {"weights": self.layout.element, "x": "float32", "out": "float32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
 
@@ -114,7 +114,7 @@ def lower(site: Site) -> None:
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
     unit = token_mix.unit_of(site, weight, batch * channels)
     given, name, read = site.program.precision.choose(unit), str(weight.name), reader(weight)
-    layout = Layout(given, depth, rows)
+    layout = layout_for(site.program.gpu, given, depth, rows)  # type: ignore[attr-defined]
     cut = product.tile_for(site.program.gpu, 32, 1, rows)  # type: ignore[attr-defined]
     spec = GpuTokenMix(epilogue, layout, batch, channels, cut)
     rounder = site.program.precision.rounder(name)
@@ -125,7 +125,7 @@ def lower(site: Site) -> None:
     section = WeightSection(name, 0, 4 * layout.words, unit.role, None, given.stored)
     digest = site.program.weights.digest(weight.const_value, read)
     key = ("token_mix", given, digest, site.program.precision.key(name))
-    words = site.program.words(name, key, [(section, packed)], "uint32")  # type: ignore[attr-defined]
+    words = site.program.words(name, key, [(section, packed)], layout.element)  # type: ignore[attr-defined]
     (source,) = site.pointers([x])
     site.program.step(
         spec, "token_mix",  # type: ignore[arg-type]
