@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import DeviceError, EdgemoeError
+from edgemoe.runtime.gpu_build import build_all
 from edgemoe.runtime.gpu_cache import ProgramCache
 from edgemoe.runtime.gpu_device import (
     DeviceInfo,
@@ -188,32 +189,32 @@ class OpenClDevice:
 
     def build(self, kernels: Sequence[Kernel]) -> None:
         """See `Device`."""
-        for kernel in kernels:
-            if kernel.source not in self._programs:
-                self._programs[kernel.source] = self._program(kernel)
+        new = [kernel for kernel in kernels if kernel.source not in self._programs]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # compilers that print notes; errors raise
+            for kernel, program in zip(new, build_all(new, self._program), strict=True):
+                self._programs[kernel.source] = program
 
     def _program(self, kernel: Kernel) -> Any:
         cl = self._cl
         key = self._cache.key(kernel.source)
         binary = self._cache.read(key)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # compilers that print notes; errors raise
-            if binary is not None:
-                with contextlib.suppress(cl.Error):  # of another build of the driver: made anew
-                    program = cl.Program(self._context, [self._device], [binary]).build()
-                    self.kernels_cached += 1
-                    return program
-            program = cl.Program(self._context, kernel.source)
-            _ = program.reference_count  # asked before the build, pyopencl caches nothing
-            try:
-                program.build()
-            except cl.Error as error:
-                log = "\n  ".join(str(error).strip().splitlines()[:15])
-                raise DeviceError(
-                    f"the OpenCL compiler of {self.info.name} ({self.info.spec}, driver "
-                    f"{self.info.driver}) refuses kernel '{kernel.name}':\n  {log}\ntry another "
-                    "device (edgemoe targets --devices), and report it"
-                ) from error
+        if binary is not None:
+            with contextlib.suppress(cl.Error):  # of another build of the driver: made anew
+                program = cl.Program(self._context, [self._device], [binary]).build()
+                self.kernels_cached += 1
+                return program
+        program = cl.Program(self._context, kernel.source)
+        _ = program.reference_count  # asked before the build, pyopencl caches nothing
+        try:
+            program.build()
+        except cl.Error as error:
+            log = "\n  ".join(str(error).strip().splitlines()[:15])
+            raise DeviceError(
+                f"the OpenCL compiler of {self.info.name} ({self.info.spec}, driver "
+                f"{self.info.driver}) refuses kernel '{kernel.name}':\n  {log}\ntry another "
+                "device (edgemoe targets --devices), and report it"
+            ) from error
         self.kernels_built += 1
         self._cache.write(key, program.get_info(cl.program_info.BINARIES)[0])
         return program

@@ -93,11 +93,13 @@ class Runner:
         return raw.view(found.dtype)
 
     def _recording(self, variant: int) -> Any:
-        """The steps of a variant with their arguments; made once per parity."""
+        """The steps of a variant with their arguments; made at its first run, once per parity."""
         parity = self._parity if self._has_pairs else 0
         key = (variant, parity)
         if key not in self._recordings:
             program, memory = self._program.variants[variant], self._memory
+            used = dict.fromkeys(step.kernel for step in program.steps)
+            self._device.build([self._program.kernels[name] for name in used])
             ranges = [memory.range_of(buffer, parity) for buffer in program.buffers]
             self._recordings[key] = self._device.record(
                 [

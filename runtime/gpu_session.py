@@ -51,7 +51,6 @@ class GpuSession(Session):
         needs = Needs.read(manifest.data)
         program = read_program(folder, needs.language)
         self._device: Device = open_device(device or family, needs, manifest.name)
-        self._device.build(list(program.kernels.values()))
         self._memory = DeviceMemory(self._device, folder, manifest, program)
         self._runner = Runner(self._device, program, self._memory, manifest)
         if check:

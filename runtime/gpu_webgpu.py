@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import DeviceError, EdgemoeError
+from edgemoe.runtime.gpu_build import build_all
 from edgemoe.runtime.gpu_device import (
     DeviceInfo,
     Launch,
@@ -196,11 +197,12 @@ class WebGpuDevice:
 
     def build(self, kernels: Sequence[Kernel]) -> None:
         """See `Device`."""
-        for kernel in kernels:
-            key = (kernel.source, kernel.read_only)
-            if key not in self._pipelines:
-                self._pipelines[key] = self._pipeline(kernel)
-                self.kernels_built += 1
+        new = [k for k in kernels if (k.source, k.read_only) not in self._pipelines]
+        for kernel in new:
+            self._layout(kernel)  # made by one thread
+        for kernel, pipeline in zip(new, build_all(new, self._pipeline), strict=True):
+            self._pipelines[kernel.source, kernel.read_only] = pipeline
+            self.kernels_built += 1
 
     def _pipeline(self, kernel: Kernel) -> Any:
         # naga knows subgroups without this line, and refuses it.

@@ -22,6 +22,8 @@ from edgemoe.artifact import (
     write_selftests,
 )
 from edgemoe.plan import Plan
+from edgemoe.targets.gpu.host_c import write_opencl_host
+from edgemoe.targets.gpu.web import write_web
 from edgemoe.targets.graphics import ALIGNMENT, Graphics
 from edgemoe.targets.spec import TargetSpec
 
@@ -71,9 +73,15 @@ def write_gpu_artifact(
         write_plan(folder, plan)
         write_selftests(folder, selftests)
         (folder / "report.json").write_text(json.dumps(report or {}, indent=1) + "\n", "utf-8")
+        needs = needs_of(plan, spec.gpu, sources)
+        if spec.gpu.language == "opencl":
+            first = selftests[0].inputs if selftests else None
+            write_opencl_host(plan, folder, needs, build_id, first)
+        else:
+            write_web(plan, folder)
         entries = {
             "family": spec.family, "machine": spec.gpu.language, "library": "plan.json",
-            "gpu": needs_of(plan, spec.gpu, sources),
+            "gpu": needs,
         }  # fmt: skip
         extras = replace(extras or ManifestExtras(), entries=entries)
         write_manifest(folder, plan, build_id, extras)

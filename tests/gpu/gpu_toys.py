@@ -34,6 +34,8 @@ from edgemoe.plan import (
     Variant,
     WeightSection,
 )
+from edgemoe.targets.gpu.host_c import write_opencl_host
+from edgemoe.targets.gpu.web import write_web
 
 WIDTH = 6
 THREADS = 32
@@ -363,17 +365,18 @@ def write(toy: GpuToy, out: Path, language: str, **needs: Any) -> Artifact:
         write_plan(folder, plan)
         write_selftests(folder, toy.selftests)
         (folder / "report.json").write_text("{}\n")
-        write_host(plan, folder, family)
+        needs = {**needs_of(toy, language), **needs}
+        if family == "opencl":
+            inputs = toy.selftests[0].inputs if toy.selftests else None
+            write_opencl_host(plan, folder, needs, build_id, inputs)
+        else:
+            write_web(plan, folder)
         entries = {
             "family": family,
             "machine": family,
             "library": "plan.json",
-            "gpu": {**needs_of(toy, language), **needs},
+            "gpu": needs,
         }
         extras = ManifestExtras(vocabulary=toy.vocabulary, entries=entries)
         write_manifest(folder, plan, build_id, extras)
     return Artifact.open(out)
-
-
-def write_host(plan: Plan, folder: Path, family: str) -> None:
-    """The host program of the family, where it is there."""
