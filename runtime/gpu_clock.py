@@ -9,6 +9,14 @@ from typing import Any
 import numpy as np
 
 
+def encode(run: Any, step: Any) -> None:
+    """Add a recorded step to a compute pass."""
+    pipeline, group, size = step
+    run.set_pipeline(pipeline)
+    run.set_bind_group(0, group)
+    run.dispatch_workgroups(*size)
+
+
 def stamped(wgpu: Any, device: Any, steps: Sequence[Any]) -> list[int]:
     """Run every step in a pass of its own, with time stamps at its begin and end."""
     if not steps:
@@ -17,7 +25,7 @@ def stamped(wgpu: Any, device: Any, steps: Sequence[Any]) -> list[int]:
     stamps = device.create_query_set(type="timestamp", count=count)
     resolved = device.create_buffer(size=8 * count, usage=usage.QUERY_RESOLVE | usage.COPY_SRC)
     encoder = device.create_command_encoder()
-    for number, (pipeline, group, size) in enumerate(steps):
+    for number, step in enumerate(steps):
         run = encoder.begin_compute_pass(
             timestamp_writes={
                 "query_set": stamps,
@@ -25,9 +33,7 @@ def stamped(wgpu: Any, device: Any, steps: Sequence[Any]) -> list[int]:
                 "end_of_pass_write_index": 2 * number + 1,
             }
         )
-        run.set_pipeline(pipeline)
-        run.set_bind_group(0, group)
-        run.dispatch_workgroups(*size)
+        encode(run, step)
         run.end()
     encoder.resolve_query_set(stamps, 0, count, resolved, 0)
     device.queue.submit([encoder.finish()])

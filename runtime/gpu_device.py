@@ -159,8 +159,8 @@ class Device(Protocol):
     def build(self, kernels: Sequence[Kernel]) -> None:
         """Compile kernels that this process has not; raises DeviceError when one is refused."""
 
-    def record(self, launches: Sequence[Launch]) -> Any:
-        """Set all arguments of a sequence of steps."""
+    def record(self, launches: Sequence[Launch | None]) -> Any:
+        """Set all arguments of a sequence of steps; None is a step with nothing to do."""
 
     def submit(
         self, recording: Any, reads: Sequence[Range], *, first: int = 0, last: int | None = None

@@ -219,12 +219,15 @@ class OpenClDevice:
         self._cache.write(key, program.get_info(cl.program_info.BINARIES)[0])
         return program
 
-    def record(self, launches: Sequence[Launch]) -> Any:
+    def record(self, launches: Sequence[Launch | None]) -> Any:
         """See `Device`; a kernel object per step, its arguments are set once."""
         views: dict[tuple[int, int, int], Any] = {}
-        recorded = []
+        recorded: list[Any] = []
         with self._errors("prepare the steps"):
             for launch in launches:
+                if launch is None:
+                    recorded.append(None)
+                    continue
                 kernel = self._cl.Kernel(self._programs[launch.kernel.source], launch.kernel.name)
                 kernel.set_args(*(self._view(item, views) for item in launch.ranges))
                 threads = launch.kernel.threads
@@ -245,7 +248,7 @@ class OpenClDevice:
     ) -> Reading:
         """See `Device`."""
         with self._errors("run the model"):
-            for kernel, size, threads in recording[first:last]:
+            for kernel, size, threads in filter(None, recording[first:last]):
                 self._cl.enqueue_nd_range_kernel(self._queue, kernel, size, threads)
             if not reads:
                 self._queue.flush()
@@ -267,12 +270,9 @@ class OpenClDevice:
                 properties = cl.command_queue_properties.PROFILING_ENABLE
                 self._clock = cl.CommandQueue(self._context, properties=properties)
             self._queue.finish()
-            events = [
-                cl.enqueue_nd_range_kernel(self._clock, kernel, size, threads)
-                for kernel, size, threads in recording
-            ]
+            events = [step and cl.enqueue_nd_range_kernel(self._clock, *step) for step in recording]
             self._clock.finish()
-            return [int(event.profile.end - event.profile.start) for event in events]
+            return [int(e.profile.end - e.profile.start) if e else 0 for e in events]
 
     def finish(self) -> None:
         """See `Device`."""

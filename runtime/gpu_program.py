@@ -42,6 +42,7 @@ class Kernel:
     threads: int
     parameters: tuple[str, ...]
     read_only: tuple[int, ...]
+    copies: bool = False  # from its first parameter to its second
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _kernel(folder: Path, item: Mapping[str, Any], suffix: str) -> Kernel:
         threads=int(item["threads"]),
         parameters=tuple(map(str, item["parameters"])),
         read_only=tuple(map(int, item["read_only"])),
+        copies=item["template"] == "copy",
     )
 
 

@@ -15,7 +15,7 @@ from edgemoe.runtime.frame import check_out, numpy_dtype
 from edgemoe.runtime.gpu_arrays import checked, device_dtype, from_device, to_device, token_slice
 from edgemoe.runtime.gpu_device import Device, Launch, Range, Reading
 from edgemoe.runtime.gpu_memory import DeviceMemory
-from edgemoe.runtime.gpu_program import Program
+from edgemoe.runtime.gpu_program import Program, Step
 from edgemoe.runtime.manifest import Manifest, TensorSpec
 from edgemoe.runtime.token_chunks import Buckets, Chunk
 
@@ -102,16 +102,17 @@ class Runner:
             self._device.build([self._program.kernels[name] for name in used])
             ranges = [memory.range_of(buffer, parity) for buffer in program.buffers]
             self._recordings[key] = self._device.record(
-                [
-                    Launch(
-                        self._program.kernels[step.kernel],
-                        tuple(ranges[number] for number in step.buffers),
-                        step.groups,
-                    )
-                    for step in program.steps
-                ]
+                [self._launch(step, ranges) for step in program.steps]
             )
         return self._recordings[key]
+
+    def _launch(self, step: Step, ranges: Sequence[Range]) -> Launch | None:
+        """The step on its ranges; None for a copy of a state to itself, in place."""
+        kernel = self._program.kernels[step.kernel]
+        given = tuple(ranges[number] for number in step.buffers)
+        if kernel.copies and given[0] == given[1]:
+            return None
+        return Launch(kernel, given, step.groups)
 
     def enqueue(
         self,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import DeviceError, EdgemoeError
 from edgemoe.runtime.gpu_build import build_all
+from edgemoe.runtime.gpu_clock import encode, stamped, waited
 from edgemoe.runtime.gpu_device import (
     DeviceInfo,
     Launch,
@@ -237,11 +238,14 @@ class WebGpuDevice:
             )
         return self._layouts[key]
 
-    def record(self, launches: Sequence[Launch]) -> Any:
+    def record(self, launches: Sequence[Launch | None]) -> Any:
         """See `Device`; a bind group per step."""
-        recorded = []
+        recorded: list[Any] = []
         with self._errors("prepare the steps"):
             for launch in launches:
+                if launch is None:
+                    recorded.append(None)
+                    continue
                 group = self._device.create_bind_group(
                     layout=self._layout(launch.kernel),
                     entries=[
@@ -264,13 +268,10 @@ class WebGpuDevice:
         """See `Device`; steps and reads are one command buffer."""
         with self._errors("run the model"):
             encoder = self._device.create_command_encoder()
-            steps = recording[first:last]
-            if steps:
+            if recording:
                 run = encoder.begin_compute_pass()
-                for pipeline, group, size in steps:
-                    run.set_pipeline(pipeline)
-                    run.set_bind_group(0, group)
-                    run.dispatch_workgroups(*size)
+                for step in filter(None, recording[first:last]):
+                    encode(run, step)
                 run.end()
             if not reads:
                 self._queue.submit([encoder.finish()])
@@ -281,16 +282,16 @@ class WebGpuDevice:
 
     def run_timed(self, recording: Any) -> list[int]:
         """See `Device`; a pass per step with time stamps, else a submission per step and a wait."""
-        from edgemoe.runtime.gpu_clock import stamped, waited
-
         with self._errors("run the model"):
             if not self.has_clock:
                 return waited(self, recording)
+            steps = [step for step in recording if step is not None]
             times: list[int] = []
-            for first in range(0, len(recording), _MOST_QUERIES):
-                part = recording[first : first + _MOST_QUERIES]
+            for first in range(0, len(steps), _MOST_QUERIES):
+                part = steps[first : first + _MOST_QUERIES]
                 times += stamped(self._wgpu, self._device, part)
-            return times
+            found = iter(times)
+            return [0 if step is None else next(found) for step in recording]
 
     def finish(self) -> None:
         """See `Device`; reads 4 bytes, as `on_submitted_work_done` of wgpu 0.32 fails."""

@@ -133,8 +133,11 @@ def _tables(plan: Plan, needs: Mapping[str, Any], build_id: bytes) -> Iterator[s
     in_place = set(plan.facts.get("in_place_states", ()))
     flags = [str(int(x.name in in_place)) for x in plan.inputs]
     yield from _array("unsigned char", "em_cl_in_place", flags, "0")
-    kernels = [f"{{{_string(kernel.name)}, {kernel.threads}}}" for kernel in plan.kernels]
-    yield from _array("em_cl_kernel", "em_cl_kernels", kernels, '{"", 1}')
+    kernels = [
+        f"{{{_string(kernel.name)}, {kernel.threads}, {int(kernel.template == 'copy')}}}"
+        for kernel in plan.kernels
+    ]
+    yield from _array("em_cl_kernel", "em_cl_kernels", kernels, '{"", 1, 0}')
     ranges = sorted({(b.offset, _padded(b.nbytes)) for b in _weights(plan)})
     yield from _array(
         "em_cl_range", "em_cl_ranges", [f"{{{o}u, {n}u}}" for o, n in ranges], "{0, 0}"

@@ -15,6 +15,7 @@ enum { EM_DISPATCH_STATIC = 0, EM_DISPATCH_PAD = 1, EM_DISPATCH_SPLIT = 2 };
 typedef struct em_cl_kernel {
     const char *name; /* entry point, and name of the file in kernels/ */
     size_t threads;
+    int32_t copies; /* from its first argument to its second */
 } em_cl_kernel;
 
 typedef struct em_cl_buffer {
@@ -85,7 +86,7 @@ typedef struct em_cl_page { /* weights [begin, end) */
 } em_cl_page;
 
 typedef struct em_cl_recording { /* a variant with its arguments set */
-    cl_kernel *kernels;          /* per step; NULL: not recorded yet */
+    cl_kernel *kernels;          /* per step; NULL: a copy to itself, in place */
     cl_mem *views;               /* per buffer */
 } em_cl_recording;
 

@@ -49,11 +49,15 @@ static em_status record_step(const em_model *model, const em_cl_variant *variant
                              cl_kernel *kernel)
 {
     cl_int code = CL_SUCCESS;
+    const int32_t *arguments = variant->arguments + step->first;
+    if (em_cl_model.kernels[step->kernel].copies &&
+        recording->views[arguments[0]] == recording->views[arguments[1]])
+        return EM_OK;
     *kernel = clCreateKernel(model->programs[step->kernel], em_cl_model.kernels[step->kernel].name,
                              &code);
     for (int32_t a = 0; a < step->count && code == CL_SUCCESS; a++) {
-        const int32_t buffer = variant->arguments[step->first + a];
-        code = clSetKernelArg(*kernel, (cl_uint)a, sizeof(cl_mem), &recording->views[buffer]);
+        code = clSetKernelArg(*kernel, (cl_uint)a, sizeof(cl_mem),
+                              &recording->views[arguments[a]]);
     }
     return code == CL_SUCCESS ? EM_OK : em_cl_fail(model, code, "prepare a step");
 }
@@ -89,6 +93,8 @@ static em_status run_steps(em_model *model, int32_t number)
         return status;
     for (int32_t s = 0; s < variant->step_count; s++) {
         const em_cl_step *step = &variant->steps[s];
+        if (recording->kernels[s] == NULL)
+            continue;
         const size_t local = em_cl_model.kernels[step->kernel].threads;
         const size_t global = step->groups * local;
         const cl_int code = clEnqueueNDRangeKernel(model->queue, recording->kernels[s], 1, NULL,

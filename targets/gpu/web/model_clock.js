@@ -6,17 +6,23 @@ const MOST_STEPS = 2048; // of one set of time stamps
 export async function timeSteps(device, steps) {
   if (!device.features.has("timestamp-query")) return waited(device, steps);
   const times = [];
-  for (let first = 0; first < steps.length; first += MOST_STEPS) {
-    times.push(...(await stamped(device, steps.slice(first, first + MOST_STEPS))));
+  const real = steps.filter((step) => step !== null);
+  for (let first = 0; first < real.length; first += MOST_STEPS) {
+    times.push(...(await stamped(device, real.slice(first, first + MOST_STEPS))));
   }
-  return times;
+  return steps.map((step) => (step === null ? 0 : times.shift()));
 }
 
-function encodeStep(encoder, { pipeline, group, x, z }, descriptor) {
-  const pass = encoder.beginComputePass(descriptor);
+/** Add a recorded step to a compute pass. */
+export function encodePass(pass, { pipeline, group, x, z }) {
   pass.setPipeline(pipeline);
   pass.setBindGroup(0, group);
   pass.dispatchWorkgroups(x, 1, z);
+}
+
+function encodeStep(encoder, step, descriptor) {
+  const pass = encoder.beginComputePass(descriptor);
+  encodePass(pass, step);
   pass.end();
 }
 
@@ -49,6 +55,10 @@ async function stamped(device, steps) {
 async function waited(device, steps) {
   const times = [];
   for (const step of steps) {
+    if (step === null) {
+      times.push(0);
+      continue;
+    }
     await device.queue.onSubmittedWorkDone();
     const start = performance.now();
     const encoder = device.createCommandEncoder();

@@ -93,9 +93,12 @@ async function buildPipeline(device, kernel) {
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: kernel.name },
     });
-    return { pipeline, layout };
+    return { pipeline, layout, copies: kernel.template === "copy" };
   } catch (error) {
-    const text = `the browser refuses kernel '${kernel.name}': ${error.message}; please report it`;
+    const { messages } = await module.getCompilationInfo();
+    const first = messages.find(({ type }) => type === "error");
+    const why = first ? `line ${first.lineNum}: ${first.message}` : error.message;
+    const text = `the browser refuses kernel '${kernel.name}': ${why}; please report it`;
     throw new EdgemoeError("device", text);
   }
 }
@@ -227,11 +230,13 @@ export function nbytesOf(buffer) {
   return elements(buffer.shape) * (WIDTHS[buffer.dtype] ?? 4);
 }
 
-/** The steps of a variant with a bind group each. */
+/** The steps of a variant with a bind group each; null is a copy of a state to itself, in place. */
 export function record(device, memory, variant, built, parity) {
   const ranges = variant.buffers.map((buffer) => memory.rangeOf(buffer, parity));
   return variant.steps.map((step) => {
-    const { pipeline, layout } = built.get(step.kernel);
+    const { pipeline, layout, copies } = built.get(step.kernel);
+    const [from, to] = step.arguments.map((argument) => ranges[argument.buffer]);
+    if (copies && from.buffer === to.buffer && from.offset === to.offset) return null;
     const entries = step.arguments.map((argument, binding) => ({
       binding,
       resource: ranges[argument.buffer],

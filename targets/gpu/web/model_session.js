@@ -4,7 +4,7 @@ import {
   EdgemoeError, deviceBytes, elements, fromDevice, placeTokens, rowsOf, toDevice, tokenSlice,
 } from "./model_arrays.js";
 import { chunksOf } from "./model_chunks.js";
-import { timeSteps } from "./model_clock.js";
+import { encodePass, timeSteps } from "./model_clock.js";
 import { Memory, record } from "./model_device.js";
 import { ExpertUse } from "./model_experts.js";
 import { contextOf, encode, generatorOf, rolesOf, sample } from "./model_text.js";
@@ -258,6 +258,8 @@ export class Model {
   #submit(chunk, names, experts) {
     const variant = this.#plan.variants[chunk.variant];
     const regions = experts ? variant.regions : [];
+    this.#device.pushErrorScope("out-of-memory");
+    this.#device.pushErrorScope("validation");
     const encoder = this.#device.createCommandEncoder();
     const outputs = names.map((name) => this.#place(name, chunk));
     const routed = regions.map((region) => {
@@ -273,23 +275,24 @@ export class Model {
     const copy = ({ buffer, offset, size, at }) =>
       encoder.copyBufferToBuffer(buffer, offset, stage, at, size);
     let pass = null;
-    this.#recording(chunk.variant).forEach(({ pipeline, group, x, z }, step) => {
-      pass ??= encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(x, 1, z);
+    this.#recording(chunk.variant).forEach((recorded, step) => {
+      if (recorded !== null) {
+        pass ??= encoder.beginComputePass();
+        encodePass(pass, recorded);
+      }
       const final = routed.filter(({ region }) => region.routed_at === step);
       if (!final.length) return;
-      pass.end(); // copies are between passes
+      pass?.end(); // copies are between passes
       pass = null;
       final.forEach(copy);
     });
     pass?.end();
     outputs.forEach(copy);
     this.#device.queue.submit([encoder.finish()]);
+    const failures = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
     const mapped = stage.mapAsync(GPUMapMode.READ);
-    mapped.catch(() => {}); // reported where the run is waited for
-    return { stage, outputs, routed, variant, take: chunk.take, mapped };
+    for (const promise of [mapped, failures]) promise.catch(() => {}); // reported by #finish
+    return { stage, outputs, routed, variant, take: chunk.take, mapped, failures };
   }
 
   #place(name, chunk) {
@@ -321,6 +324,11 @@ export class Model {
       } catch (error) {
         const why = this.#lost ?? error.message;
         throw new EdgemoeError("device", `the device is lost (${why}); load the model again`);
+      }
+      const failure = (await reading.failures).find((error) => error !== null);
+      if (failure) {
+        const text = `${this.deviceName} refuses a run of '${this.name}': ${failure.message}`;
+        throw new EdgemoeError("device", `${text}; please report it`);
       }
       const data = reading.stage.getMappedRange();
       reading.outputs.forEach(({ at, info, count, dtype }, place) => {
