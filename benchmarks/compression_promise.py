@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.compression.progress import say
-from benchmarks.compression.shipped import FACTORIES, Shipped, shipped
+from benchmarks.compression.shipped import FACTORIES, Shipped, files_of, shipped
 from benchmarks.compression.tables import percent, table
 from benchmarks.environments import versions_of
 from benchmarks.machine import facts
@@ -47,6 +47,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--models", type=words, default=list(MODELS), help=", ".join(FACTORIES))
     parser.add_argument("--etth1", type=Path, metavar="CSV")
     parser.add_argument("--text", type=Path, metavar="TXT")
+    parser.add_argument("--domains", type=Path, metavar="FOLDER", help="both files, of domain_moe")
     parser.add_argument("--max-loss", type=float, default=0.005)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--modes", type=words, default=list(MODES), help=", ".join(MODES))
@@ -120,7 +121,7 @@ def main() -> None:
         "machine": facts(), "versions": {"ours": versions_of("ours", Path(sys.executable))},
         "max_loss": given.max_loss, "records": [],
     }  # fmt: skip
-    files = {"etth1": given.etth1, "char_moe": given.text, "char_blockffn": given.text}
+    files = files_of(given.etth1, given.text, given.domains)
     for name in given.models:
         model = shipped(name, files, samples=given.samples, test_samples=given.test_samples)
         for confident in (MODES[mode] for mode in given.modes):

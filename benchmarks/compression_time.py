@@ -82,6 +82,7 @@ def search(given: argparse.Namespace) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in module.parameters()), "seconds": found.seconds,
         "cpu_seconds": time.process_time() - spent,
         "threads": given.threads, "runs": own.trial.runs, "candidates": len(own.archive),
+        "sections": len(own.trial.sections), "sections_run": own.trial.sections_run,
         "reused": own.journal.reused,
         "bytes": found.chosen.nbytes, "ratio": own.bytes_of(own.best) / found.chosen.nbytes,
         "proof_loss": found.verdict.loss, "steps": steps,
@@ -146,7 +147,9 @@ def text(document: dict[str, Any]) -> str:
     lines = [
         f"{whole['parameters']:,} parameters: {whole['seconds']:.0f} s, of which "
         f"{whole['cpu_seconds']:.0f} s of CPU on {whole['threads']} threads; {whole['candidates']} "
-        f"candidates judged in {whole['runs']:,} runs; {whole['bytes']:,} B, "
+        f"candidates judged in {whole['runs']:,} runs, of which "
+        f"{1 - whole['sections_run'] / (whole['runs'] * whole['sections']):.0%} was known from "
+        f"candidates with the same first layers; {whole['bytes']:,} B, "
         f"{whole['ratio']:.2f} times smaller, {whole['proof_loss']:.4f} nats on the proof part"
     ]
     if "resumed" in document:

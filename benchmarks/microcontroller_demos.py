@@ -31,7 +31,7 @@ from benchmarks.machine import facts
 from benchmarks.microcontrollers import program, value
 from edgemoe.compression.metrics import METRICS
 from edgemoe.integer.arithmetic import scaling
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.models.calibration import arrays
 from edgemoe.plan import TensorInfo
 from edgemoe.runtime.mcu_arrays import dequantised, quantised

@@ -29,7 +29,7 @@ from benchmarks.compression.tables import table
 from benchmarks.machine import facts
 from edgemoe.artifact import ManifestExtras, SelfTest
 from edgemoe.integer.arithmetic import scaling
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.runtime.manifest import Manifest, read_manifest

@@ -25,13 +25,15 @@ class Search:
     """Which ranges are tried, and by which error the best is taken.
 
     `factors` multiply the range that holds every weight (for ternary codes: the mean magnitude).
-    `importance`, float32 [groups, group], weights the squared errors of the inputs. After that the
-    scale is fitted `refits` times to the codes that it made, by least squares.
+    `importance`, float32 [groups, group], weights the squared errors of the inputs. The best scale
+    is then multiplied by each of `finer`, and after that fitted `refits` times to the codes that it
+    made, by least squares.
     """
 
     factors: tuple[float, ...]
     importance: Array | None = None
     refits: int = 0
+    finer: tuple[float, ...] = ()
 
 
 def find_ranges(values: Array, counts: Array, given: WeightFormat, search: Search) -> Ranges:
@@ -54,6 +56,9 @@ def find_ranges(values: Array, counts: Array, given: WeightFormat, search: Searc
             best.consider(scales, zeros.astype(np.uint8))
     else:
         _symmetric(best, middle, search)
+    coarse, zeros = best.scales.copy(), best.zeros.copy()
+    for factor in search.finer:
+        best.consider(factor * coarse, zeros)
     for _ in range(search.refits):
         best.refit()
     return best

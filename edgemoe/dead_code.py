@@ -10,6 +10,7 @@ def remove_dead_nodes(graph: ir.Graph) -> int:
     removed = 0
     for node in reversed(graph):
         if not any(output.uses() or output.is_graph_output() for output in node.outputs):
+            _let_go(node)
             graph.remove(node, safe=True)
             removed += 1
     inputs = set(graph.inputs)
@@ -18,3 +19,13 @@ def remove_dead_nodes(graph: ir.Graph) -> int:
             del graph.initializers[name]
             removed += 1
     return removed
+
+
+def _let_go(node: ir.Node) -> None:
+    """Drop what the branches of a node read: their nodes would stay users of it for ever."""
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH and not attribute.is_ref():
+            for inner in attribute.as_graph():
+                _let_go(inner)
+                for place in range(len(inner.inputs)):
+                    inner.replace_input_with(place, None)

@@ -15,6 +15,7 @@ FACTORIES = {
     "char_blockffn": "blockffn_lm:char_blockffn",
     "digits": "digits_mixer:digits",
     "sensor_moe": "sensor_moe:sensor_moe",
+    "domain_moe": "domain_moe:domain_moe",
 }
 HEAD = (
     "| factory in `edgemoe.models` | parameters | bytes | data and split | metric | value "

@@ -3,10 +3,13 @@
     python -m edgemoe.models.calibration etth1 --data ETTh1.csv -o etth1.npz
     python -m edgemoe.models.calibration char_moe --data tinyshakespeare.txt -o text.npz
     python -m edgemoe.models.calibration digits --split test -o digits-test.npz
+    python -m edgemoe.models.calibration domain_moe --data FOLDER -o domains.npz
 
 Calibration takes samples of the validation split, so that the test split says what a compressed
 model is worth. Of the digits, which have none, every other held-out image is for calibration: on
-images that it was trained on, a model is too sure of itself to show what it loses.
+images that it was trained on, a model is too sure of itself to show what it loses. `domain_moe` has
+as many samples of each domain, for `--task domain=text` or `domain=series`; its folder holds
+tinyshakespeare.txt and ETTh1.csv.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-NAMES = ("etth1", "co2", "char_moe", "char_blockffn", "digits", "sensor_moe")
+NAMES = ("etth1", "co2", "char_moe", "char_blockffn", "digits", "sensor_moe",
+         "domain_moe")  # fmt: skip
 SEQUENCE = 128
 """Characters of one sample of the language models."""
 
@@ -38,6 +42,8 @@ def arrays(
         return _digits(split, samples)
     if name == "sensor_moe":
         return _sensors(_given(name, data, "ETTh1.csv"), split, samples)
+    if name == "domain_moe":
+        return _domains(_given(name, data, "FOLDER"), split, samples)
     raise ValueError(f"no model {name!r}; there are {', '.join(NAMES)}")
 
 
@@ -69,9 +75,24 @@ def _text(data: Path, split: str, samples: int) -> dict[str, NDArray[np.generic]
     from edgemoe.models.train_language import split as split_text
 
     tokens = dict(zip(("train", "validate", "test"), split_text(data), strict=True))[split].numpy()
+    return _sequences(_rows(tokens, samples))
+
+
+def _rows(tokens: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
     starts = _spread(len(tokens) - SEQUENCE - 1, samples)
-    rows = np.stack([tokens[s : s + SEQUENCE + 1] for s in starts])
+    return np.stack([tokens[s : s + SEQUENCE + 1] for s in starts])
+
+
+def _sequences(rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
     return {"tokens": rows[:, :-1], "target:logits": rows[:, 1:]}
+
+
+def _domains(folder: Path, split: str, samples: int) -> dict[str, NDArray[np.generic]]:
+    from edgemoe.models.domain_data import DOMAINS, tokens_of
+
+    parts = [_rows(tokens_of(folder, domain, split).numpy(), samples) for domain in DOMAINS]
+    groups = [np.full(len(rows), domain) for rows, domain in zip(parts, DOMAINS, strict=True)]
+    return {**_sequences(np.concatenate(parts)), "group:domain": np.concatenate(groups)}
 
 
 def _digits(split: str, samples: int) -> dict[str, NDArray[np.generic]]:

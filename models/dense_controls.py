@@ -5,7 +5,7 @@ r"""Small dense models that a compressed model has to beat, trained when they ar
 
 Each takes the same inputs as the model of its name, learns from the same split, and has about as
 many bytes in float32 as that model once it is compressed. `etth1` and `char` read their data from
-the file that the variable EDGEMOE_DATA names.
+the file that the variable EDGEMOE_DATA names, those of `domain_moe` from the folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edgemoe.models import forecaster, train_digits, train_language
+from edgemoe.models import forecaster, train_digits, train_domain_moe, train_language
 from edgemoe.models.attention import DecoderConfig
 from edgemoe.models.decoder import Decoder
 from edgemoe.models.digits_mixer import DigitsMixer, held_out
@@ -30,6 +30,9 @@ Made = tuple[nn.Module, tuple[Tensor, ...]]
 
 HIDDEN, INNER = 80, 96
 """Of the language model: 359 KB."""
+
+ONE_DOMAIN = {"text": (56, 96), "series": (40, 64)}
+"""Width and inner width of the decoders that know one domain of `domain_moe`: 225 and 115 KB."""
 
 WIDTH, TOKEN_WIDTH, CHANNEL_WIDTH, BLOCKS = 16, 16, 32, 2
 """Of the mixer of digits: 15 KB."""
@@ -61,6 +64,26 @@ def char(data: Path | None = None, steps: int = train_language.STEPS) -> Made:
     config = DecoderConfig(hidden=HIDDEN)
     model = Decoder(config, lambda: SwiGLU(config.hidden, INNER))
     train_language.train(model, tokens, steps, lambda _: torch.zeros(()))
+    return model.eval().requires_grad_(False), model.example("Shall I ")
+
+
+def domain_text(folder: Path | None = None, steps: int = train_language.STEPS) -> Made:
+    """A small dense decoder of text alone, beside `domain_moe` for `--task domain=text`."""
+    return _one_domain("text", folder, steps)
+
+
+def domain_series(folder: Path | None = None, steps: int = train_language.STEPS) -> Made:
+    """A small dense decoder of digits alone, beside `domain_moe` for `--task domain=series`."""
+    return _one_domain("series", folder, steps)
+
+
+def _one_domain(domain: str, folder: Path | None, steps: int) -> Made:
+    hidden, inner = ONE_DOMAIN[domain]
+    rows = {domain: train_language.BATCH}
+    torch.manual_seed(train_language.SEED)
+    model = Decoder(DecoderConfig(hidden=hidden), lambda: SwiGLU(hidden, inner))
+    draw = train_domain_moe.draws_of(folder or _data("tinyshakespeare.txt and ETTh1.csv"), rows)
+    train_language.fit(model, draw, steps, lambda _: torch.zeros(()))
     return model.eval().requires_grad_(False), model.example("Shall I ")
 
 

@@ -22,6 +22,8 @@ from edgemoe.models.vocabulary import CHARACTERS, encode
 
 SEED, STEPS, BATCH, LENGTH, WARM_UP, RATE, DECAY = 0, 4000, 8, 256, 100, 4e-3, 0.1
 Penalty = Callable[[list[Tensor]], Tensor]
+Draw = Callable[[torch.Generator], Tensor]
+"""Makes a batch of rows, int64 [B, LENGTH + 1]."""
 
 
 def arguments() -> argparse.Namespace:
@@ -76,7 +78,22 @@ def evaluate(model: Decoder, tokens: Tensor) -> tuple[float, list[Tensor]]:
     return total / y.numel(), [torch.cat(layer).flatten(0, 1) for layer in zip(*seen, strict=True)]
 
 
+def windows_of(tokens: Tensor, rows: int = BATCH) -> Draw:
+    """Draw rows that start anywhere in tokens, int64 [T]."""
+
+    def draw(chance: torch.Generator) -> Tensor:
+        starts = torch.randint(len(tokens) - LENGTH, (rows, 1), generator=chance)
+        return tokens[starts + torch.arange(LENGTH + 1)]
+
+    return draw
+
+
 def train(model: Decoder, tokens: Tensor, steps: int, penalty: Penalty) -> float:
+    """Fit `model` to tokens, int64 [T]; see `fit`."""
+    return fit(model, windows_of(tokens), steps, penalty)
+
+
+def fit(model: Decoder, draw: Draw, steps: int, penalty: Penalty) -> float:
     """Fit `model` with AdamW and a cosine schedule; return the seconds that it took."""
     start = time.perf_counter()
     matrices = [p for p in model.parameters() if p.dim() > 1]
@@ -89,8 +106,7 @@ def train(model: Decoder, tokens: Tensor, steps: int, penalty: Penalty) -> float
         schedule = 0.51 + 0.49 * math.cos(math.pi * step / steps)
         for group in optimizer.param_groups:
             group["lr"] = RATE * schedule * min(1.0, (step + 1) / WARM_UP)
-        starts = torch.randint(len(tokens) - LENGTH, (BATCH, 1), generator=random)
-        rows = tokens[starts + torch.arange(LENGTH + 1)]
+        rows = draw(random)
         loss = F.cross_entropy(model.score(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
         extra = penalty(routers(model))
         optimizer.zero_grad(set_to_none=True)

@@ -31,6 +31,9 @@ _LOWER_BLOCKS = [
     s_tir.transform.StmtSimplify(),
     s_tir.transform.LowerOpaqueBlock(),
 ]
+_LOWER_LOOPS_ONLY = [s_tir.transform.CanonicalizeLoop(), s_tir.transform.StmtSimplify()]
+"""Those of `_LOWER_BLOCKS` that do something where there are no blocks."""
+
 # No StorageRewrite: it lets arrays share memory, also a tile's sums with the array that is handed
 # to its epilogue. LLVM cannot keep such sums in registers; apart, it promotes them.
 _LOWER_LOOPS = [
@@ -84,7 +87,7 @@ def lowered(functions: Mapping[str, tirx.PrimFunc], target: tvm.target.Target) -
         {name: function.with_attr("global_symbol", name) for name, function in functions.items()}
     )
     module = tirx.transform.BindTarget(target.with_host(target))(module)
-    module = tvm.ir.transform.Sequential(_LOWER_BLOCKS)(module)
+    module = _without_blocks(module)
     module = tvm.IRModule(
         {var: _with_pointers(function) for var, function in module.functions_items()}
     )
@@ -96,6 +99,29 @@ def lowered(functions: Mapping[str, tirx.PrimFunc], target: tvm.target.Target) -
     module = tvm.ir.transform.Sequential(_FINISH)(module)
     check_stack(module)
     return module
+
+
+def _without_blocks(module: tvm.IRModule) -> tvm.IRModule:
+    """Lower the blocks of TVM's own functions.
+
+    Kernels that are written as loops have none. The passes that look for blocks would change
+    nothing in them, and take most of the time of a compilation.
+    """
+    made = tvm.IRModule({})
+    for has_blocks in (True, False):
+        own = {v: f for v, f in module.functions_items() if _has_blocks(f) == has_blocks}
+        passes = _LOWER_BLOCKS if has_blocks else _LOWER_LOOPS_ONLY
+        if own:
+            made.update(tvm.ir.transform.Sequential(passes)(tvm.IRModule(own)))
+    return made
+
+
+def _has_blocks(function: tirx.PrimFunc) -> bool:
+    import tvm_ffi
+
+    found: list[s_tir.SBlock] = []
+    tvm_ffi.structural_walk(function.body, [(s_tir.SBlock, found.append)], order="pre")
+    return bool(found)
 
 
 def _with_pointers(function: tirx.PrimFunc) -> tirx.PrimFunc:

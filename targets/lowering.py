@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from edgemoe import constant_nodes, graph_facts, shapes
 from edgemoe.errors import EdgemoeError, UnsupportedOpError
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Pointer, Rows
 from edgemoe.targets import generic, middle
 from edgemoe.targets.culprit import name_the_culprit, unsupported

@@ -1,6 +1,7 @@
-"""Measure what a search is worth: promises, controls, equal bytes, quantisers of equal bits.
+r"""Measure what a search is worth: promises, controls, equal bytes, quantisers of equal bits.
 
-    python -m benchmarks.compression --etth1 ETTh1.csv --text tinyshakespeare.txt --json F
+    python -m benchmarks.compression --etth1 ETTh1.csv --text tinyshakespeare.txt \
+        --domains FOLDER --json F
     python -m benchmarks.compression --install torchao
     python -m benchmarks.compression --table F
     python -m benchmarks.compression --summary F
@@ -26,7 +27,7 @@ from benchmarks.compression.dense import equally_small
 from benchmarks.compression.equal_bits import PEERS, compare
 from benchmarks.compression.equal_bytes import FORMATS, against_uniform
 from benchmarks.compression.pruned import against_chance
-from benchmarks.compression.shipped import FACTORIES, shipped
+from benchmarks.compression.shipped import FACTORIES, files_of, shipped
 from benchmarks.compression.summary import comparisons, pruned, summary
 from benchmarks.compression.tables import document_text
 from benchmarks.compression.whole_file import quantised_files
@@ -54,6 +55,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--parts", type=words, default=list(PARTS), help=", ".join(PARTS))
     parser.add_argument("--etth1", type=Path, metavar="CSV", help="data of etth1")
     parser.add_argument("--text", type=Path, metavar="TXT", help="data of the language models")
+    parser.add_argument("--domains", type=Path, metavar="FOLDER", help="both files, of domain_moe")
     parser.add_argument("--max-loss", type=percent, default=0.005, metavar="P%")
     parser.add_argument("--seconds", type=float, default=240, help="of every search")
     parser.add_argument("--seed", type=int, default=0)
@@ -69,7 +71,7 @@ def parse() -> argparse.Namespace:
 
 def measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """All parts of one model."""
-    files = {"etth1": given.etth1, "char_moe": given.text, "char_blockffn": given.text}
+    files = files_of(given.etth1, given.text, given.domains)
     model = shipped(name, files, samples=given.samples, test_samples=given.test_samples)
     settings = Settings(seconds=given.seconds, seed=given.seed)
     dense = equally_small(name, files.get(name), model.task) if "dense" in given.parts else []

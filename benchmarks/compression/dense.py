@@ -20,6 +20,8 @@ RECIPES = {
     "digits": ("digits", "mixer of half the width"),
     "char_moe": ("char", "dense decoder, 80 wide"),
     "char_blockffn": ("char", "dense decoder, 80 wide"),
+    "domain_moe.text": ("domain_text", "dense decoder of one domain, 64 wide"),
+    "domain_moe.series": ("domain_series", "dense decoder of one domain, 48 wide"),
 }  # fmt: skip
 """The factory in `edgemoe.models.dense_controls` of each model that ships, and what it makes."""
 
@@ -42,5 +44,5 @@ def trained(factory: str, data: Path | None, folder: Path = KITS) -> Any:
         torch.set_num_threads(1)
         folder.mkdir(parents=True, exist_ok=True)
         make = getattr(dense_controls, factory)
-        torch.save(make(data) if factory in ("etth1", "char") else make(), path)
+        torch.save(make() if factory in ("co2", "digits") else make(data), path)
     return torch.load(path, weights_only=False)

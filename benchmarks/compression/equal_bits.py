@@ -65,7 +65,8 @@ class Comparison:
         """The verdict, the bytes of the model, and the weights that stay float32."""
         arrays, nbytes, left = put_back(self.search, self.matrices, stored, experts=experts)
         trial = self.search.trial
-        return self.model.test.judge(lambda feed: trial.run(feed, arrays, {})), nbytes, left
+        verdict = self.model.test.judge(lambda feed: trial.run(feed, arrays, {}), together=True)
+        return verdict, nbytes, left
 
     def ours(self, variant: Variant) -> dict[int, Stored]:
         """Our rounding of every matrix."""

@@ -15,6 +15,7 @@ from edgemoe.compression.compressed import Compressed
 from edgemoe.compression.controls import by_weight_error
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.search import Search
+from edgemoe.compression.swaps import evolve
 from edgemoe.weight_format import F32, parse
 
 FORMATS = ("i8", "i4", "i4.g64", "i4.g128", "i3", "i2")
@@ -26,7 +27,7 @@ def mixture_within(search: Search, nbytes: int, seconds: float, seed: int) -> Ca
     if start is None:
         return None
     goal = Goal(max_bytes=nbytes, seed=seed)
-    found = search.evolve(search.measure(start), goal, time.monotonic() + seconds)
+    found = evolve(search, search.measure(start), goal, time.monotonic() + seconds)
     return found.candidate
 
 

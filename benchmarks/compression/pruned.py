@@ -38,7 +38,7 @@ class Pruner:
         decision.apply(graph)
         run_passes(graph, phases=("decide", "fuse"), extra=self.task.plugins)
         trial = Trial(graph, [])
-        return judge.judge(lambda feed: trial.run(feed, {}, {}))
+        return judge.judge(lambda feed: trial.run(feed, {}, {}), together=True)
 
 
 def against_chance(

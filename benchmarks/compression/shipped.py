@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgemoe.buckets import plan_buckets
 from edgemoe.compression.judge import Judge
+from edgemoe.compression.parallel import usable_cpus
 from edgemoe.compression.task import Task, task_of
 from edgemoe.frontend import load_model
 from edgemoe.models import calibration
@@ -16,7 +17,17 @@ from edgemoe.reference import Reference
 FACTORIES = {
     "etth1": "forecaster:etth1", "co2": "forecaster:co2", "char_moe": "moe_lm:char_moe",
     "char_blockffn": "blockffn_lm:char_blockffn", "digits": "digits_mixer:digits",
+    "domain_moe.text": "domain_moe:domain_moe", "domain_moe.series": "domain_moe:domain_moe",
 }  # fmt: skip
+"""Behind a dot: the one domain that the model is compiled for, as by `--task domain=...`."""
+
+
+def files_of(etth1: Path | None, text: Path | None, domains: Path | None) -> dict[str, Path | None]:
+    """The data file, or folder, of each model that needs one."""
+    return {
+        "etth1": etth1, "char_moe": text, "char_blockffn": text,
+        "domain_moe.text": domains, "domain_moe.series": domains,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,15 @@ def shipped(
     source = load_model(f"edgemoe.models.{FACTORIES[name]}", dynamic=False)
     buckets = plan_buckets(source.model, None, {})
     data = files.get(name)
-    task = task_of(source, buckets, calibration.arrays(name, data, samples=samples), "auto")
-    held = calibration.arrays(name, data, split="test", samples=test_samples)
-    test = task_of(source, buckets, held, "auto")
+    base, _, domain = name.partition(".")
+    only = {"domain": domain} if domain else None
+    given = calibration.arrays(base, data, samples=samples)
+    task = task_of(source, buckets, given, "auto", only=only)
+    held = calibration.arrays(base, data, split="test", samples=test_samples)
+    test = task_of(source, buckets, held, "auto", only=only)
     reference = Reference(buckets)
-    judge = Judge(test.samples, test.metrics, lambda feed: reference.run(feed, test.count))
+    judge = Judge(
+        test.samples, test.metrics, lambda feed: reference.run(feed, test.count),
+        threads=usable_cpus(),
+    )  # fmt: skip
     return Shipped(name, task, judge)

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
+from edgemoe.compression.parallel import in_order
 from edgemoe.compression.prunable import prunable
 from edgemoe.compression.region_statistics import RegionStatistics
 from edgemoe.compression.region_view import Key
@@ -71,6 +72,7 @@ def calibrate(
     grams: Collection[str] = (),
     progress: Callable[[int], None] | None = None,
     gram_bytes: int = GRAM_BYTES,
+    threads: int = 1,
 ) -> Calibration:
     """Run a recognised graph of static shapes over data and keep statistics.
 
@@ -82,6 +84,7 @@ def calibrate(
         grams: names of weights whose Gram matrix is wanted; memory is depth^2 for each (times E).
         progress: called with the number of samples that are done.
         gram_bytes: most memory for the Gram matrices of one weight with experts, in bytes.
+        threads: samples that run side by side; statistics are added up in the order of the feeds.
 
     Raises:
         InputError: there is no sample, or one does not fit the graph.
@@ -89,8 +92,7 @@ def calibrate(
     """
     taps = open_taps(graph)
     found = _empty(graph, taps, grams, gram_bytes)
-    for feed in feeds:
-        values = taps.run(feed)
+    for values in in_order(taps.run, feeds, threads):
         _add_sample(found, taps, values)
         found.samples += 1
         if progress is not None:

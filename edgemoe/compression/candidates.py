@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.bfloat16 import from_bfloat16, to_bfloat16
+from edgemoe.compression.parallel import in_order
 from edgemoe.precision import ExpertRounder, Unit
 from edgemoe.quantise import Codes, quantise
 from edgemoe.weight_format import F32, WeightFormat
@@ -52,6 +53,7 @@ class Weights:
     originals: Mapping[str, Array]
     rounders: Mapping[str, ExpertRounder] = field(default_factory=dict)
     unseen: Sequence[str] = ()  # weights, or their experts, that no row of calibration reached
+    threads: int = 1
     _kept: dict[tuple[str, WeightFormat], Array] = field(default_factory=dict)
 
     def of(self, candidate: Candidate) -> tuple[dict[str, Array], dict[str, int]]:
@@ -84,14 +86,17 @@ class Weights:
             return to_float(weight, given)
         transposed = unit.transposed[unit.names.index(name)]
         matrices = weight if unit.experts else weight[None]
-        made = []
-        for expert, matrix in enumerate(matrices):
+
+        def back_of(expert: int) -> Array:
+            matrix = matrices[expert]
             rows = np.ascontiguousarray(matrix.T if transposed else matrix)
             codes: Codes = (
                 quantise(rows, given) if rounder is None else rounder(expert, rows, given)
             )
             back = codes.dequantise(rows.shape[1])
-            made.append(back.T if transposed else back)
+            return back.T if transposed else back
+
+        made = list(in_order(back_of, range(len(matrices)), self.threads))
         return np.ascontiguousarray(np.stack(made) if unit.experts else made[0])
 
 

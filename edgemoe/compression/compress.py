@@ -41,9 +41,14 @@ Progress = Callable[[str, int, int], None]
 RATIOS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 """Shares of experts whose removal is tried; from the first that loses too much on, none is."""
 
-
 AFTER = 5
 """Runs over the proof part that follow the search: the proof and its controls."""
+
+RETREATING = 0.1
+"""Of the time: for candidates that lose less, where the proof part refuses what was found."""
+
+FREE = 0.1
+"""Of the promised loss: a share of experts that alone loses no more goes in every search."""
 
 BRANCH_SAMPLES = 16
 """Samples that the removal of a sub-layer is judged by."""
@@ -90,12 +95,16 @@ def compress(
 
     show("fp32 outputs", 0, 1)
     began = time.monotonic()
-    judge, proof = (Judge(part, task.metrics, fp32) for part in (search_part, proof_part))
-    ends = started + goal.seconds - AFTER * (time.monotonic() - began) / 2
+    judge, proof = (
+        Judge(part, task.metrics, fp32, threads=settings.workers)
+        for part in (search_part, proof_part)
+    )
+    proof_ends = started + goal.seconds - AFTER * (time.monotonic() - began) / 2
+    ends = proof_ends - RETREATING * goal.seconds
     graph = task.buckets.bind(task.count)
     run_passes(graph, phases=("import", "canonicalise", "recognise"), extra=task.plugins)
     calibration = calibrate(
-        graph, search_part.feeds(),
+        graph, search_part.feeds(), threads=settings.workers,
         progress=lambda done: show("calibration", done, len(search_part)),
     )  # fmt: skip
     maker = OptionMaker(
@@ -108,7 +117,7 @@ def compress(
     outliers = _outliers(calibration) if precision == "auto" else {}
     decisions = [replace(base, pruning=pruning) for pruning in prunings]
     if outliers:
-        decisions.append(replace(base, outliers=outliers))
+        decisions.append(replace(decisions[-1], outliers=outliers))
     for number, decision in enumerate(decisions):
         left = ends - time.monotonic()
         deadline = time.monotonic() + left / (len(decisions) - number)
@@ -126,7 +135,7 @@ def compress(
     if goal.max_loss is None and goal.max_bytes is None:
         chosen, verdict = found, option.search.judge_on(proof, found.candidate)
     else:
-        chosen, verdict = proven(option.search, goal, found, proof, show)
+        chosen, verdict = proven(option.search, goal, found, proof, show, proof_ends)
     units, constants = units_of(maker.fused(Decision())[0], task.count)
     original = constants + sum(unit_bytes(unit, F32) for unit in units)
     controls = controls_of(option.search, proof, chosen, original, show)
@@ -188,7 +197,7 @@ def _prunings(
         return [planned(_share(prune))], []
     if prune == "none" or not calibration.regions:
         return [nothing], []
-    tried, fitting = [], [nothing]
+    tried, fitting, free = [], [nothing], 0
     for number, ratio in enumerate(RATIOS):
         maker.show("pruning", number, len(RATIOS))
         pruning = planned(ratio)
@@ -200,10 +209,12 @@ def _prunings(
         if goal.max_loss is not None and not verdict.counted + spread <= goal.max_loss:
             break
         fitting.append(pruning)
-    # A search for each would take too long: none, the largest share, and the one halfway.
-    return list(
-        {id(p): p for p in (nothing, fitting[len(fitting) // 2], fitting[-1])}.values()
-    ), tried
+        if goal.max_loss is not None and verdict.counted + spread <= FREE * goal.max_loss:
+            free = len(fitting) - 1
+    # A search for each would take too long: what costs nothing, the largest share, the one halfway.
+    last = len(fitting) - 1
+    chosen = dict.fromkeys((last, (free + last + 1) // 2, free))
+    return [fitting[number] for number in chosen], tried
 
 
 def _share(prune: str | float) -> float:

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.compression.metrics import METRICS, Metric
+from edgemoe.compression.parallel import in_order
 from edgemoe.compression.samples import Samples
 
 Array = NDArray[Any]
 Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 """From the inputs of one sample to its outputs."""
+
+Pairs = list[tuple[float, float]]
 
 DRAWS = 1000
 """Sets of samples that are drawn for an interval."""
@@ -65,18 +68,24 @@ class Verdict:
 class Judge:
     """Holds what the fp32 model gives on the samples.
 
-    Outputs are kept where they are small, so that a candidate costs one run per sample.
+    What it gives is kept, so that a candidate costs one run per sample. `threads` samples run side
+    by side where that may be; sums come in the order of the samples, whatever their number.
     """
 
-    def __init__(self, samples: Samples, metrics: Mapping[str, Metric], fp32: Run) -> None:
-        self.samples, self.metrics = samples, dict(metrics)
-        self._wanted: list[dict[str, Array]] = []
-        base = []
-        for number in samples.numbers:
+    def __init__(
+        self, samples: Samples, metrics: Mapping[str, Metric], fp32: Run, *, threads: int = 1
+    ) -> None:
+        self.samples, self.metrics, self.threads = samples, dict(metrics), threads
+
+        def wanted_of(number: int) -> dict[str, Array]:
             outputs = fp32(samples.feed(number))
-            wanted = {name: np.array(outputs[name]) for name in self.metrics}
-            self._wanted.append(wanted)
-            base.append(self._sums(number, wanted, wanted))
+            return {name: np.array(outputs[name]) for name in self.metrics}
+
+        self._wanted = list(in_order(wanted_of, samples.numbers, threads))
+        base = [
+            self._sums(number, wanted, wanted)
+            for number, wanted in zip(samples.numbers, self._wanted, strict=True)
+        ]
         self._base = np.array(base).transpose(1, 0, 2)  # [outputs, samples, 2]
 
     def __len__(self) -> int:
@@ -88,28 +97,39 @@ class Judge:
         shape = (len(self.metrics), len(self.samples))
         return self._verdict(self._base, np.zeros((*shape, 2)), np.zeros(shape))
 
-    def judge(self, run: Run, *, most: int | None = None) -> Verdict:
-        """Run a candidate on all samples, or on the first `most`."""
+    def judge(self, run: Run, *, most: int | None = None, together: bool = False) -> Verdict:
+        """Run a candidate on all samples, or on the first `most`.
+
+        `together`: `run` may be called from several threads at a time.
+        """
         numbers = self.samples.numbers[:most]
-        sums, squares, distances = [], [], []
-        for place, number in enumerate(numbers):
-            outputs, wanted = run(self.samples.feed(number)), self._wanted[place]
-            sums.append(self._sums(number, outputs, wanted))
-            squares.append(
-                [METRICS["rms"].measure(np.asarray(outputs[name]), wanted[name], None)
-                 for name in self.metrics]
-            )  # fmt: skip
-            distances.append(
-                [0.0 if metric.distance is None
-                 else metric.distance(np.asarray(outputs[name]), wanted[name])
-                 for name, metric in self.metrics.items()]
-            )  # fmt: skip
-        own, other = (np.array(each).transpose(1, 0, 2) for each in (sums, squares))
-        return self._verdict(own, other, np.array(distances).T)
+
+        def one(place: int) -> tuple[Pairs, Pairs, list[float]]:
+            number, wanted = numbers[place], self._wanted[place]
+            outputs = run(self.samples.feed(number))
+            return self._sums(number, outputs, wanted), *self._distances(outputs, wanted)
+
+        parts = list(in_order(one, range(len(numbers)), self.threads if together else 1))
+        sums, squares, far = (np.array([part[n] for part in parts]) for n in range(3))
+        return self._verdict(sums.transpose(1, 0, 2), squares.transpose(1, 0, 2), far.T)
+
+    def _distances(
+        self, outputs: Mapping[str, Array], wanted: Mapping[str, Array]
+    ) -> tuple[Pairs, list[float]]:
+        """Per output: squared error and squared fp32, and the distance of its metric."""
+        pairs = [
+            METRICS["rms"].measure(np.asarray(outputs[name]), wanted[name], None)
+            for name in self.metrics
+        ]  # fmt: skip
+        return pairs, [
+            0.0 if metric.distance is None
+            else metric.distance(np.asarray(outputs[name]), wanted[name])
+            for name, metric in self.metrics.items()
+        ]  # fmt: skip
 
     def _sums(
         self, number: int, outputs: Mapping[str, Array], wanted: Mapping[str, Array]
-    ) -> list[tuple[float, float]]:
+    ) -> Pairs:
         targets = self.samples.target(number)
         return [
             metric.measure(np.asarray(outputs[name]), wanted[name], targets.get(name))

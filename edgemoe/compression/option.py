@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 from edgemoe.compression.calibration import calibrate
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.decision import Decision
+from edgemoe.compression.format_choices import possible
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Judge, Verdict
+from edgemoe.compression.moving_limit import largest_error
 from edgemoe.compression.rounding import gptq
 from edgemoe.compression.samples import Samples
-from edgemoe.compression.search import Measured, Search, possible
+from edgemoe.compression.search import Measured, Search
+from edgemoe.compression.sensitivity import sense
 from edgemoe.compression.settings import Settings
 from edgemoe.compression.statistics import Gram
+from edgemoe.compression.swaps import evolve
 from edgemoe.compression.task import Task
 from edgemoe.compression.trial import Trial, flat
 from edgemoe.compression.units import unit_bytes, units_of
@@ -65,11 +69,11 @@ class Option:
     def find(self, goal: Goal, deadline: float) -> Measured:
         """The best formats; raises BudgetError where none keeps the promise."""
         search = self.search
-        search.sense(SHARE * max(deadline - time.monotonic(), 1.0))
+        sense(search, SHARE * max(deadline - time.monotonic(), 0.0))
         if goal.max_loss is not None:
-            found = search.evolve(search.largest_error(goal, deadline), goal, deadline)
+            found = evolve(search, largest_error(search, goal, deadline), goal, deadline)
         elif goal.max_bytes is not None:
-            found = search.evolve(_within_bytes(search, goal.max_bytes), goal, deadline)
+            found = evolve(search, _within_bytes(search, goal.max_bytes), goal, deadline)
         else:
             found = search.measure(search.best)
         if not search.keeps(found, replace(goal, margin=0.0)):
@@ -102,22 +106,21 @@ class OptionMaker:
 
     def pruned(self, decision: Decision, judge: Judge) -> Verdict:
         """What a decision alone loses, all weights in float32."""
-        trial = Trial(self.fused(decision)[0], [], threads=self.settings.threads)
-        return judge.judge(lambda feed: trial.run(feed, {}, {}))
+        trial = Trial(self.fused(decision)[0], [])
+        return judge.judge(lambda feed: trial.run(feed, {}, {}), together=True)
 
     def option(self, decision: Decision) -> Option:
         """A search on the graph after a decision."""
         graph, notes, pins = self.fused(decision)
         units, fixed_bytes = units_of(graph, self.task.count, pins)
-        trial = Trial(graph, units, threads=self.settings.threads)
+        trial = Trial(graph, units)
         rounders, unseen = self._rounders(graph, units, trial)
-        weights = Weights(units, trial.weights, rounders, unseen)
+        weights = Weights(units, trial.weights, rounders, unseen, self.settings.workers)
         choices = self._choices(units, trial, pins)
         search = Search(
-            units, choices, unit_bytes, fixed_bytes, trial, weights,
+            units, choices, unit_bytes, fixed_bytes, self._cost(units, choices), trial, weights,
             self.judge, Journal(self.journal, self._subject(trial, decision)), self.show,
         )  # fmt: skip
-        search.cost = self._cost(units, choices)
         return Option(decision, search, notes, pins, graph)
 
     def _cost(
@@ -165,7 +168,7 @@ class OptionMaker:
         names = [name for unit in units for name in unit.names if name in trial.products]
         some = self.data.some(self.data.numbers[:GRAM_SAMPLES])
         seen = calibrate(
-            flat(graph), some.feeds(), grams=names,
+            flat(graph), some.feeds(), grams=names, threads=self.settings.workers,
             progress=lambda done: self.show("Gram matrices", done, len(some)),
         )  # fmt: skip
         rounders, unseen = {}, []

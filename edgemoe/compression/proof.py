@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,24 +28,29 @@ PROPOSALS = 6
 
 
 def proven(
-    search: Search, goal: Goal, found: Measured, proof: Judge, show: Progress
-) -> tuple[Measured, Verdict]:
+    search: Search, goal: Goal, found: Measured, proof: Judge, show: Progress,
+    deadline: float = float("inf"),
+) -> tuple[Measured, Verdict]:  # fmt: skip
     """Of the candidates of the search, the smallest that also keeps its promise on the proof part.
 
-    Each that fails makes the next one lose less on the search part.
+    Each that fails makes the next one lose less on the search part. After the deadline nothing new
+    is proposed, and what was judged before has to do: float32 at last, which loses nothing.
     """
     current = found
     for attempt in range(RETREATS + 1):
         show("proof", attempt, RETREATS + 1)
         verdict = search.judge_on(proof, current.candidate)
-        if goal.holds(verdict):
+        if goal.holds(verdict) or current.candidate == search.best:
             return current, verdict
-        current = retreat(search, goal, current, STEP ** (attempt + 1))
+        current = retreat(search, goal, current, STEP ** (attempt + 1), deadline)
     verdict = search.judge_on(proof, search.best)
     return search.measure(search.best), verdict
 
 
-def retreat(search: Search, goal: Goal, refused: Measured, share: float = STEP) -> Measured:
+def retreat(
+    search: Search, goal: Goal, refused: Measured, share: float = STEP,
+    deadline: float = float("inf"),
+) -> Measured:  # fmt: skip
     """The smallest candidate that loses clearly less than one that the proof refused.
 
     One of those that the search has judged, or what the integer program makes of less error.
@@ -59,6 +65,8 @@ def retreat(search: Search, goal: Goal, refused: Measured, share: float = STEP) 
 
     predicted = share * search.predicted(refused.candidate)
     for _ in range(PROPOSALS):  # errors that are summed are not those that are measured
+        if time.monotonic() > deadline:
+            break
         made = search.measure(search.within_error(predicted))
         if fits(made) or made.candidate == search.best:
             break

@@ -21,10 +21,13 @@ from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
 
-FACTORS = tuple(float(f) for f in np.linspace(1.05, 0.45, 25))
+FACTORS = tuple(float(f) for f in np.linspace(1.0, 0.475, 8))
 """Ranges that are tried, as factors of the one that holds every weight."""
 
-TERNARY_FACTORS = tuple(float(f) for f in np.linspace(0.6, 2.0, 15))
+FINER = (0.95, 0.975, 1.025, 1.05)
+"""Factors of the best of these that are tried next."""
+
+TERNARY_FACTORS = tuple(float(f) for f in np.linspace(0.6, 2.0, 8))
 """Scales that are tried for ternary codes, as factors of the mean magnitude."""
 
 REFITS = 2
@@ -93,8 +96,8 @@ def _search(depth: int, given: WeightFormat, importance: Array | None) -> Search
     """The fine search of ranges, with importance [depth] as it lies in groups."""
     factors = TERNARY_FACTORS if given.kind == "ternary" else FACTORS
     if importance is None:
-        return Search(factors, refits=REFITS)
-    return Search(factors, in_groups(importance, given.group or max(depth, 1)), REFITS)
+        return Search(factors, None, REFITS, FINER)
+    return Search(factors, in_groups(importance, given.group or max(depth, 1)), REFITS, FINER)
 
 
 def in_groups(importance: Array, group: int) -> Array:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe.compression.goal import Goal
+from edgemoe.compression.parallel import usable_cpus
 from edgemoe.compression.samples import FEWEST
 from edgemoe.errors import OptionError
 from edgemoe.weight_format import parse
@@ -41,8 +42,9 @@ class Settings:
     calibrated), `drop_branches` how many residual sub-layers are removed.
     `seed` splits the data and drives the swaps, `seconds` is the time for the search, `margin`
     standard errors are added to a loss before it is compared with the promise; `confident` asks
-    that the upper end of the 95% interval keeps it, also on the proof part. `resume` keeps a
-    journal beside the artifact until the search is done.
+    that the upper end of the 95% interval keeps it, also on the proof part. `threads` samples run
+    side by side, 0 for one per CPU; nothing else depends on it. `resume` keeps a journal beside the
+    artifact until the search is done.
     """
 
     formats: tuple[str, ...] = FORMATS
@@ -56,7 +58,7 @@ class Settings:
     seconds: float = 240.0
     margin: float = 1.0
     confident: bool = False
-    threads: int = 1
+    threads: int = 0
     resume: bool = True
 
     def __post_init__(self) -> None:
@@ -65,6 +67,11 @@ class Settings:
         ):  # fmt: skip
             if value not in known:
                 raise OptionError(f"--{name} {value}: there are {', '.join(known)}")
+
+    @property
+    def workers(self) -> int:
+        """How many samples run side by side."""
+        return self.threads or usable_cpus()
 
     def searches(
         self, precision: str, prune: str | float, goal: Goal, samples: int, *, runs_here: bool

@@ -2,12 +2,15 @@
 
 What a format does to a model is judged here end to end, before any code is generated: weights are
 replaced by what their codes stand for, activations of int8 products are rounded as the kernels
-round them. A session is opened once for all candidates.
+round them. Sessions are opened once for all candidates; what candidates have in common up to some
+layer is computed once per sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,11 +20,12 @@ from onnx_ir.passes.common import InlinePass, NameFixPass
 
 from edgemoe import constant_nodes, graph_facts, regions, shapes
 from edgemoe.compression.expert_loop import ExpertLoops
+from edgemoe.compression.prefixes import Prefixes
 from edgemoe.compression.rounded_rows import round_rows
+from edgemoe.compression.sections import sections_of
 from edgemoe.emit import Emitter
 from edgemoe.errors import ModelError
 from edgemoe.graph_facts import DOMAIN
-from edgemoe.pass_check import onnxruntime_session
 from edgemoe.precision import TABLE, Unit
 
 Array = NDArray[Any]
@@ -31,15 +35,14 @@ WEIGHT_PLACES = {"ExpertLinear": 2, "BlockUp": 1, "BlockDown": 2}
 
 
 class Trial:
-    """A model whose weights are given with every run.
+    """A model whose weights are given with every run; runs may go side by side.
 
     Args:
         graph: fused, of static shapes; it is copied.
         units: the weights that candidates replace.
-        threads: threads of onnxruntime.
     """
 
-    def __init__(self, graph: ir.Model, units: Sequence[Unit], *, threads: int = 1) -> None:
+    def __init__(self, graph: ir.Model, units: Sequence[Unit]) -> None:
         model = flat(graph)
         self.products = _products(model, units)
         initializers = model.graph.initializers
@@ -74,10 +77,13 @@ class Trial:
         loops.expand()
         NameFixPass()(model)  # values of branches and of nodes that were added have no names yet
         regions.add_bodies(model)
-        self._session = onnxruntime_session(model, threads=threads, optimise=True)
         self._outputs = [str(value.name) for value in model.graph.outputs]
-        self._given = {i.name for i in self._session.get_inputs()}
+        self.sections = sections_of(model, [f"{name}.given" for name in self.weights])
+        self._wanted = {name for section in self.sections for name in section.inputs}
+        self._prefixes = Prefixes()
+        self._lock = Lock()
         self.runs = 0
+        self.sections_run = 0
 
     def run(
         self,
@@ -93,20 +99,58 @@ class Trial:
             groups: by weight name, how many inputs of its product share a scale when they are
                 rounded to int8; 0 or absent: they stay float32.
         """
-        given = {name: array for name, array in feed.items() if name in self._given}
+        given = {name: array for name, array in feed.items() if name in self._wanted}
+        sample = _digest(given)
         for name, own in self.weights.items():
-            given[f"{name}.given"] = weights.get(name, own)
+            given[f"{name}.given"] = np.asarray(weights.get(name, own), np.float32)
             if name in self.products:
                 given[f"{name}.group"] = np.array([groups.get(name, 0)], np.int64)
-        self.runs += 1
+        prefixes = list(self._prefixes_of(sample, given))
+        start, state = 0, dict[str, Array]()
+        for number in range(len(self.sections) - 1, 0, -1):
+            known = self._prefixes.get(prefixes[number - 1][0])
+            if known is not None:
+                start, state = number, dict(known)
+                break
+        with self._lock:
+            self.runs += 1
+            self.sections_run += len(self.sections) - start
         try:
-            return dict(zip(self._outputs, self._session.run(None, given), strict=True))
+            for number in range(start, len(self.sections)):
+                state = self.sections[number].run(given, state)
+                if number + 1 < len(self.sections):
+                    key, arrays = prefixes[number]
+                    self._prefixes.put(key, state, arrays)
+            return {name: state[name] for name in self._outputs}
         except Exception as error:  # onnxruntime raises types of its own, all of one meaning
             reason = str(error).strip().splitlines()[0]
             raise ModelError(
                 f"onnxruntime cannot run the model on a calibration sample: {reason}\n  next: give "
                 "samples that the model accepts"
             ) from error
+
+    def _prefixes_of(
+        self, sample: bytes, given: Mapping[str, Array]
+    ) -> Iterator[tuple[tuple[Any, ...], list[Array]]]:
+        """Per section: what its state is known by, and the weights that are part of that."""
+        names: tuple[Any, ...] = ()
+        arrays: list[Array] = []
+        for section in self.sections:
+            own = [given[name] for name in section.weights]
+            groups = (given.get(f"{n.removesuffix('.given')}.group") for n in section.weights)
+            sizes = tuple(0 if group is None else int(group[0]) for group in groups)
+            names = (*names, tuple(map(id, own)), sizes)
+            arrays = [*arrays, *own]
+            yield (sample, names), arrays
+
+
+def _digest(feed: Mapping[str, Array]) -> bytes:
+    """Tells samples apart by what is in them."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, array in sorted(feed.items()):
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.digest()
 
 
 def flat(graph: ir.Model) -> ir.Model:

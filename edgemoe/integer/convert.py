@@ -12,7 +12,7 @@ from edgemoe.integer.cancel_transposes import cancel_transposes
 from edgemoe.integer.converter import Converter
 from edgemoe.integer.facts import Facts
 from edgemoe.integer.model import IntegerModel
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.quantised import Quantised
 from edgemoe.integer.ranges import is_float
 from edgemoe.integer.rules import all_rules

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgemoe import graph_facts, numpy_eval
 from edgemoe.errors import ModelError
-from edgemoe.integer.operators import DOMAIN, evaluate
+from edgemoe.integer.operator_table import DOMAIN, evaluate
 from edgemoe.pass_check import onnxruntime_session
 
 Array = NDArray[Any]

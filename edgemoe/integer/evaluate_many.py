@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgemoe import graph_facts
 from edgemoe.integer.evaluate import Program
-from edgemoe.integer.operators import DOMAIN, evaluate
+from edgemoe.integer.operator_table import DOMAIN, evaluate
 
 Array = NDArray[Any]
 Values = list[Array | None]
@@ -144,7 +144,28 @@ def _combine(
     return [made.reshape(count, -1, made.shape[-1])]
 
 
+def _weigh_rows(
+    node: ir.Node, inputs: Values, batched: list[bool], attributes: dict[str, int], count: int
+) -> Sequence[Array] | None:
+    del count
+    return evaluate(node.op_type, inputs, attributes) if all(batched) else None
+
+
+def _expert_sum(
+    node: ir.Node, inputs: Values, batched: list[bool], attributes: dict[str, int], count: int
+) -> Sequence[Array] | None:
+    x, ids, weights, *rest = inputs
+    assert x is not None and ids is not None and weights is not None
+    if not (batched[0] and batched[2]):
+        return None
+    flat = ids.reshape(-1) if batched[1] else np.tile(ids.reshape(-1), count)
+    rows = [x.reshape(-1, x.shape[-1]), flat, weights, *rest]
+    (made,) = evaluate(node.op_type, rows, attributes)
+    return [made.reshape(count, -1, made.shape[-1])]
+
+
 _OWN: dict[str, Callable[..., Sequence[Array] | None]] = {
     "Add": _elementwise, "Mul": _elementwise, "Mean": _mean, "MatMul": _mat_mul,
-    "ExpertLinear": _expert_linear, "Combine": _combine,
+    "ExpertLinear": _expert_linear, "Combine": _combine, "WeighRows": _weigh_rows,
+    "ExpertSum": _expert_sum,
 }  # fmt: skip

@@ -9,13 +9,20 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgemoe import graph_facts
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 
 MEMBERS = "edgemoe.members"
 """Where a node `Experts` keeps the nodes that it stands for, in order (see `members_of`)."""
 
-_BETWEEN = ("Table", "Curve", "Add", "Mul", "ChangeScale", "Norm")
+PRODUCTS = ("ExpertLinear", "ExpertSum")
+"""Products with the matrices of experts."""
+
+_BETWEEN = ("Table", "Curve", "Add", "Mul", "ChangeScale", "Norm", "WeighRows")
 """Operators that compute every row by itself."""
+
+
+_DYNAMIC = {"ExpertSum": 3, "ExpertLinear": 2, "Add": 2, "Mul": 2, "WeighRows": 2}
+"""Inputs that may be activations, where it is not the first alone."""
 
 
 def group_experts(graph: ir.Graph) -> int:
@@ -57,7 +64,7 @@ def _replace(graph: ir.Graph, members: list[ir.Node], number: int) -> None:
 
 
 def _is_product(node: ir.Node | None) -> bool:
-    return node is not None and node.domain == DOMAIN and node.op_type == "ExpertLinear"
+    return node is not None and node.domain == DOMAIN and node.op_type in PRODUCTS
 
 
 def _members(graph: ir.Graph, first: ir.Node) -> list[ir.Node]:
@@ -72,7 +79,8 @@ def _members(graph: ir.Graph, first: ir.Node) -> list[ir.Node]:
             if not all(_is_given(v) for v in node.inputs[_dynamic(node) :]):
                 return [first]
             others = [v for v in node.inputs[: _dynamic(node)] if v not in made]
-            if node not in products and not all(_fits(v, node) for v in others):
+            per_row = node in products or node.op_type == "WeighRows"
+            if not per_row and not all(_fits(v, node) for v in others):
                 continue
             if node in products and own and graph_facts.attribute(node, "shared", 1) != 1:
                 return [first]
@@ -90,7 +98,7 @@ def _members(graph: ir.Graph, first: ir.Node) -> list[ir.Node]:
 
 def _dynamic(node: ir.Node) -> int:
     """How many inputs may be activations."""
-    return 2 if node.op_type in ("ExpertLinear", "Add", "Mul") else 1
+    return _DYNAMIC.get(node.op_type, 1)
 
 
 def _is_given(value: ir.Value | None) -> bool:

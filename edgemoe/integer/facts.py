@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
@@ -36,6 +37,7 @@ class Facts:
     """What `function_of` found, by value; its sessions stay open."""
     _scales: dict[tuple[str, int], Quantised] = field(default_factory=dict)
     _codes: dict[Any, WeightCodes] = field(default_factory=dict)
+    _common: dict[tuple[str, WeightFormat], list[WeightCodes]] = field(default_factory=dict)
 
     def scale(self, name: str, bits: int) -> Quantised:
         """The scale of a value at a width."""
@@ -48,8 +50,9 @@ class Facts:
         return self._scales[key]
 
     def codes(
-        self, name: str, part: int, rows: Callable[[], Array], given: WeightFormat, least: float
-    ) -> WeightCodes:
+        self, name: str, part: int, rows: Callable[[], Array], given: WeightFormat,
+        least: float | Array,
+    ) -> WeightCodes:  # fmt: skip
         """The codes of a weight, or of expert `part` of it; rounded once per format.
 
         Args:
@@ -62,12 +65,40 @@ class Facts:
         key = (name, part, given)
         found = self._codes.get(key)
         if found is None:
-            gram = self.grams.get(name) if given.bits < 8 else None
-            own = gram[part] if gram is not None and gram.ndim == 3 else gram
-            found = self._codes[key] = round_weights(rows(), given, own)
+            found = self._codes[key] = round_weights(rows(), given, self._gram(name, part, given))
         if (found.scales < least).any():
             return round_weights(rows(), given, None, least)
         return found
+
+    def common_codes(
+        self, name: str, experts: int, rows: Callable[[int], Array], given: WeightFormat
+    ) -> list[WeightCodes]:
+        """The codes of all experts of a weight, with one scale per output that all share.
+
+        Args:
+            name: of the weight.
+            experts: how many there are.
+            rows: expert -> float [N, K].
+            given: the format.
+        """
+        key = (name, given)
+        if key not in self._common:
+            alone = [self.codes(name, e, lambda e=e: rows(e), given, 0.0) for e in range(experts)]  # type: ignore[misc]
+            scales = np.max([part.scales for part in alone], axis=0)
+            self._common[key] = [
+                round_weights(rows(e), given, self._gram(name, e, given), scales)
+                for e in range(experts)
+            ]
+        return self._common[key]
+
+    @property
+    def common(self) -> frozenset[str]:
+        """Names of the weights whose experts share their scales."""
+        return frozenset(name for name, _ in self._common)
+
+    def _gram(self, name: str, part: int, given: WeightFormat) -> Array | None:
+        gram = self.grams.get(name) if given.bits < 8 else None
+        return gram[part] if gram is not None and gram.ndim == 3 else gram
 
 
 def facts_of(model: ir.Model, seen: Mapping[str, Seen], grams: Mapping[str, Array]) -> Facts:

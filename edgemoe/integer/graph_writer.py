@@ -15,7 +15,7 @@ from edgemoe.errors import IntegerError
 from edgemoe.integer import ranges
 from edgemoe.integer.arithmetic import Scaling, scaling
 from edgemoe.integer.facts import Facts
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.quantised import Quantised, Target
 from edgemoe.weight_format import WeightFormat
 

@@ -17,7 +17,7 @@ from edgemoe.errors import InputError
 from edgemoe.integer.converter import Island
 from edgemoe.integer.evaluate import Program
 from edgemoe.integer.evaluate_many import run_many
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.quantised import Quantised
 from edgemoe.weight_format import WeightFormat
 
@@ -151,6 +151,7 @@ class IntegerModel:
 _ROLES = {
     "Linear": {1: "weights", 2: "biases", 3: "multipliers", 4: "group factors"},
     "ExpertLinear": {2: "weights", 3: "biases", 4: "multipliers", 5: "group factors"},
+    "ExpertSum": {3: "weights", 4: "biases", 5: "multipliers", 6: "group factors"},
     "Norm": {1: "norms", 2: "norms"},
     "Table": {1: "tables"},
     "Curve": {1: "tables"},

@@ -9,43 +9,15 @@ clipping activation costs nothing. What the numbers stand for is known where a g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.integer.arithmetic import (
-    inverse_root,
-    rescale,
-    round_shift,
-    saturate,
-    share_of,
-)
+from edgemoe.integer.arithmetic import inverse_root, rescale, round_shift, saturate, share_of
+from edgemoe.integer.operator_table import dtype_of, operator
 
 Array = NDArray[Any]
-
-DOMAIN = "edgemoe.integer"
-
-OPERATORS: dict[str, Callable[..., Array | tuple[Array, ...]]] = {}
-
-
-def operator(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Register a function under its name in CamelCase."""
-    name = "".join(part.capitalize() for part in function.__name__.split("_"))
-    OPERATORS[name] = function
-    return function
-
-
-def evaluate(name: str, inputs: Sequence[Array | None], attributes: dict[str, Any]) -> list[Array]:
-    """The outputs of one node."""
-    found = OPERATORS[name](*inputs, **attributes)
-    return list(found) if isinstance(found, tuple) else [found]
-
-
-def dtype_of(bits: int) -> str:
-    """int8 or int16."""
-    return f"int{bits}"
 
 
 @operator
@@ -70,11 +42,12 @@ def linear(
         weight_bits: how the codes are stored: 8, 4 or 2.
     """
     del weight_bits
-    sums = _sums(x, w, groups) + bias
-    return _finish(sums, multiplier, left, right, zero, low, high, bits)
+    sums = sums_of(x, w, groups) + bias
+    return finish(sums, multiplier, left, right, zero, low, high, bits)
 
 
-def _sums(x: Array, w: Array, groups: Array | None) -> Array:
+def sums_of(x: Array, w: Array, groups: Array | None) -> Array:
+    """int64 sum over k of x[..., k] w[n, k], those of groups times their factors."""
     wide, codes = x.astype(np.float64), w.astype(np.float64)  # exact: every sum is below 2^53
     if groups is None:
         return np.rint(wide @ np.swapaxes(codes, -1, -2)).astype(np.int64)
@@ -90,36 +63,12 @@ def _sums(x: Array, w: Array, groups: Array | None) -> Array:
     return total
 
 
-def _finish(
+def finish(
     sums: Array, multiplier: Array, left: int, right: int, zero: int, low: int, high: int, bits: int
 ) -> Array:
+    """Sums rescaled, with a zero point, within limits, in a narrow dtype."""
     assert sums.size == 0 or np.abs(sums).max() < 2**31
     return saturate(rescale(sums, multiplier, left, right) + zero, low, high, dtype_of(bits))
-
-
-@operator
-def expert_linear(
-    x: Array, ids: Array, w: Array, bias: Array, multiplier: Array, groups: Array | None = None, *,
-    left: int, right: int, zero: int, low: int, high: int, bits: int, weight_bits: int = 8,
-    shared: int = 1,
-) -> Array:  # fmt: skip
-    """Row s of the result is the `linear` of row s // shared of x with expert ids[s].
-
-    w [E, N, K], bias and multiplier [E, N], groups [E, N, K / G], ids int32 or int64 [S]. An id
-    outside 0..E-1 means nobody: the row is the zero point.
-    """
-    del weight_bits
-    flat = ids.reshape(-1)
-    result = np.full((len(flat), w.shape[1]), zero, dtype_of(bits))
-    for expert in range(w.shape[0]):
-        (rows,) = np.nonzero(flat == expert)
-        if rows.size:
-            result[rows] = linear(
-                x.reshape(-1, x.shape[-1])[rows // shared], w[expert], bias[expert],
-                multiplier[expert], None if groups is None else groups[expert],
-                left=left, right=right, zero=zero, low=low, high=high, bits=bits,
-            )  # fmt: skip
-    return result
 
 
 @operator
@@ -128,7 +77,7 @@ def mat_mul(
     high: int, bits: int,
 ) -> Array:  # fmt: skip
     """y[..., m, n] = sum over k of a[..., m, k] b[..., n, k]; both have zero point 0, b is int8."""
-    return _finish(_sums(a, b, None), multiplier, left, right, zero, low, high, bits)
+    return finish(sums_of(a, b, None), multiplier, left, right, zero, low, high, bits)
 
 
 @operator
@@ -150,7 +99,7 @@ def mul(
 ) -> Array:  # fmt: skip
     """(a - zero_a) (b - zero_b), rescaled; shapes broadcast."""
     product = (a.astype(np.int64) - zero_a) * (b.astype(np.int64) - zero_b)
-    return _finish(product, multiplier, left, right, zero, low, high, bits)
+    return finish(product, multiplier, left, right, zero, low, high, bits)
 
 
 @operator
@@ -159,7 +108,7 @@ def change_scale(
     high: int, bits: int,
 ) -> Array:  # fmt: skip
     """The same numbers in another scale or width."""
-    return _finish(x.astype(np.int64) - zero_x, multiplier, left, right, zero, low, high, bits)
+    return finish(x.astype(np.int64) - zero_x, multiplier, left, right, zero, low, high, bits)
 
 
 @operator
@@ -189,7 +138,7 @@ def mean(
 ) -> Array:  # fmt: skip
     """Sum over one axis, rescaled (the division by the extent is part of the factor)."""
     sums = (x.astype(np.int64) - zero_x).sum(axis, keepdims=bool(keep))
-    return _finish(sums, multiplier, left, right, zero, low, high, bits)
+    return finish(sums, multiplier, left, right, zero, low, high, bits)
 
 
 @operator
@@ -263,25 +212,3 @@ def top_k(x: Array, *, k: int) -> tuple[Array, Array]:
     """The k largest of the last axis, largest first, of equal ones the first; ids are int32."""
     order = np.argsort(-x.astype(np.int64), axis=-1, kind="stable")[..., :k]
     return np.take_along_axis(x, order, -1), order.astype(np.int32)
-
-
-@operator
-def active_ids(scores: Array, *, zero_x: int) -> Array:
-    """Number e of every place [..., e] where the score is not zero, else -1; int32."""
-    numbers = np.arange(scores.shape[-1], dtype=np.int32)
-    return np.where(scores.astype(np.int64) != zero_x, numbers, np.int32(-1)).astype(np.int32)
-
-
-@operator
-def combine(
-    z: Array, weights: Array, multiplier: Array, *, zero_z: int, zero_w: int, left: int, right: int,
-    zero: int, low: int, high: int, bits: int,
-) -> Array:  # fmt: skip
-    """y[t] = sum over k of (weights[t, k] - zero_w) (z[t k] - zero_z), rescaled.
-
-    z [T K, H], weights int8 or int16 [T, K].
-    """
-    tokens, chosen = weights.shape
-    rows = z.reshape(tokens, chosen, -1).astype(np.int64) - zero_z
-    sums = (rows * (weights.astype(np.int64) - zero_w)[..., None]).sum(1)
-    return _finish(sums, multiplier, left, right, zero, low, high, bits)

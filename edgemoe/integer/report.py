@@ -13,7 +13,7 @@ from edgemoe.compression.judge import Verdict
 from edgemoe.compression.samples import Samples
 from edgemoe.integer.facts import Facts
 from edgemoe.integer.model import IntegerModel
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.search import Search
 
 Array = NDArray[Any]
@@ -83,7 +83,9 @@ def _unchosen(model: IntegerModel, part: Samples) -> dict[str, list[int]]:
     routed = {
         str(node.inputs[1].name): (str(node.name), node)
         for node in model.model.graph
-        if node.domain == DOMAIN and node.op_type == "ExpertLinear" and node.inputs[1] is not None
+        if node.domain == DOMAIN
+        and node.op_type in ("ExpertLinear", "ExpertSum")
+        and node.inputs[1] is not None
     }
     chosen: dict[str, set[int]] = {name: set() for name in routed}
 
@@ -95,7 +97,7 @@ def _unchosen(model: IntegerModel, part: Samples) -> dict[str, list[int]]:
         model.program.run(model.encode(part.feed(number)), look)
     found = {}
     for name, (title, node) in routed.items():
-        weight = node.inputs[2]
+        weight = node.inputs[2 if node.op_type == "ExpertLinear" else 3]
         assert weight is not None and weight.shape is not None
         rest = sorted(set(range(int(weight.shape[0]))) - chosen[name])  # type: ignore[arg-type]
         if rest:

@@ -21,7 +21,10 @@ from edgemoe.artifact import (
     write_plan,
     write_selftests,
 )
+from edgemoe.errors import TargetError
 from edgemoe.plan import Plan
+from edgemoe.targets.gpu.host_c import write_opencl_host
+from edgemoe.targets.gpu.web import write_web
 from edgemoe.targets.gpu.host_c import write_opencl_host
 from edgemoe.targets.gpu.web import write_web
 from edgemoe.targets.graphics import ALIGNMENT, Graphics
@@ -60,6 +63,7 @@ def write_gpu_artifact(
 
     Raises:
         ArtifactError: `out` is something else, or cannot be written.
+        TargetError: a kernel needs more than the device has.
     """
     assert spec.gpu is not None
     with staging(out, zipped=out.suffix == ".zip") as folder:
@@ -104,6 +108,17 @@ def needs_of(plan: Plan, device: Graphics, sources: Mapping[str, str]) -> dict[s
         "alignment": ALIGNMENT,
         "binding_bytes": max(bound, default=0),
     }
+
+
+def refuse_excess(target: str, needs: Mapping[str, Any], device: Graphics) -> None:
+    """Raise TargetError where kernels need more than the target file says there is."""
+    for name in ("threads", "local_bytes", "storage_buffers", "binding_bytes"):
+        limit = getattr(device, name)
+        if needs[name] > limit:
+            raise TargetError(
+                f"target {target} has {name} = {limit:,}, the kernels need {needs[name]:,}\n"
+                "  next: compile for a target with more, or correct the table [gpu] of its file"
+            )
 
 
 def _has_halves(text: str) -> bool:

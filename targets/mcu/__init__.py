@@ -13,7 +13,7 @@ import onnx_ir as ir
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
 from edgemoe.errors import OptionError
 from edgemoe.integer.expert_groups import group_experts
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions

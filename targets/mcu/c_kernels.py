@@ -59,14 +59,14 @@ def core_header() -> str:
 def core_writers() -> frozenset[tuple[str, int]]:
     """Functions of `em_core.h` with the numbers of the parameters that they write through.
 
-    Macros make functions by families: of those, `finish4` alone writes, through its last pointer.
+    Macros make functions by families: of those, `limit4` alone writes, through its last pointer.
     """
     found = set()
     for name, parameters in re.findall(r"\b(em_\w+)\(([^;{)]*)\)\s*\{", core_header()):
         for number, parameter in enumerate(parameters.split(",")):
             if "*" in parameter and "const" not in parameter:
                 found.add((name, number))
-    return frozenset(found | {("em_finish4_s8", 11), ("em_finish4_s16", 11)})
+    return frozenset(found | {("em_limit4_s8", 11), ("em_limit4_s16", 11)})
 
 
 def c_kernels(kernels: Mapping[str, Built], prefix: str) -> CKernels:

@@ -6,19 +6,19 @@ LLVM vectorises loops for Helium, which compilers of C do less often. What kerne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import Expr
-from tvm.script.ir_builder import tirx as T
+from tvm.ir import Call, Expr
 from tvm.tirx.build import codegen_build
 
 from edgemoe.errors import UnsupportedOpError
 from edgemoe.targets.codegen import lowered
 from edgemoe.targets.kernels.tile import Built
+from edgemoe.targets.mcu.object_forms import CALLS, EXPRESSIONS, STORED, name_of
 from edgemoe.targets.spec import TargetSpec
 
 DSP = ("smlad", "mve")
@@ -60,101 +60,38 @@ def write_objects(
 
 
 def with_instructions(function: tirx.PrimFunc, dsp: bool) -> tirx.PrimFunc:
-    """Replace calls of `em_core.h` by expressions that LLVM knows.
+    """Replace calls of `em_core.h` by what LLVM knows.
 
     Raises:
-        UnsupportedOpError: a function has none: those of the products of integer programs.
+        UnsupportedOpError: a function has no form here.
     """
     missing: list[str] = []
 
-    def replace(call: tvm.ir.Call) -> Expr:
-        if str(getattr(call.op, "name", "")) not in ("tirx.call_extern", "tirx.call_pure_extern"):
+    def expression(call: Call) -> Expr:
+        name = name_of(call)
+        if not name or name in CALLS or name in STORED:
             return call
-        name = str(call.args[0].value)
-        if not name.startswith("em_"):
-            return call
-        if name not in _FORMS:  # an error does not keep its type on the way through TVM
+        if name not in EXPRESSIONS:  # an error does not keep its type on the way through TVM
             missing.append(name)
             return call
-        return _FORMS[name](dsp, *call.args[1:])
+        return EXPRESSIONS[name](dsp, *call.args[1:])
 
-    body = tvm_ffi.structural_map(function.body, (tvm.ir.Call, replace), order="post")
+    def statement(node: tirx.Evaluate) -> tirx.Stmt:
+        name = name_of(node.value)
+        return CALLS[name](*node.value.args[1:]) if name in CALLS else node
+
+    def store(node: tirx.BufferStore) -> tirx.Stmt:
+        name = name_of(node.value)
+        return STORED[name](node) if name in STORED else node
+
+    body = tvm_ffi.structural_map(
+        function.body,
+        [(Call, expression), (tirx.Evaluate, statement), (tirx.BufferStore, store)],
+        order="post",
+    )  # fmt: skip
     if missing:
         raise UnsupportedOpError(
             f"--objects: a kernel calls {missing[0]}, which has no form as an LLVM object\n"
-            "  next: compile without --objects; the products of integer programs are C only"
+            "  next: compile without --objects"
         )
     return tirx.PrimFunc(function.params, body, function.ret_type, function.attrs)
-
-
-def _const(value: int) -> Expr:
-    return tirx.const(value, "int32")
-
-
-def _low(dsp: bool, word: Expr) -> Expr:
-    del dsp
-    return tirx.shift_right(tirx.shift_left(word, _const(16)), _const(16))
-
-
-def _high(dsp: bool, word: Expr) -> Expr:
-    del dsp
-    return tirx.shift_right(word, _const(16))
-
-
-def _pack(dsp: bool, low: Expr, high: Expr) -> Expr:
-    del dsp
-    return (low & _const(0xFFFF)) | tirx.shift_left(high, _const(16))
-
-
-def _smlad(dsp: bool, a: Expr, b: Expr, acc: Expr) -> Expr:
-    if dsp:
-        return T.call_llvm_pure_intrin("int32", "llvm.arm.smlad", a, b, acc)
-    return acc + _low(dsp, a) * _low(dsp, b) + _high(dsp, a) * _high(dsp, b)
-
-
-def _byte(word: Expr, number: int) -> Expr:
-    return tirx.shift_right(tirx.shift_left(word, _const(24 - 8 * number)), _const(24))
-
-
-def _sxtb16(dsp: bool, word: Expr) -> Expr:
-    if dsp:
-        return T.call_llvm_pure_intrin("int32", "llvm.arm.sxtb16", word)
-    return _pack(dsp, _byte(word, 0), _byte(word, 2))
-
-
-def _sxtb16_ror8(dsp: bool, word: Expr) -> Expr:
-    if dsp:
-        turned = T.call_llvm_pure_intrin("int32", "llvm.fshr.i32", word, word, _const(8))
-        return _sxtb16(dsp, turned)
-    return _pack(dsp, _byte(word, 1), _byte(word, 3))
-
-
-def _smmul(dsp: bool, a: Expr, b: Expr) -> Expr:
-    del dsp
-    wide = tirx.Cast("int64", a) * tirx.Cast("int64", b)
-    return tirx.Cast("int32", tirx.shift_right(wide, tirx.const(32, "int64")))
-
-
-def _load(count: int) -> Callable[[bool, Expr], Expr]:
-    def load(dsp: bool, address: Expr) -> Expr:
-        del dsp
-        (element,) = address.args
-        start = element.indices[0]
-        values = element.buffer[T.ramp(start, 1, count)]
-        return tirx.reinterpret("int32", values)
-
-    return load
-
-
-_FORMS: dict[str, Callable[..., Expr]] = {
-    "em_low16": _low,
-    "em_high16": _high,
-    "em_pack16": _pack,
-    "em_smlad": _smlad,
-    "em_sxtb16": _sxtb16,
-    "em_sxtb16_ror8": _sxtb16_ror8,
-    "em_smmul": _smmul,
-    "em_load4": _load(4),
-    "em_load2": _load(2),
-}
-"""What to put for a function of `em_core.h`, by its name."""

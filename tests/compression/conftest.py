@@ -108,7 +108,7 @@ class Graphs:
                 return dict(zip(names, run_in_onnxruntime(graph, feed), strict=True))
 
         with (
-            patch("edgemoe.compiler.run_passes", passes),
+            patch("edgemoe.variants.run_passes", passes),
             patch("edgemoe.compiler.Reference", Changed),
         ):
             edgemoe.compile(model, out=out, cpu="native", tokens=tokens)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from edgemoe.compression.assignment import assign
+from edgemoe.compression.assignment import assign, dominated
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -32,3 +32,33 @@ def test_it_is_the_best_of_all(seed):
 
 def test_nothing_keeps_the_limit():
     assert assign(np.ones((2, 2)), np.full((2, 2), 5.0), 9.9, np.ones((2, 2), bool)) is None
+
+
+def test_what_is_dominated_is_no_part_of_a_program():
+    cost = np.array([[1.0, 2.0, 2.0, 3.0, 0.5]])
+    weight = np.array([[5.0, 4.0, 4.0, 4.5, 1.0]])
+    allowed = np.array([[True, True, True, True, False]])
+    assert dominated(cost, weight, allowed).tolist() == [[False, False, True, True, False]]
+
+
+def test_what_native_code_prints_does_not_reach_the_standard_output(capfd, monkeypatch):
+    """HiGHS writes a line at times, by C's buffered streams and by the descriptor itself."""
+    import ctypes
+    import os
+
+    import scipy.optimize
+
+    solve = scipy.optimize.milp
+
+    def noisy(*arguments, **options):
+        ctypes.CDLL(None).puts(b"a line that C buffers")
+        os.write(1, b"a line past all buffers\n")
+        return solve(*arguments, **options)
+
+    print("before", flush=False)
+    monkeypatch.setattr(scipy.optimize, "milp", noisy)
+    found = assign(np.eye(2), 1 - np.eye(2), 2.0, np.ones((2, 2), bool))
+    print("after")
+    ctypes.CDLL(None).fflush(None)
+    assert found is not None and found.tolist() == [1, 0]
+    assert capfd.readouterr().out == "before\nafter\n"

@@ -96,7 +96,8 @@ def test_int8_loses_a_fraction(tmp_path):
         precision = "i8"
         if apart:
             precision += f",{split_outliers(graph, 'W', MASSIVE)}=f32"
-        edgemoe.compile(graph, out=tmp_path / str(apart), precision=precision, name="m")
+        edgemoe.compile(graph, out=tmp_path / str(apart), precision=precision, name="m",
+                        cpu="native")  # fmt: skip
         with edgemoe.load(tmp_path / str(apart)) as session:
             errors[apart] = rms(session.run({"x": x})["y"], wanted)
     assert errors[True] < 0.1 * errors[False]

@@ -11,7 +11,6 @@ from torch import nn
 
 from edgemoe.buckets import plan_buckets
 from edgemoe.compression import option as options
-from edgemoe.compression import search as searching
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.compress import compress
 from edgemoe.compression.settings import Settings
@@ -37,7 +36,6 @@ def task():
 
 def test_with_no_time_every_unit_is_measured_once_and_the_rest_estimated(task, monkeypatch):
     whole = compress(task, QUICK.goal(0.05, None), settings=QUICK).search
-    monkeypatch.setattr(searching, "LEAST_SENSING", 0.0)
     monkeypatch.setattr(options, "SHARE", 0.0)
     hasty = replace(QUICK, seconds=0.0)
     short = compress(task, hasty.goal(0.05, None), settings=hasty).search

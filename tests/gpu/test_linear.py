@@ -9,7 +9,7 @@ from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.gpu import product
 from edgemoe.targets.kernels.gpu.linear import GpuLinear
-from edgemoe.targets.kernels.gpu.weights import Layout
+from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
 from tests.gpu.launch import DEVICES, launch
@@ -52,4 +52,21 @@ def test_formats(device: str, rows: int, name: str) -> None:
     assert words.size == layout.words
     out = launch(device, kernel, [x, words, np.zeros((rows, columns), np.float32), bias])[2]
     expected = x.astype(np.float64) @ stored(weights, name).T.astype(np.float64) + bias
+    np.testing.assert_allclose(out, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+def test_native_halves(rows: int) -> None:
+    """Where the device has halves, kernels read them as such: the same words in memory."""
+    depth, columns = 96, 64
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, depth)).astype(np.float32)
+    weights = rng.standard_normal((columns, depth)).astype(np.float32)
+    facts = load_target("webgpu-f16").gpu
+    assert facts is not None
+    layout = layout_for(facts, parse("f16"), depth, columns)
+    kernel = GpuLinear(ex.Port(), layout, rows, product.cut_for(facts, layout, 1, rows))
+    words = layout.pack([weights], [quantise])
+    out = launch("webgpu-f16", kernel, [x, words, np.zeros((rows, columns), np.float32)])[2]
+    expected = x @ stored(weights, "f16").T
     np.testing.assert_allclose(out, expected, rtol=0, atol=2e-5 * np.abs(expected).max())

@@ -74,6 +74,8 @@ def with_rounded_weights(facts: Facts, formats: Mapping[str, WeightFormat]) -> i
             codes = facts.codes(
                 name, part, lambda r=rows: np.ascontiguousarray(r), formats.get(name, I8), 0.0
             )
+            if name in facts.common:  # experts that are added up share their scales
+                codes = facts.common_codes(name, len(stack), None, formats.get(name, I8))[part]
             real = codes.real().astype(np.float32)
             rounded.append(real.T if turned else real)
         whole = np.stack(rounded) if unit.experts else rounded[0]

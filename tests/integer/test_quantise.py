@@ -59,7 +59,7 @@ def plain(digits: Shipped) -> IntegerModel:
 
 def test_digits(digits: Shipped, plain: IntegerModel) -> None:
     verdict = digits.judge.judge(plain.run)
-    assert verdict.loss <= 0.02  # two of 100 images
+    assert verdict.loss < 1.5 / 98  # floats recognise 98 of 100 images; see the next test
     assert 1e-3 < verdict.rms["logits"] < 0.05  # too good means that nothing was rounded
     report = plain.report
     assert report["islands"] == [] and report["proven_on_unseen_samples"]
@@ -68,6 +68,20 @@ def test_digits(digits: Shipped, plain: IntegerModel) -> None:
     assert sum(report["bytes"].values()) == plain.weight_bytes < 24_000
     names = [str(v.name) for v in plain.model.graph.outputs]
     assert names == ["logits"] and plain.inputs["image"] is not None
+
+
+def test_digits_that_are_lost_were_ties(digits: Shipped, plain: IntegerModel) -> None:
+    """16 images say little of ranges: what integers take for another digit, floats nearly do."""
+    reference = Reference(digits.buckets)
+    changed = 0
+    for image in arrays("digits", None, split="test", samples=100)["image"]:
+        floats = reference.run({"image": image}, digits.task.count)["logits"].reshape(-1)
+        integers = plain.run({"image": image})["logits"].reshape(-1)
+        first, second = np.sort(floats)[::-1][:2]
+        if floats.argmax() != integers.argmax():
+            changed += 1
+            assert first - second < 3 * np.sqrt(np.mean((floats - integers) ** 2))
+    assert changed <= 3
 
 
 def test_every_tensor_has_a_shape_a_type_and_a_scale(plain: IntegerModel) -> None:
@@ -137,7 +151,7 @@ def test_sensor_moe() -> None:
     shipped = Shipped("sensor_moe:sensor_moe", waves(8), waves(24))
     found = quantise(shipped.graph, shipped.task, precision="i8")
     kinds = {node.op_type for node in found.model.graph}
-    assert kinds >= {"ExpertLinear", "TopK", "Shares", "Combine", "Softmax"}
+    assert kinds >= {"ExpertLinear", "TopK", "Shares", "WeighRows", "ExpertSum"}
     assert not found.islands
     verdict = shipped.judge.judge(found.run)
     assert 1e-3 < verdict.rms["logits"] < 0.05

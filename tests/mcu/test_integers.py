@@ -8,7 +8,7 @@ import pytest
 import edgemoe
 from edgemoe.runtime.selftest import run_cases
 from tests.targets.integer_graphs import GraphOfOps, artifact_of
-from tests.targets.test_integer_kernels import chance, gated_experts, linear
+from tests.targets.test_integer_kernels import chance, gated_experts, linear, weighted_experts
 
 pytestmark = pytest.mark.needs("cc")
 
@@ -33,22 +33,23 @@ def exact(tmp_path):
     return check
 
 
-@pytest.mark.parametrize("target", [on_core(t) for t in QEMU])
-def test_products_on_the_core(exact, target, tmp_path):
+def every_product():
+    """Products of all formats and widths, gated experts, and experts that are added up."""
     graph, outputs = GraphOfOps(), []
-    for number, (k, x_bits) in enumerate(((50, 8), (23, 16))):
+    for number, (k, x_bits) in enumerate(((50, 8), (23, 16), (130, 8))):
         reach = 127 if x_bits == 8 else 6000
         x = chance(number).integers(-reach, reach, (3, k)).astype(f"int{x_bits}")
-        name = graph.input(f"x{number}", x)
+        name = graph.input(f"rows{number}", x)
         outputs += [linear(graph, name, 9, k, bits, seed=10 * number + bits) for bits in (8, 4, 2)]
-    exact(artifact_of(graph, outputs, target, tmp_path / "a"), "qemu")
+    return graph, [*outputs, gated_experts(graph, 4), weighted_experts(graph)]
 
 
-@pytest.mark.parametrize("target", [on_core(t) for t in ("cortex-m4", "cortex-m55")])
-def test_experts_on_the_core(exact, target, tmp_path):
-    graph = GraphOfOps()
-    out = gated_experts(graph, 4)
-    exact(artifact_of(graph, [out], target, tmp_path / "a"), "qemu")
+@pytest.mark.parametrize("as_objects", [False, True])
+@pytest.mark.parametrize("target", [on_core(t) for t in QEMU])
+def test_products_on_the_core(exact, target, as_objects, tmp_path):
+    graph, outputs = every_product()
+    path = artifact_of(graph, outputs, target, tmp_path / "a", as_objects=as_objects)
+    exact(path, "qemu")
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,12 @@ CORE = {
     "em_sxtb16": (1, lambda a, b, c: pack(byte(a, 0), byte(a, 2))),
     "em_sxtb16_ror8": (1, lambda a, b, c: pack(byte(a, 1), byte(a, 3))),
     "em_smmul": (2, lambda a, b, c: (a * b) >> 32),
-    "em_pack16": (2, lambda a, b, c: pack(a, b)),
+    "em_smmla": (3, lambda a, b, c: ((a * b) >> 32) + c),
+    "em_whole_s8": (1, lambda a, b, c: np.clip(a, -128, 127)),
+    "em_whole_s16": (1, lambda a, b, c: np.clip(a, -(2**15), 2**15 - 1)),
+    "em_limit": (3, lambda a, b, c: np.maximum(np.minimum(a, c), b)),
+    "em_lows16": (2, lambda a, b, c: pack(a, b)),
+    "em_highs16": (2, lambda a, b, c: pack(a >> 16, b >> 16)),
     "em_low16": (1, lambda a, b, c: low(a)),
     "em_high16": (1, lambda a, b, c: high(a)),
 }

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from edgemoe.artifact import ManifestExtras, SelfTest
 from edgemoe.integer.expert_groups import group_experts
-from edgemoe.integer.operators import DOMAIN, evaluate
+from edgemoe.integer.operator_table import DOMAIN, evaluate
 from edgemoe.plan import Plan, Pointer, Step, TensorInfo, Variant
 from edgemoe.precision import Precision
 from edgemoe.targets import family_of, load_target
@@ -136,7 +136,9 @@ def _library(program: Program, folder: Path) -> Mapping[str, Any]:
     return ctypes.CDLL(str(folder / "k.so"))  # type: ignore[return-value]
 
 
-def artifact_of(graph: GraphOfOps, outputs: Sequence[str], target: str, out: Path) -> Path:
+def artifact_of(
+    graph: GraphOfOps, outputs: Sequence[str], target: str, out: Path, *, as_objects: bool = False
+) -> Path:
     """The graph as an artifact for a microcontroller; its self-test are the graph's own arrays."""
     spec = load_target(target)
     family = family_of(spec)
@@ -159,6 +161,6 @@ def artifact_of(graph: GraphOfOps, outputs: Sequence[str], target: str, out: Pat
     )  # fmt: skip
     family.write(
         spec, lowered, plan, out, selftests=[test], extras=ManifestExtras(), report={},
-        show=lambda what, step: None,
+        show=lambda what, step: None, as_objects=as_objects,
     )  # fmt: skip
     return out

@@ -120,6 +120,63 @@ def test_a_gated_expert_layer(same, core, bits):
     same(graph, [gated_experts(graph, bits)], core)
 
 
+def rows_of(graph, name):
+    """The usual size of the numbers of a tensor."""
+    return float(np.sqrt(np.mean(graph.arrays[name].astype(np.float64) ** 2)))
+
+
+def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=10):
+    """Two of five experts for each of seven tokens, the last product summed up with weights."""
+    r, experts, chosen, tokens, depth = chance(7), 5, 2, 7, 128 if group else 22
+    x = graph.input("tokens", r.integers(-100, 100, (tokens, 20)).astype(np.int8))
+    scores = graph.input("scores2", r.integers(-50, 50, (tokens, experts)).astype(np.int8))
+    _, picked = graph.node("TopK", [scores], k=chosen)
+    ir_reshaped(graph, picked, "ids2")
+    kind = np.int8 if zero_w else np.int16
+    least, most = (-128, 128) if zero_w else (0, 32768)
+    weights = graph.input("shares2", r.integers(least, most, (tokens, chosen)).astype(kind))
+    up = linear(graph, x, depth, 20, 8, seed=41, experts=experts, ids="ids2", shared=chosen)
+    right = 3 if zero_w else 14 if group else 11
+    rows = graph.node("WeighRows", [up, weights], zero_x=-3, zero_w=zero_w, right=right)[0]
+    w = r.integers(-CODES[bits], CODES[bits] + 1, (experts, columns, depth)).astype(np.int8)
+    bias = r.integers(-30000, 30000, (experts, columns)).astype(np.int32) * biased
+    shift = 9 if group else 12 if bits == 8 else 16  # as large as the products
+    largest, usual = (127, 64) if group else (1, 1)
+    reach = int(np.abs(graph.arrays[rows].astype(np.int64)).max())
+    bound = 2 * depth * CODES[bits] * reach * largest + 2**20
+    typical = np.sqrt(2 * depth) * max(CODES[bits] / 2, 1) * rows_of(graph, rows) * usual
+    given = scaling(r.uniform(0.2, 1.0, columns) * 40 / typical, bound)
+    constants = [("w2", w), ("b2", bias), ("m2", given.multiplier)]
+    if group:
+        constants.append(("g2", r.integers(1, 127, (experts, columns, depth // group))))
+    inputs = [rows, "ids2", weights]
+    for name, array in constants:
+        inputs.append(graph.constant(name, array.astype(np.int8 if name in "w2g2" else np.int32)))
+    return graph.node(
+        "ExpertSum", inputs, chosen=chosen, zero_w=zero_w, shift=shift, left=given.left,
+        right=given.right, zero=5, weight_bits=bits, **LIMITS,
+    )[0]  # fmt: skip
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(
+    ("bits", "options"),
+    [(8, {}), (8, {"zero_w": -128}), (8, {"biased": False}), (4, {"columns": 7}),
+     (2, {}), (4, {"group": 64})],
+)  # fmt: skip
+def test_experts_that_are_added_up(same, core, bits, options):
+    graph = GraphOfOps()
+    out = weighted_experts(graph, bits, **options)
+    assert np.unique(graph.arrays[out]).size > 20  # the results are no limits
+    same(graph, [out], core)
+
+
+def test_a_bias_counts_in_a_sum_of_experts():
+    with_bias, without = GraphOfOps(), GraphOfOps()
+    one, other = weighted_experts(with_bias), weighted_experts(without, biased=False)
+    assert (with_bias.arrays[one] != without.arrays[other]).mean() > 0.3
+
+
 def layer_of_scores(kind=np.int8, zero=-128):
     """Four experts of 12 neurons for three tokens, of which one has no expert; one has no token."""
     graph = GraphOfOps()

@@ -28,7 +28,8 @@ INT8 = ("i8", "i8.g32", "i8.zp", "i4", "i4.g128", "i4.g64.zp", "i3", "i3.g128",
         "i3.g64.zp", "i2", "i2.g128", "ternary")  # fmt: skip
 BY_HAND = ("i8", "i8.zp", "i4", "i4.g64.zp", "i3", "i3.g128.zp", "ternary")
 EXPERTS = ("i8", "i4", "i3")
-FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i3.a32", "i3.g64.zp.a32", "i2.a32", "i8.zp.a32")
+FLOAT = ("i8.a32", "i4.a32", "i4.g64.zp.a32", "i3.a32", "i2.a32", "i8.zp.a32")
+"""A format of 3 bits takes seconds to compile; groups and zero points are 4 bits' as well."""
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from edgemoe import graph_facts
 from edgemoe.integer.converter import Converter
 from edgemoe.integer.expand_blocks import scores_of
 from edgemoe.integer.graph_writer import Integer
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.quantised import Target
 
 ORDER = 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,30 @@ ORDER = 20
 Array = NDArray[Any]
 
 
-def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
-    """Make row s as W[ids[s]] x[s] + b[ids[s]]."""
-    node = value.producer()
+@dataclass(frozen=True)
+class Stack:
+    """An expert product: `source` float [S, K], `ids` [S], one matrix and one bias per expert."""
+
+    source: ir.Value
+    ids: ir.Value
+    weight: ir.Value
+    turned: bool  # the matrices lie as [K, N]
+    biases: Array  # float64 [E, N]
+
+    @property
+    def experts(self) -> int:
+        """How many matrices there are."""
+        return len(self.biases)
+
+    def rows(self, expert: int) -> Array:
+        """Float [N, K]."""
+        stack = graph_facts.array_of(self.weight)
+        assert stack is not None
+        return np.ascontiguousarray(stack[expert].T if self.turned else stack[expert])
+
+
+def stack_of(node: ir.Node | None) -> Stack | str | None:
+    """Read an expert product; why it is none of integers, or None: it is no expert product."""
     kind = graph_facts.kind_of(node)
     if node is None or kind not in EXPERT_LINEARS:
         return None
@@ -34,20 +56,22 @@ def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
     if bias is not None and not graph_facts.is_constant(bias):
         return "its biases are no constants"
     assert source is not None and ids is not None
-    source, shared = _before_dispatch(source)
     turned = "T" in kind.removeprefix("ExpertLinear")
-    columns = shape[2] if turned else shape[1]
     array = graph_facts.array_of(bias)
+    columns = shape[2] if turned else shape[1]
     biases = np.zeros((shape[0], columns)) if array is None else array.astype(np.float64)
+    return Stack(source, ids, weight, turned, biases)
 
-    def rows(expert: int) -> Array:
-        stack = graph_facts.array_of(weight)
-        assert stack is not None
-        return np.ascontiguousarray(stack[expert].T if turned else stack[expert])
 
+def rule(c: Converter, value: ir.Value, target: Target) -> Integer | str | None:
+    """Make row s as W[ids[s]] x[s] + b[ids[s]]."""
+    stack = stack_of(value.producer())
+    if not isinstance(stack, Stack):
+        return stack
+    source, shared = _before_dispatch(stack.source)
     return constant_product(
-        c, value, target, c.want(source), str(weight.name), rows, biases,
-        experts=shape[0], ids=c.want_other(ids), shared=shared,
+        c, value, target, c.want(source), str(stack.weight.name), stack.rows, stack.biases,
+        experts=stack.experts, ids=c.want_other(stack.ids), shared=shared,
     )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from edgemoe.integer.quantised import Target
 ORDER = 10
 
 LIMITED = (
-    "Linear", "ExpertLinear", "MatMul", "Add", "Mul", "Mean", "Norm", "Combine", "ChangeScale",
+    "Linear", "ExpertLinear", "MatMul", "Add", "Mul", "Mean", "Norm", "Combine",
+    "ExpertSum", "ChangeScale",
 )  # fmt: skip
 """Integer operators that have `low` and `high`."""
 

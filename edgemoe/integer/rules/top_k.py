@@ -7,7 +7,7 @@ import onnx_ir as ir
 from edgemoe import graph_facts
 from edgemoe.integer.converter import Converter
 from edgemoe.integer.graph_writer import Integer
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.quantised import Target
 
 ORDER = 30

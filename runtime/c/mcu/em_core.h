@@ -15,6 +15,13 @@
 #define EM_HAS_DSP 0
 #endif
 
+/* gcc orders instructions before it gives them registers, which Thumb cores have too few of: sums of
+ * products would be kept on the stack. It orders them again afterwards.
+ */
+#if EM_HAS_DSP && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns")
+#endif
+
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #include <arm_mve.h>
 #define EM_HAS_MVE 1
@@ -72,26 +79,21 @@ EM_INLINE double em_float64_of_int64(int64_t value)
     return both.to;
 }
 
-/* ---- memory: little-endian words; pointers are multiples of the size read ---- */
+/* ---- memory ---- */
 
-/* Four int8 as a word. `p` is a multiple of 4. */
+/* Four int8 as a word, the first in its lowest byte; `p` may be odd. */
 EM_INLINE int32_t em_load4(const int8_t *p)
 {
 #if defined(__GNUC__) && defined(__BYTE_ORDER__) && (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-    typedef int32_t __attribute__((may_alias)) em_word;
-    return *(const em_word *)(const void *)p;
+    int32_t word;
+    (void)__builtin_memcpy(&word, p, sizeof word);
+    return word;
 #else
     const uint8_t *b = (const uint8_t *)p;
     uint32_t word = (uint32_t)b[0] | ((uint32_t)b[1] << 8) | ((uint32_t)b[2] << 16)
         | ((uint32_t)b[3] << 24);
     return (int32_t)word;
 #endif
-}
-
-/* Two int16 as a word. `p` is a multiple of 4 bytes. */
-EM_INLINE int32_t em_load2(const int16_t *p)
-{
-    return em_load4((const int8_t *)(const void *)p);
 }
 
 /* ---- halves of a word: two int16 ---- */
@@ -107,9 +109,15 @@ EM_INLINE int32_t em_high16(int32_t word)
     return em_low16((int32_t)(((uint32_t)word >> 16) & 0xFFFFu));
 }
 
-EM_INLINE int32_t em_pack16(int32_t low, int32_t high)
+/* The lower (upper) halves of two words: a's below, b's above. */
+EM_INLINE int32_t em_lows16(int32_t a, int32_t b)
 {
-    return (int32_t)(((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16));
+    return (int32_t)(((uint32_t)a & 0xFFFFu) | ((uint32_t)b << 16));
+}
+
+EM_INLINE int32_t em_highs16(int32_t a, int32_t b)
+{
+    return (int32_t)(((uint32_t)a >> 16) | ((uint32_t)b & 0xFFFF0000u));
 }
 
 /* acc + a.low * b.low + a.high * b.high; wraps modulo 2^32. */
@@ -260,14 +268,61 @@ EM_INLINE int32_t em_limit(int32_t value, int32_t low, int32_t high)
     return below > low ? below : low;
 }
 
+/* The whole range of a result: what does not fit becomes the nearest number. */
+EM_INLINE int32_t em_whole_s8(int32_t value)
+{
+#if EM_HAS_DSP
+    return __ssat(value, 8);
+#else
+    return em_limit(value, -128, 127);
+#endif
+}
+
+EM_INLINE int32_t em_whole_s16(int32_t value)
+{
+#if EM_HAS_DSP
+    return __ssat(value, 16);
+#else
+    return em_limit(value, -32768, 32767);
+#endif
+}
+
+/* With the limits as em_limit has them; the instruction knows its own. */
+EM_INLINE int32_t em_whole_s8_of(int32_t value, int32_t low, int32_t high)
+{
+    (void)low;
+    (void)high;
+    return em_whole_s8(value);
+}
+
+EM_INLINE int32_t em_whole_s16_of(int32_t value, int32_t low, int32_t high)
+{
+    (void)low;
+    (void)high;
+    return em_whole_s16(value);
+}
+
+/* The high half of the 64-bit product, rounded down, + sum; wraps modulo 2^32. */
+EM_INLINE int32_t em_smmla(int32_t a, int32_t b, int32_t sum)
+{
+#if EM_HAS_DSP && defined(__GNUC__) && defined(__thumb__)
+    int32_t result; /* compilers do not find this instruction */
+    __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+#else
+    return (int32_t)((uint32_t)em_smmul(a, b) + (uint32_t)sum);
+#endif
+}
+
 /* ---- four sums of products to four results: the first `count` of them are stored ----
  *
  * ((sum + bias) * left * multiplier / 2^32 + offset) / 2^right, within limits; rounding and the
- * zero point are part of `offset`.
+ * zero point are part of `offset`. There are four of `bias` and `multiplier`, whatever `count` is.
+ * em_finish4 keeps the whole range of the result, em_limit4 numbers from `low` to `high`.
  */
 #if EM_HAS_MVE
 /* Lanes are set one by one: QEMU 7.2 swaps the halves of what vcreateq becomes. */
-#define EM_FINISH4(NAME, TYPE, STORE) \
+#define EM_LIMIT4(NAME, TYPE, LIMIT, STORE) \
     EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
                            const int32_t *multiplier, int32_t left, int32_t offset, \
                            int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
@@ -280,32 +335,73 @@ EM_INLINE int32_t em_limit(int32_t value, int32_t low, int32_t high)
         STORE(out, vmaxq_s32(sums, vdupq_n_s32(low)), vctp32q((uint32_t)count)); \
         return 0; \
     }
-EM_FINISH4(em_finish4_s8, int8_t, vstrbq_p_s32)
-EM_FINISH4(em_finish4_s16, int16_t, vstrhq_p_s32)
 #else
-#define EM_FINISH4(NAME, TYPE) \
+#define EM_ONE(LIMIT, SUM, J) \
+    LIMIT(em_smmla(((SUM) + bias[J]) * left, multiplier[J], offset) >> right, low, high)
+#define EM_LIMIT4(NAME, TYPE, LIMIT, STORE) \
     EM_INLINE int32_t NAME(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias, \
                            const int32_t *multiplier, int32_t left, int32_t offset, \
                            int32_t right, int32_t low, int32_t high, TYPE *out, int32_t count) \
     { \
-        out[0] = (TYPE)em_limit( \
-            (em_smmul((a + bias[0]) * left, multiplier[0]) + offset) >> right, low, high); \
-        if (count > 1) { \
-            out[1] = (TYPE)em_limit( \
-                (em_smmul((b + bias[1]) * left, multiplier[1]) + offset) >> right, low, high); \
-        } \
-        if (count > 2) { \
-            out[2] = (TYPE)em_limit( \
-                (em_smmul((c + bias[2]) * left, multiplier[2]) + offset) >> right, low, high); \
-        } \
+        const int32_t first = EM_ONE(LIMIT, a, 0), second = EM_ONE(LIMIT, b, 1); \
+        const int32_t third = EM_ONE(LIMIT, c, 2), fourth = EM_ONE(LIMIT, d, 3); \
+        out[0] = (TYPE)first; \
         if (count > 3) { \
-            out[3] = (TYPE)em_limit( \
-                (em_smmul((d + bias[3]) * left, multiplier[3]) + offset) >> right, low, high); \
+            out[1] = (TYPE)second; \
+            out[2] = (TYPE)third; \
+            out[3] = (TYPE)fourth; \
+        } else if (count > 1) { \
+            out[1] = (TYPE)second; \
+            if (count > 2) { \
+                out[2] = (TYPE)third; \
+            } \
         } \
         return 0; \
     }
-EM_FINISH4(em_finish4_s8, int8_t)
-EM_FINISH4(em_finish4_s16, int16_t)
 #endif
+EM_LIMIT4(em_limit4_s8, int8_t, em_limit, vstrbq_p_s32)
+EM_LIMIT4(em_limit4_s16, int16_t, em_limit, vstrhq_p_s32)
+EM_LIMIT4(em_whole4_s8, int8_t, em_whole_s8_of, vstrbq_p_s32)
+EM_LIMIT4(em_whole4_s16, int16_t, em_whole_s16_of, vstrhq_p_s32)
+
+EM_INLINE int32_t em_finish4_s8(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias,
+                                const int32_t *multiplier, int32_t left, int32_t offset,
+                                int32_t right, int8_t *out, int32_t count)
+{
+    return em_whole4_s8(a, b, c, d, bias, multiplier, left, offset, right, -128, 127, out, count);
+}
+
+EM_INLINE int32_t em_finish4_s16(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias,
+                                 const int32_t *multiplier, int32_t left, int32_t offset,
+                                 int32_t right, int16_t *out, int32_t count)
+{
+    return em_whole4_s16(a, b, c, d, bias, multiplier, left, offset, right, -32768, 32767, out,
+                         count);
+}
+
+/* ---- four sums of products are added to others ---- */
+
+EM_INLINE int32_t em_add4(int32_t a, int32_t b, int32_t c, int32_t d, int32_t *out)
+{
+    const int32_t first = out[0] + a, second = out[1] + b;
+    const int32_t third = out[2] + c, fourth = out[3] + d;
+    out[0] = first;
+    out[1] = second;
+    out[2] = third;
+    out[3] = fourth;
+    return 0;
+}
+
+/* With them goes bias * share / 2^shift, rounded. */
+EM_INLINE int32_t em_add4_weighted(int32_t a, int32_t b, int32_t c, int32_t d, const int32_t *bias,
+                                   int32_t share, int32_t shift, int32_t *out)
+{
+    const int32_t half = (int32_t)((1u << (uint32_t)shift) >> 1);
+    a += (bias[0] * share + half) >> shift;
+    b += (bias[1] * share + half) >> shift;
+    c += (bias[2] * share + half) >> shift;
+    d += (bias[3] * share + half) >> shift;
+    return em_add4(a, b, c, d, out);
+}
 
 #endif

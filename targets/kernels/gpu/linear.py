@@ -20,7 +20,7 @@ from edgemoe.targets.kernels import channel_mix, linear
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.gpu import grid, product
-from edgemoe.targets.kernels.gpu.weights import Layout
+from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
 
@@ -46,7 +46,7 @@ class GpuLinear:
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (a, weights, out, operands...)."""
-        return ("float*", "uint32_t*", "float*", *["float*"] * len(ex.operands_of(self.epilogue)))
+        return ("float*", self.layout.c_type, "float*", *["float*"] * len(ex.operands_of(self.epilogue)))
 
     @property
     def _parts(self) -> int:
@@ -60,7 +60,7 @@ class GpuLinear:
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
-        names = {"a": "float32", "weights": "uint32", "out": "float32"}
+        names = {"a": "float32", "weights": self.layout.element, "out": "float32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
 
@@ -147,7 +147,7 @@ def lower(site: Site) -> None:
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
     rows = size_of(shape_of(x)) // depth
     given = site.program.precision.choose(linear.unit_of(site, weight, transposed, rows))
-    layout = Layout(given, depth, columns)
+    layout = layout_for(site.program.gpu, given, depth, columns)  # type: ignore[attr-defined]
     cut = product.cut_for(site.program.gpu, layout, 1, rows)  # type: ignore[attr-defined]
     spec = GpuLinear(epilogue, layout, rows, cut)
     (out,) = site.outputs
@@ -175,4 +175,4 @@ def _place(site: Site, weight: ir.Value, transposed: bool, layout: Layout) -> in
         rows = read().T if transposed else read()
         return layout.pack([rows], [precision.rounder(name)])
 
-    return site.program.words(name, key, [(section, packed)], "uint32")  # type: ignore[attr-defined]
+    return site.program.words(name, key, [(section, packed)], layout.element)  # type: ignore[attr-defined]

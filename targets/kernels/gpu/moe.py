@@ -28,7 +28,7 @@ from edgemoe.targets.kernels.gpu.combine import Combine
 from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
 from edgemoe.targets.kernels.gpu.linear import evaluated
 from edgemoe.targets.kernels.gpu.move import Move
-from edgemoe.targets.kernels.gpu.weights import Layout
+from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.kernels.moe_stages import Stage, stages_of
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Array, Site, reader
@@ -68,7 +68,7 @@ class GpuExperts:
         """C types of (a, weights, out, ids or (order, tiles), operands...)."""
         lists = ("int32_t*",) * (1 if self.direct else 2)
         operands = ["float*"] * len(ex.operands_of(self.epilogue))
-        return ("float*", "uint32_t*", "float*", *lists, *operands)
+        return ("float*", self.layout.c_type, "float*", *lists, *operands)
 
     @property
     def columns(self) -> int:
@@ -89,7 +89,7 @@ class GpuExperts:
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
-        names = {"a": "float32", "weights": "uint32", "out": "float32"}
+        names = {"a": "float32", "weights": self.layout.element, "out": "float32"}
         names |= {"ids": "int32"} if self.direct else {"order": "int32", "tiles": "int32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
@@ -253,7 +253,7 @@ class _Group:
         site, program = self.site, self.site.program
         given = program.precision.choose(moe.unit_of(site, stage, self.slots))
         ports, columns = len(stage.ports), stage.ports[0].columns
-        layout = Layout(given, moe.depth_of(site, stage), columns * ports)
+        layout = layout_for(self.device, given, moe.depth_of(site, stage), columns * ports)
         epilogue = moe.plain_indexing(stage.epilogue)
         # Slots of scores that are zero are no rows; how many there are, nobody knows before.
         rows_each = self.slots / self.experts if self.scored else (
@@ -324,7 +324,7 @@ def _place(site: Site, stage: Stage, layout: Layout) -> int:
         for e in range(experts)
     ]
     key = ("experts", given, ports, digests, named)
-    return site.program.words(name, key, parts, "uint32")  # type: ignore[attr-defined]
+    return site.program.words(name, key, parts, layout.element)  # type: ignore[attr-defined]
 
 
 def _lower_single(site: Site) -> None:

@@ -49,24 +49,6 @@ class RowNorm:
         emit = self._norm if isinstance(self.spec, Norm) else self._softmax
         return grid.kernel(pointers, self.groups, self.threads, emit)
 
-    def _sum(self, at: grid.Grid, values: tirx.Var, of: grid.Element) -> Expr:
-        """The sum of `of(j)` over the row, in every thread."""
-        return self._over(at, values, of, _ZERO, lambda a, b: a + b)
-
-    def _over(
-        self, at: grid.Grid, values: tirx.Var, of: grid.Element, start: Expr, combine: grid.Combine
-    ) -> Expr:
-        part = grid.registers(1)
-        T.buffer_store(part, start, [0])
-        grid.strided(
-            at.thread, self.width, self.threads,
-            lambda j: T.buffer_store(part, combine(part[0], of(j)), [0]),
-        )  # fmt: skip
-        grid.barrier()  # nobody reads the last result any more
-        T.buffer_store(values, part[0], [at.thread])
-        grid.reduce(values, at.thread, self.threads, combine)
-        return register(values[0])
-
     def _norm(self, at: grid.Grid) -> None:
         spec = self.spec
         assert isinstance(spec, Norm)
@@ -74,13 +56,13 @@ class RowNorm:
         values, share = grid.shared(self.threads), tirx.const(1.0 / self.width, "float32")
         mean = _ZERO
         if spec.kind == "layer":
-            mean = register(self._sum(at, values, lambda j: x[first + j]) * share)
+            mean = register(row_sum(at, values, self.width, self.threads, lambda j: x[first + j]) * share)
 
         def square(j: Expr) -> Expr:
             value = register(x[first + j] - mean)
             return value * value
 
-        squares = self._sum(at, values, square)
+        squares = row_sum(at, values, self.width, self.threads, square)
         epsilon = tirx.const(spec.epsilon, "float32")
         factor = register(tirx.const(1.0, "float32") / tirx.sqrt(squares * share + epsilon))
 
@@ -98,12 +80,38 @@ class RowNorm:
         x, out, first = at.buffers["x"], at.buffers["out"], register(at.group * self.width)
         values = grid.shared(self.threads)
         lowest = tirx.const(-3.0e38, "float32")
-        peak = self._over(at, values, lambda j: x[first + j], lowest, grid.larger)
-        total = self._sum(at, values, lambda j: tirx.exp(x[first + j] - peak))
+        peak = row_value(
+            at, values, self.width, self.threads, lambda j: x[first + j], lowest, grid.larger
+        )
+        total = row_sum(at, values, self.width, self.threads, lambda j: tirx.exp(x[first + j] - peak))
         grid.strided(
             at.thread, self.width, self.threads,
             lambda j: T.buffer_store(out, tirx.exp(x[first + j] - peak) / total, [first + j]),
         )  # fmt: skip
+
+
+def row_value(
+    at: grid.Grid, values: tirx.Var, width: int, threads: int, of: grid.Element, start: Expr,
+    combine: grid.Combine,
+) -> Expr:  # fmt: skip
+    """`of(j)` for j < width combined by a work-group, in every thread; `values` [threads] shared."""
+    part = grid.registers(1)
+    T.buffer_store(part, start, [0])
+    grid.strided(
+        at.thread, width, threads,
+        lambda j: T.buffer_store(part, combine(part[0], of(j)), [0]),
+    )  # fmt: skip
+    grid.barrier()  # nobody reads the last result any more
+    T.buffer_store(values, part[0], [at.thread])
+    grid.reduce(values, at.thread, threads, combine)
+    return register(values[0])
+
+
+def row_sum(
+    at: grid.Grid, values: tirx.Var, width: int, threads: int, of: grid.Element
+) -> Expr:
+    """The sum of `of(j)` for j < width, in every thread."""
+    return row_value(at, values, width, threads, of, _ZERO, lambda a, b: a + b)
 
 
 def stand_in(call: Call) -> RowNorm:

@@ -66,15 +66,21 @@ def cut_for(device: Graphics, layout: Layout, ports: int, rows: float) -> Cut:
         while share > 1 and share > layout.blocks:
             share //= 2
         return Cut(height, columns, columns * share, share)
+    return tile_for(device, layout.block_inputs, ports, rows)
+
+
+def tile_for(device: Graphics, block: int, ports: int, rows: float) -> Cut:
+    """The tile for `rows` rows; `block` inputs are unpacked at a time."""
+    threads = device.threads
     across = min(8, threads)
     down = threads // across
     tall = 1
     while tall < 4 and down * tall < rows:
         tall *= 2
     columns = 4 * across
-    depth = max(32, layout.block_inputs)
+    depth = max(32, block)
     while 4 * depth * (down * tall + columns * ports) > device.local_bytes and (
-        depth > layout.block_inputs
+        depth > block
     ):
         depth //= 2
     return Cut(down * tall, columns, threads, 0, depth)

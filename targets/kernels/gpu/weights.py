@@ -23,19 +23,39 @@ from tvm.ir import Expr
 
 from edgemoe.bfloat16 import to_bfloat16
 from edgemoe.quantise import Codes, Rounder
+from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
 
 
+def layout_for(device: Graphics, given: WeightFormat, depth: int, columns: int) -> Layout:
+    """The words of a matrix as a device reads them best."""
+    return Layout(given, depth, columns, given.kind == "float16" and device.fp16)
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The words of a matrix of `depth` inputs and `columns` outputs (of all ports)."""
+    """The words of a matrix of `depth` inputs and `columns` outputs (of all ports).
+
+    `native`: kernels see halves as halves, which the device has; otherwise as words.
+    """
 
     given: WeightFormat
     depth: int
     columns: int
+    native: bool = False
+
+    @property
+    def element(self) -> str:
+        """dtype of the elements that kernels see."""
+        return "float16" if self.native else "uint32"
+
+    @property
+    def c_type(self) -> str:
+        """C type of a pointer to them."""
+        return "half*" if self.native else "uint32_t*"
 
     @property
     def block_inputs(self) -> int:
@@ -149,6 +169,8 @@ class Layout:
     ) -> list[Expr]:
         """The inputs of a block of a column as float32, before their scale."""
         first = base + block * (self.block_words * self.columns) + column
+        if self.native:
+            return [tirx.Cast("float32", words[first * 2 + i]) for i in range(2)]
         taken = [register(words[first + i * self.columns]) for i in range(self.block_words)]
         return [self._value(taken, i, zero) for i in range(self.block_inputs)]
 
@@ -157,6 +179,8 @@ class Layout:
         block = tirx.truncdiv(depth, self.block_inputs)
         inside = register(tirx.truncmod(depth, self.block_inputs))
         first = base + block * (self.block_words * self.columns) + column
+        if self.native:
+            return tirx.Cast("float32", words[first * 2 + inside])
         if not self.given.is_integer:
             return self._half(register(words[first]), inside)
         group = tirx.truncdiv(depth, self.given.group) if self.given.group else tirx.const(0)

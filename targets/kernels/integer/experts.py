@@ -15,16 +15,17 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
-from edgemoe.integer.expert_groups import members_of
-from edgemoe.integer.operators import DOMAIN
+from edgemoe.integer.expert_groups import PRODUCTS, members_of
+from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer import elementwise, linear, lookup, norm
+from edgemoe.targets.kernels.integer import elementwise, linear, lookup, norm, weigh
 from edgemoe.targets.kernels.integer import rows as row_forms
-from edgemoe.targets.kernels.integer.cores import core_of
-from edgemoe.targets.kernels.integer.linear import Queue
+from edgemoe.targets.kernels.integer.cores import COLUMNS, core_of, local, padded
+from edgemoe.targets.kernels.integer.finish_sums import FinishSums
+from edgemoe.targets.kernels.integer.product import Queue
 from edgemoe.targets.kernels.integer.queues import Queues
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
@@ -56,27 +57,28 @@ class FillRows:
             buffers, (width, value, begin, end) = tiles.parameters(
                 {"out": self.dtype}, ("width", "value")
             )
-            with T.serial(begin * width, end * width) as i:
-                T.buffer_store(buffers["out"], tirx.Cast(self.dtype, value), [i])
+            start, number = local(begin * width), local(tirx.Cast(self.dtype, value))
+            tiles.for_unrolled(
+                local((end - begin) * width), 8,
+                lambda i: T.buffer_store(buffers["out"], number, [start + i]),
+            )  # fmt: skip
         return tiles.Built(builder.get())
 
 
 def lower(site: Site) -> None:
     """Append the queues of the experts, unless another layer has made them, and the loop."""
     program, members = site.program, members_of(site.node)
-    products = [n for n in members if n.op_type == "ExpertLinear"]
-    ids, w = products[0].inputs[1:3]
-    assert ids is not None and w is not None
-    experts, slots = shape_of(w)[0], size_of(shape_of(ids))
+    products = [n for n in members if n.op_type in PRODUCTS]
+    ids, last = products[0].inputs[1], members[-1]
+    assert ids is not None
+    experts, slots = shape_of(_matrices(products[0]))[0], size_of(shape_of(ids))
     queue, counts = _queue(site, site.buffer(ids), dtype_of(ids), slots, experts)
-    last = members[-1]
-    width, dtype = shape_of(last.outputs[0])[-1], dtype_of(last.outputs[0])
-    if not _all_computed(ids, experts) and _is_read(site.node.outputs[0], ids):
-        program.step(
-            FillRows(dtype), "fill_rows", [Pointer(site.outputs[0]), width, integer(last, "zero")],
-            tasks=slots, label=f"zeros in {slots} rows of {width}", origin=site.origin,
-            nbytes=slots * width, reason="rows that no expert computes",
-        )  # fmt: skip
+    total = None
+    if last.op_type == "ExpertSum":
+        total = _zero_sums(site, last)
+    elif not _all_computed(ids, experts) and _is_read(site.node.outputs[0], ids):
+        width = shape_of(last.outputs[0])[-1]
+        _fill(site, site.outputs[0], dtype_of(last.outputs[0]), slots, width, integer(last, "zero"))
     made = {v for n in members for v in n.outputs}
     for node in products:
         if node.inputs[0] not in made:  # all rows are prepared once, before the loop
@@ -92,22 +94,74 @@ def lower(site: Site) -> None:
                 else program.buffer(str(out.name), dtype_of(out), (most, shape_of(out)[-1]))
             )
             inner = Site(node, None, program, buffers, (buffers[out],), site.functions)
-            if node.op_type != "ExpertLinear":
+            if node.op_type == "WeighRows":
+                weigh.append(inner, queue)
+            elif node.op_type not in PRODUCTS:
                 _OTHERS[node.op_type].lower(inner)
-                continue
-            gathered = node.inputs[0] not in made
-            linear.append(inner, queue, gathered=gathered, scattered=node is last)
+            else:
+                own = total if node is last else None
+                gathered = node.inputs[0] not in made
+                linear.append(inner, queue, gathered=gathered, scattered=node is last, total=own)
+    if total is not None:
+        _finish(site, last, total)
+
+
+def _matrices(product: ir.Node) -> ir.Value:
+    """The weights of a product, [E, N, K]."""
+    w = product.inputs[3 if product.op_type == "ExpertSum" else 2]
+    assert w is not None
+    return w
+
+
+def _fill(site: Site, buffer: int, dtype: str, rows: int, width: int, number: int) -> None:
+    """Fill rows with a number."""
+    site.program.step(
+        FillRows(dtype), "fill_rows", [Pointer(buffer), width, number], tasks=rows,
+        label=f"zeros in {rows} rows of {width}", origin=site.origin, nbytes=rows * width,
+        reason="rows that no expert computes",
+    )  # fmt: skip
+
+
+def _zero_sums(site: Site, node: ir.Node) -> int:
+    """A buffer of zeros for the sums of an `ExpertSum`, in whole panels."""
+    tokens, columns = shape_of(node.outputs[0])
+    width = padded(columns, COLUMNS)
+    total = site.program.buffer(f"{node.outputs[0].name}.sums", "int32", (tokens, width))
+    _fill(site, total, "int32", tokens, width, 0)
+    return total
+
+
+def _finish(site: Site, node: ir.Node, total: int) -> None:
+    """Append the rescaling of the sums, once for each token."""
+    out, multiplier = node.outputs[0], node.inputs[5]
+    assert multiplier is not None
+    tokens, columns = shape_of(out)
+    left, right, _, low, high = scaling_of(node)
+    whole = 1 << (integer(node, "bits") - 1)
+    given = {
+        "stride": padded(columns, COLUMNS), "columns": columns, "left": left,
+        "offset": linear.offset_of(node), "right": right, "low": low, "high": high,
+    }  # fmt: skip
+    spec = FinishSums(dtype_of(out), (low, high) != (-whole, whole - 1))
+    channels = linear.channels_of(site, multiplier, 0)
+    site.program.step(
+        spec, "finish_sums",
+        [Pointer(total), channels, Pointer(site.outputs[0]), *(given[n] for n in spec.integers)],
+        tasks=tokens, label=f"{tokens} rows of {columns}, rescaled", origin=site.origin,
+        nodes=site.nodes, nbytes=5 * tokens * columns, reason="once for all experts of a token",
+    )  # fmt: skip
 
 
 def _prepare(site: Site, node: ir.Node) -> None:
     """Bring the inputs of a product into the form that the core reads."""
-    program, x, w = site.program, node.inputs[0], node.inputs[2]
-    assert x is not None and w is not None
+    program, x, w = site.program, node.inputs[0], _matrices(node)
+    assert x is not None
     rows, depth = size_of(shape_of(x)[:-1]), shape_of(w)[-1]
     source = site.buffer(x)
     row_forms.inputs_of(program, core_of(program.core), source, dtype_of(x), rows, depth)
     if integer(node, "weight_bits") in (4, 2):
-        groups = node.inputs[5] if len(node.inputs) > 5 else None
+        place = node.inputs.index(w) + 3
+        groups = node.inputs[place] if len(node.inputs) > place else None
         group = depth if groups is None else depth // shape_of(groups)[-1]
         row_forms.sums_of(program, source, dtype_of(x), rows, depth, group)
 

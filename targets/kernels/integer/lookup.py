@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
+from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
@@ -12,7 +13,7 @@ from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes
+from edgemoe.targets.kernels.integer.site import BYTES, C_TYPES, dtype_of, integer, row_bytes
 from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
@@ -22,7 +23,10 @@ HANDLES = ("edgemoe.integer.Table", "edgemoe.integer.Curve")
 
 @dataclass(frozen=True)
 class Lookup:
-    """The kernel: int8 takes an entry, int16 a point on a line between two; a task is a number."""
+    """The kernel: int8 takes an entry, int16 a point on a line between two; a task is a number.
+
+    `values` of int8 points to the entry of 0, in the middle of its table.
+    """
 
     x: str
     out: str
@@ -47,11 +51,16 @@ class Lookup:
                 {"x": self.x, "values": self.values, "out": self.out}, ("right",) * curve
             )
             values = buffers["values"]
-            with T.serial(begin, end) as i:
-                x = tirx.Cast("int32", buffers["x"][i])
-                if not curve:
-                    T.buffer_store(buffers["out"], values[x + 128], [i])
-                else:
+
+            def entry(k: Expr) -> None:
+                i = begin + k
+                T.buffer_store(buffers["out"], values[tirx.Cast("int32", buffers["x"][i])], [i])
+
+            if not curve:
+                tiles.for_unrolled(local(end - begin), 4, entry)
+            else:
+                with T.serial(begin, end) as i:
+                    x = tirx.Cast("int32", buffers["x"][i])
                     place = local(x + 32768)
                     at, part = local(place >> 7), local(place & 127)
                     low = local(tirx.Cast("int32", values[at]))
@@ -80,6 +89,8 @@ def lower(site: Site) -> None:
     rows = size_of(tuple(lead))
     count = rows * width
     source, table = site.pointers([x, values])
+    if spec.x == "int8":
+        table = replace(table, offset=table.offset + 128 * BYTES[spec.values])
     right = [integer(node, "right")] if spec.x == "int16" else []
     site.program.step(
         spec, "lookup", [source, table, Pointer(site.outputs[0]), *right],

@@ -11,7 +11,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer.cores import Core, local, padded
+from edgemoe.targets.kernels.integer.cores import Core, extern, local, padded, pointer
 from edgemoe.targets.kernels.integer.site import C_TYPES, row_bytes
 from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
@@ -44,8 +44,20 @@ class Pairs:
                 def half(k: Expr) -> Expr:
                     return local(tirx.Cast("int32", buffers["x"][start + k]))
 
+                done: Expr = tirx.const(0, "int32")
+                if self.x == "int8":
+                    fours = local(tirx.truncdiv(depth, 4))
+                    with T.serial(0, fours) as n:
+                        word = local(extern("em_load4", pointer(buffers["x"], start + n * 4)))
+                        even = local(extern("em_sxtb16", word))
+                        odd = local(extern("em_sxtb16_ror8", word))
+                        place = local(target + n * 2)
+                        T.buffer_store(buffers["out"], extern("em_lows16", even, odd), [place])
+                        T.buffer_store(buffers["out"], extern("em_highs16", even, odd), [place + 1])
+                    done = fours * 2
                 whole = local(tirx.truncdiv(depth, 2))
-                with T.serial(0, whole) as n:
+                with T.serial(0, whole - done) as rest:
+                    n = local(done + rest)
                     low, high = half(n * 2), half(n * 2 + 1)
                     T.buffer_store(buffers["out"], (low & 0xFFFF) | high * 65536, [target + n])
                 with T.serial(0, words - whole) as n:

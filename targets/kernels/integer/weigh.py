@@ -1,0 +1,87 @@
+"""`WeighRows` of an integer program: rows times the weights of their experts, as int16."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe.plan import Pointer
+from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.product import Queue
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
+from edgemoe.targets.kernels.integer.site import accepts as accepts
+from edgemoe.targets.site import Site, shape_of, size_of
+from edgemoe.targets.spec import Isa
+
+HANDLES = ("edgemoe.integer.WeighRows",)
+
+
+@dataclass(frozen=True)
+class WeighRows:
+    """The kernel; one task per row. Where it is `queued`, rows are the first of a queue."""
+
+    x: str
+    weights: str
+    queued: bool
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (x, weights, out, order?, offsets?, width, zero_x, zero_w, right)."""
+        pointers = (C_TYPES[self.x], C_TYPES[self.weights], "int16_t*")
+        return (*pointers, *["int32_t*"] * (2 * self.queued), *["int32_t"] * 4)
+
+    def build(self, name: str, isa: Isa) -> tiles.Built:
+        """The kernel."""
+        del name, isa
+        queue = {"order": "int32", "offsets": "int32"} if self.queued else {}
+        with IRBuilder() as builder, T.prim_func(s_tir=True):
+            buffers, (width, zero_x, zero_w, right, begin, end) = tiles.parameters(
+                {"x": self.x, "weights": self.weights, "out": "int16", **queue},
+                ("width", "zero_x", "zero_w", "right"),
+            )
+            half = local(tirx.shift_right(tirx.shift_left(tirx.const(1, "int32"), right), 1))
+            with T.serial(begin, end) as row:
+                slot = row
+                if self.queued:
+                    slot = local(buffers["order"][buffers["offsets"][0] + row])
+                weight = local(tirx.Cast("int32", buffers["weights"][slot]) - zero_w)
+                more = local(half - zero_x * weight)
+                start = local(row * width)
+
+                def one(
+                    k: Expr, start: Expr = start, weight: Expr = weight, more: Expr = more
+                ) -> None:
+                    x = tirx.Cast("int32", buffers["x"][start + k])
+                    found = tirx.shift_right(x * weight + more, right)
+                    T.buffer_store(buffers["out"], tirx.Cast("int16", found), [start + k])
+
+                tiles.for_unrolled(width, 4, one)
+        return tiles.Built(builder.get())
+
+
+def lower(site: Site) -> None:
+    """Append the products."""
+    append(site)
+
+
+def append(site: Site, queue: Queue | None = None) -> None:
+    """Append the products, of all slots or of those of an expert inside of its loop."""
+    node = site.node
+    x, weights = node.inputs
+    assert x is not None and weights is not None
+    *lead, width = shape_of(x)
+    rows = size_of(tuple(lead))
+    queued = [] if queue is None else [Pointer(queue.order), Pointer(queue.offsets, 0, 4)]
+    site.program.step(
+        WeighRows(dtype_of(x), dtype_of(weights), queue is not None), "weigh_rows",
+        [*site.pointers([x, weights]), Pointer(site.outputs[0]), *queued, width,
+         integer(node, "zero_x"), integer(node, "zero_w"), integer(node, "right")],
+        tasks=rows, label=f"{rows} rows of {width} times their weights", origin=site.origin,
+        nodes=site.nodes, macs=rows * width, nbytes=3 * rows * width,
+        reason="experts of a token are added up in one scale",
+    )  # fmt: skip
