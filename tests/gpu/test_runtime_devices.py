@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -195,7 +196,7 @@ def test_pages_hold_every_range(ranges, most):
     pages = pages_of(ranges, most)
     for offset, nbytes in ranges:
         assert any(begin <= offset and offset + nbytes <= end for begin, end in pages)
-    assert all(a[1] <= b[0] for a, b in zip(pages, pages[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(pages))
     apart = [(4 * most * n, 4) for n in range(5)]
     assert len(pages_of(apart, most)) == 5
 

@@ -176,7 +176,7 @@ def test_every_dtype(host, opened):
 
 
 def test_halves_as_numpy_has_them(host):
-    """All halves survive the way to the device and back; sums round to the nearest, ties to even."""
+    """Halves survive the way to the device and back; sums round to nearest, ties to even."""
     c = host("dtypes")
     rest = {f"in_{n}": np.zeros(5, numpy_dtype(n)) for n in DTYPES if f"in_{n}" in names(c)}
     halves = np.concatenate([
