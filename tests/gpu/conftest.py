@@ -68,12 +68,6 @@ def gpu_toys() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def devtools() -> ModuleType:
-    """The module `devtools.py`: a headless Chromium."""
-    return _module("devtools")
-
-
-@pytest.fixture(scope="session")
 def gpu_artifact(
     gpu_toys: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Artifact]:

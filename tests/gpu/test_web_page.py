@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
-import threading
 
 import numpy as np
 import pytest
 
 import edgemoe
+from benchmarks.browser import NO_WEBGPU, WEBGPU, browser, served
 from edgemoe.models import web_demo
 
 pytestmark = pytest.mark.needs("chromium|chromium-browser|google-chrome")
 
 STATE = "document.body?.dataset.state"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +24,17 @@ def page(tmp_path_factory):
         # What compiling would check on a device is checked in the browser here.
         patch.setattr("edgemoe.targets.gpu.runs_here", lambda spec: False)
         web_demo.write_page(folder)
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield folder, f"http://localhost:{server.server_port}/index.html"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(folder) as url:
+        yield folder, url
 
 
 @pytest.fixture(scope="module")
-def tab(devtools, page):
+def tab(page):
     """The page opened once with WebGPU on the browser's software renderer."""
-    with devtools.browser(*devtools.WEBGPU) as browser:
-        browser.open(page[1])
-        browser.wait_for(STATE, 240)
-        yield browser
+    with browser(*WEBGPU) as tab:
+        tab.open(page[1])
+        tab.wait_for(STATE, 240)
+        yield tab
 
 
 def dataset(tab, section, name):
@@ -140,25 +127,25 @@ def test_text_is_typed_with_rate_and_experts(tab, tmp_path):
     assert np.allclose(heights.sum(1), 200, atol=0.1)
 
 
-def test_the_fallback_message(devtools, page):
-    with devtools.browser(*devtools.NO_WEBGPU) as browser:
-        browser.open(page[1])
-        assert browser.wait_for(STATE, 60) == "fallback"
-        text = browser.evaluate("document.getElementById('device').textContent")
+def test_the_fallback_message(page):
+    with browser(*NO_WEBGPU) as tab:
+        tab.open(page[1])
+        assert tab.wait_for(STATE, 60) == "fallback"
+        text = tab.evaluate("document.getElementById('device').textContent")
         assert text.startswith("These models need WebGPU: this browser has")
-        assert browser.evaluate("document.querySelector('main').hidden")
+        assert tab.evaluate("document.querySelector('main').hidden")
 
 
-def test_a_damaged_model_is_said_in_its_section(devtools, page):
+def test_a_damaged_model_is_said_in_its_section(page):
     folder, url = page
     kernel = next((folder / "digits" / "kernels").iterdir())
     text = kernel.read_text()
     kernel.write_text(text + " ")
     try:
-        with devtools.browser(*devtools.WEBGPU) as browser:
-            browser.open(url)
-            assert browser.wait_for(STATE, 240) == "failed"
-            status = browser.evaluate("document.querySelector('#digits .status').textContent")
+        with browser(*WEBGPU) as tab:
+            tab.open(url)
+            assert tab.wait_for(STATE, 240) == "failed"
+            status = tab.evaluate("document.querySelector('#digits .status').textContent")
             assert f"'kernels/{kernel.name}' has {len(text) + 1} bytes, the manifest says" in status
     finally:
         kernel.write_text(text)

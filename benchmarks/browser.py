@@ -1,13 +1,16 @@
-"""A headless Chromium over the DevTools protocol, spoken through two pipes."""
+"""A headless Chromium over the DevTools protocol, spoken through two pipes; and a web server."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +83,28 @@ class Browser:
                     return value
             time.sleep(0.02)
         raise AssertionError(f"not within {seconds} s: {expression}; {self.log}")
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    """Prints nothing."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on localhost; gives the URL, which ends with a slash."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextlib.contextmanager
