@@ -36,6 +36,7 @@ _LIMITS = (
     "max-compute-workgroup-storage-size", "max-compute-invocations-per-workgroup",
     "max-compute-workgroup-size-x",
 )  # fmt: skip
+_BACKENDS = ("Vulkan", "Metal", "DX12")
 _KINDS = {"DiscreteGPU": "gpu", "IntegratedGPU": "gpu", "CPU": "cpu"}
 _MOST_QUERIES = 2048  # steps of one set of time stamps
 
@@ -54,8 +55,13 @@ def _module() -> Any:
 
 def _adapters() -> list[tuple[DeviceInfo, Any]]:
     """Every adapter with compute shaders and storage buffers; OpenGL has too few of them."""
+    wgpu = _module()
+    with contextlib.suppress(ImportError, RuntimeError):  # another part of the program was first
+        from wgpu.backends.wgpu_native.extras import set_instance_extras
+
+        set_instance_extras(backends=_BACKENDS)  # looking for OpenGL takes half a second
     found: list[tuple[DeviceInfo, Any]] = []
-    for adapter in _module().gpu.enumerate_adapters_sync():
+    for adapter in wgpu.gpu.enumerate_adapters_sync():
         if adapter.info["backend_type"] != "OpenGL":
             found.append((_info(len(found), adapter), adapter))
     return found
