@@ -229,9 +229,11 @@ class OpenClDevice:
                     recorded.append(None)
                     continue
                 kernel = self._cl.Kernel(self._programs[launch.kernel.source], launch.kernel.name)
-                kernel.set_args(*(self._view(item, views) for item in launch.ranges))
+                memories = [self._view(item, views) for item in launch.ranges]
+                kernel.set_args(*memories)
                 threads = launch.kernel.threads
-                recorded.append((kernel, (launch.groups * threads,), (threads,)))
+                # OpenCL does not keep what an argument is: the memories stay with the step.
+                recorded.append((kernel, (launch.groups * threads,), (threads,), memories))
         return recorded
 
     def _view(self, item: Range, views: dict[tuple[int, int, int], Any]) -> Any:
@@ -248,7 +250,7 @@ class OpenClDevice:
     ) -> Reading:
         """See `Device`."""
         with self._errors("run the model"):
-            for kernel, size, threads in filter(None, recording[first:last]):
+            for kernel, size, threads, _ in filter(None, recording[first:last]):
                 self._cl.enqueue_nd_range_kernel(self._queue, kernel, size, threads)
             if not reads:
                 self._queue.flush()
@@ -270,7 +272,7 @@ class OpenClDevice:
                 properties = cl.command_queue_properties.PROFILING_ENABLE
                 self._clock = cl.CommandQueue(self._context, properties=properties)
             self._queue.finish()
-            events = [step and cl.enqueue_nd_range_kernel(self._clock, *step) for step in recording]
+            events = [step and cl.enqueue_nd_range_kernel(self._clock, *step[:3]) for step in recording]
             self._clock.finish()
             return [int(e.profile.end - e.profile.start) if e else 0 for e in events]
 

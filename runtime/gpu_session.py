@@ -53,6 +53,7 @@ class GpuSession(Session):
         self._device: Device = open_device(device or family, needs, manifest.name)
         self._memory = DeviceMemory(self._device, folder, manifest, program)
         self._runner = Runner(self._device, program, self._memory, manifest)
+        self._waiter = ThreadPoolExecutor(1, "edgemoe-gpu")  # its thread starts when it is used
         if check:
             from edgemoe.runtime.selftest import check_session
 
@@ -113,8 +114,7 @@ class GpuSession(Session):
         not be read, before the result is there. Errors of inputs are raised at once.
         """
         run = self._enqueued(inputs, out)
-        if self._waiter is None:
-            self._waiter = ThreadPoolExecutor(1, "edgemoe-gpu")
+        assert self._waiter is not None  # the session is open
         return self._waiter.submit(self._runner.finish, run)
 
     def run_hooked(self, inputs: Mapping[str, Array], hook: Hook) -> dict[str, Array]:

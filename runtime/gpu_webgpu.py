@@ -153,7 +153,7 @@ class WebGpuDevice:
     def _error(self, error: Exception, doing: str, nbytes: int) -> EdgemoeError:
         text = " ".join(str(error).split())
         where = f"{self.info.name} ({self.info.spec})"
-        if isinstance(error, self._wgpu.GPUOutOfMemoryError) or "memory" in text.lower():
+        if isinstance(error, self._wgpu.GPUOutOfMemoryError) or "out of memory" in text.lower():
             return too_little(self.info, doing, nbytes)
         if re.search(r"\blost\b|destroyed|invalid device", text, re.IGNORECASE):
             _opened.pop(self.info.number, None)

@@ -7,7 +7,7 @@
 // What it takes and gives is in model.d.ts.
 
 import { EdgemoeError } from "./model_arrays.js";
-import { buildPipelines, requestDevice } from "./model_device.js";
+import { buildPipelines, findAdapter, requestDevice } from "./model_device.js";
 import { Model } from "./model_session.js";
 
 export { EdgemoeError, Model };
@@ -22,7 +22,7 @@ export async function whyNot(gpu = globalThis.navigator?.gpu) {
     const nothing = {
       threads: 1, local_bytes: 0, storage_buffers: 1, binding_bytes: 4, fp16: false, subgroups: false,
     };
-    (await requestDevice(gpu, nothing, "a model", undefined)).destroy();
+    await findAdapter(gpu, nothing, "a model", undefined);
     return null;
   } catch (error) {
     return error.message;

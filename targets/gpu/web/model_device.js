@@ -17,8 +17,8 @@ const FEATURES = [
   ["subgroups", "subgroups", "subgroups"],
 ];
 
-/** Ask for a device that the artifact runs on; throws a "device" error with the first lack. */
-export async function requestDevice(gpu, needs, name, powerPreference) {
+/** Find an adapter that the artifact runs on; throws a "device" error with the first lack. */
+export async function findAdapter(gpu, needs, name, powerPreference) {
   const adapter = gpu ? await gpu.requestAdapter({ powerPreference }) : null;
   if (!adapter) {
     const why = gpu
@@ -56,6 +56,12 @@ export async function requestDevice(gpu, needs, name, powerPreference) {
     requiredFeatures.push(feature);
   }
   if (adapter.features.has("timestamp-query")) requiredFeatures.push("timestamp-query");
+  return { adapter, where, requiredFeatures, requiredLimits };
+}
+
+/** Ask for a device that the artifact runs on; what it lacks is a "device" error. */
+export async function requestDevice(...wanted) {
+  const { adapter, where, requiredFeatures, requiredLimits } = await findAdapter(...wanted);
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
   device.adapterName = where;
   return device;
