@@ -20,7 +20,7 @@ from edgemoe.targets.gpu.task_kernel import TaskKernel
 from edgemoe.targets.graphics import ALIGNMENT, Graphics
 from edgemoe.targets.kernels import gpu
 from edgemoe.targets.kernels.gpu.call import Call
-from edgemoe.targets.program import KernelSource, KernelSpec, KernelTable, Program, WeightTable
+from edgemoe.targets.program import KernelSource, KernelSpec, KernelTable, Program, WeightTable, uses_dot
 
 Array = NDArray[Any]
 
@@ -71,10 +71,12 @@ class GpuKernels(KernelTable):
         """The kernels as the plan lists them."""
         return tuple(
             Kernel(
-                name, spec.parameters, self.templates[name], threads=spec.threads,
+                name, spec.parameters, self.templates[name], uses_dot(spec),
+                threads=getattr(spec, "threads", 0),  # kernels of CPUs have none
                 read_only=tuple(
                     i for i in range(len(spec.parameters)) if i not in self.bound[name]
-                ),
+                )
+                if name in self.bound else (),
             )
             for spec, name in self.names.items()
         )  # fmt: skip
