@@ -107,7 +107,7 @@ class Runner:
             )
         return self._recordings[key]
 
-    def _launch(self, step: Step, ranges: Sequence[Range]) -> Launch | None:
+    def _launch(self, step: Step, ranges: Mapping[int, Range]) -> Launch | None:
         """The step on its ranges; None for a copy of a state to itself, in place."""
         kernel = self._program.kernels[step.kernel]
         given = tuple(ranges[number] for number in step.buffers)

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,9 @@ class Host:
         try:
             self._library = ctypes.CDLL(str(path))
         except OSError as error:
-            raise ArtifactError(f"{path} cannot be loaded ({error}); compile the model again") from (
-                error
-            )
+            raise ArtifactError(
+                f"{path} cannot be loaded ({error}); compile the model again"
+            ) from (error)
         self._weights = np.memmap(inside(folder, "weights.bin"), np.uint8, "r", offset=HEADER.size)
         if weights_bytes > self._weights.size:
             raise ArtifactError(f"the weights in {folder} are cut off; copy the artifact again")
@@ -69,7 +70,8 @@ class Host:
         start = -room.ctypes.data % ALIGNMENT
         self._arena = room[start : start + arena_bytes]
         self._bases = {
-            "host": int(self._arena.ctypes.data), "host_weights": int(self._weights.ctypes.data)
+            "host": int(self._arena.ctypes.data),
+            "host_weights": int(self._weights.ctypes.data),
         }
         self._functions: dict[str, Any] = {}
         self._threads = 1
@@ -127,8 +129,7 @@ class Host:
         assert self._pool is not None
         ends = [tasks * i // self._threads for i in range(self._threads + 1)]
         waiting = [
-            self._pool.submit(function, *given, begin, end)
-            for begin, end in zip(ends[1:-1], ends[2:], strict=True)
+            self._pool.submit(function, *given, begin, end) for begin, end in pairwise(ends[1:])
         ]
         function(*given, 0, ends[1])
         for future in waiting:

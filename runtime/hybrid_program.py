@@ -105,8 +105,7 @@ def _variant(
 
 def _call(step: Mapping[str, Any], symbol: str) -> HostCall:
     arguments = tuple(
-        a if isinstance(a, int) else (int(a["buffer"]), int(a["offset"]))
-        for a in step["arguments"]
+        a if isinstance(a, int) else (int(a["buffer"]), int(a["offset"])) for a in step["arguments"]
     )
     follows = step["tasks_from"]
     return HostCall(

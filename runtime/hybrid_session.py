@@ -169,9 +169,7 @@ class HybridRunner(Runner):
         reading = self._device.submit([], reads)
         if self._has_pairs:
             self._parity = 1 - self._parity
-        arrays = {
-            name: self._as_read(number) for name, number in here.items() if name in names
-        }
+        arrays = {name: self._as_read(number) for name, number in here.items() if name in names}
         return _Joined(reading, names, arrays)
 
     def _write_inputs(
@@ -261,9 +259,7 @@ class HybridRunner(Runner):
 class _Joined:
     """Results of both devices in the order that was asked for."""
 
-    def __init__(
-        self, reading: Reading, names: Sequence[str], here: Mapping[str, Array]
-    ) -> None:
+    def __init__(self, reading: Reading, names: Sequence[str], here: Mapping[str, Array]) -> None:
         self._reading, self._names, self._here = reading, names, here
 
     def wait(self) -> list[Array]:

@@ -147,7 +147,7 @@ def append(
 
 
 def inline_regions(model: ir.Model, sources: Sequence[KernelSource] = (Program.source,)) -> None:
-    """Replace calls of regions and primitives that some source has no kernel for by their bodies."""
+    """Replace calls of regions and primitives that some source has no kernel for."""
     from onnx_ir.passes.common import InlinePass, NameFixPass
 
     while True:

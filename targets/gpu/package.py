@@ -25,8 +25,6 @@ from edgemoe.errors import TargetError
 from edgemoe.plan import Plan
 from edgemoe.targets.gpu.host_c import write_opencl_host
 from edgemoe.targets.gpu.web import write_web
-from edgemoe.targets.gpu.host_c import write_opencl_host
-from edgemoe.targets.gpu.web import write_web
 from edgemoe.targets.graphics import ALIGNMENT, Graphics
 from edgemoe.targets.spec import TargetSpec
 
@@ -144,4 +142,3 @@ def local_bytes(text: str) -> int:
         kind, count = (match["c"], match["n"]) if match["c"] else (match["w"], match["m"])
         total += _SIZES[kind] * int(count)
     return total
-

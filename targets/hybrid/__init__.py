@@ -199,8 +199,8 @@ class _Builder:
 
 
 def _decisions(
-    joint: Joint, straight: middle.StraightList, found: Placement, measured: Mapping[Device, Measured],
-    spec: TargetSpec, count: int | None,
+    joint: Joint, straight: middle.StraightList, found: Placement,
+    measured: Mapping[Device, Measured], spec: TargetSpec, count: int | None,
 ) -> list[Decision]:  # fmt: skip
     """What runs where and why: one decision for each run of operations on one device."""
     names = {"cpu": spec.parts[0].name, "gpu": spec.parts[1].name}
@@ -233,7 +233,8 @@ def _decisions(
             heavy = max(inside, key=lambda i: macs[i] + nbytes[i])
             decisions.append(
                 Decision(
-                    f"{len(inside)} operations, {labels[heavy][0]}", names[found.places[begun]],
+                    f"{len(inside)} operations, {labels[heavy][0]}",
+                    names[found.places[begun]],
                     f"{intensity:.2f} MAC per byte; measured: {spent}",
                 )
             )
@@ -248,9 +249,7 @@ def in_place_states(
     return cpu.in_place_states(lowered, inputs, outputs)
 
 
-def with_host_facts(
-    plan: Plan, spec: TargetSpec, kernels: KernelTable, host_weights: int
-) -> Plan:
+def with_host_facts(plan: Plan, spec: TargetSpec, kernels: KernelTable, host_weights: int) -> Plan:
     """The plan with what a session needs to know of the CPU's side."""
     (isa,) = spec.isas
     known: dict[str, Kernel] = {kernel.name: kernel for kernel in plan.kernels}
@@ -259,9 +258,7 @@ def with_host_facts(
         for kernel, name in kernels.names.items()
         if hasattr(kernel, "build")
     }
-    transfers = tuple(
-        Kernel(name, ("void*", "void*"), name) for name in ("upload", "download")
-    )
+    transfers = tuple(Kernel(name, ("void*", "void*"), name) for name in ("upload", "download"))
     facts = {**plan.facts, "host_symbols": symbols, "host_weights_bytes": host_weights}
     kept = tuple(k for k in plan.kernels if k.template not in ("send", "receive"))
     return replace(plan, kernels=(*kept, *transfers), facts=facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import onnx_ir as ir
@@ -73,7 +74,7 @@ class _Join:
             "gpu": GpuProgram(tables.kernels, tables.gpu_weights, precision, tunings, device=gpu),
         }
         self.buffers = {
-            device: lowering.Buffers(straight, program, lambda n, d=device: self._fetch(d, n))
+            device: lowering.Buffers(straight, program, partial(self._fetch, device))
             for device, program in self.programs.items()
         }
         self.homes: dict[int, Device] = {}
@@ -155,9 +156,7 @@ class _Join:
                 # It follows what was sent; together they are one transfer.
                 sent = steps[-1]
                 name = "upload" if device == "gpu" else "download"
-                steps[-1] = replace(
-                    sent, kernel=name, arguments=(*sent.arguments, *step.arguments)
-                )
+                steps[-1] = replace(sent, kernel=name, arguments=(*sent.arguments, *step.arguments))
                 transferred += step.nbytes
                 place[device, number] = len(steps) - 1
                 continue
@@ -165,8 +164,11 @@ class _Join:
             steps.append(step)
             owners.append(operation)
         buffers = [
-            replace(_placed(buffer, device, start[device]), first=place.get((device, buffer.first), -1),
-                    last=place.get((device, buffer.last), -1))
+            replace(
+                _placed(buffer, device, start[device]),
+                first=place.get((device, buffer.first), -1),
+                last=place.get((device, buffer.last), -1),
+            )
             for device in ("cpu", "gpu") for buffer in finished[device].buffers
         ]  # fmt: skip
         regions = [
@@ -194,8 +196,7 @@ class _Join:
 
 def _moved(step: Step, start: int) -> Step:
     arguments: tuple[Argument, ...] = tuple(
-        replace(a, buffer=a.buffer + start) if isinstance(a, Pointer) else a
-        for a in step.arguments
+        replace(a, buffer=a.buffer + start) if isinstance(a, Pointer) else a for a in step.arguments
     )
     follows = None if step.tasks_from is None else step.tasks_from + start
     return replace(step, arguments=arguments, tasks_from=follows)

@@ -97,5 +97,3 @@ def _link(session: Any) -> Link:
         device.free(memory)
     slope = max(spent[_LARGE] - spent[4096], 1e-9) / (_LARGE - 4096)
     return Link(max(spent[4096] - 4096 * slope, 0.0), 1.0 / slope)
-
-

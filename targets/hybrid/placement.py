@@ -55,9 +55,7 @@ def place(
         fixed: operations that can run on one device only.
         link: copies between the devices.
     """
-    crossing = [
-        sum(link.seconds(nbytes) for nbytes in alive) for alive in _alive(straight)
-    ]
+    crossing = [sum(link.seconds(nbytes) for nbytes in alive) for alive in _alive(straight)]
     best: dict[Device, float] = dict.fromkeys(DEVICES, 0.0)
     chosen: list[dict[Device, Device]] = []
     for number in range(len(straight.operations)):

@@ -1,4 +1,4 @@
-"""A headless Chromium over the DevTools protocol, spoken through two pipes: no package is needed."""
+"""A headless Chromium over the DevTools protocol, spoken through two pipes: no package needed."""
 
 from __future__ import annotations
 

@@ -96,9 +96,9 @@ def test_the_plan_says_why(tmp_path: Path) -> None:
     artifact = edgemoe.compile(
         "edgemoe.models.digits_mixer:digits", target="cpu+opencl", out=tmp_path / "m.em"
     )
-    decisions = {d["subject"]: d for d in artifact.plan["decisions"]}
-    assert "us expected" in decisions["placement"]["choice"]
-    assert any("MAC per byte; measured:" in d["reason"] for d in artifact.plan["decisions"])
+    decisions = {d.subject: d for d in artifact.plan.decisions}
+    assert "us expected" in decisions["placement"].choice
+    assert any("MAC per byte; measured:" in d.reason for d in artifact.plan.decisions)
 
 
 @pytest.mark.parametrize("name", ["cpu+x86-64", "opencl+webgpu", "cpu+opencl+webgpu", "cpu+none"])
