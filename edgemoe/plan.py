@@ -12,7 +12,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Where = Literal["input", "output", "arena", "weights", "around"]
+Where = Literal[
+    "input", "output", "arena", "weights", "around",
+    "host", "host_input", "host_output", "host_weights",
+]  # fmt: skip
+"""In which memory a buffer lies; `host...` is that of the CPU in a plan for a CPU and a GPU."""
 
 DTYPE_BYTES: dict[str, int] = {
     "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "int16": 2,
@@ -206,6 +210,7 @@ class Variant:
     arena_bytes: int
     lower_bound_bytes: int  # the largest sum of live bytes over all steps
     loops: tuple[Loop, ...] = ()
+    host_bytes: int = 0  # of the CPU's arena in a plan for a CPU and a GPU
 
     def loop_at(self, step: int) -> Loop | None:
         """The loop that a step is in."""

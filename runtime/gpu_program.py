@@ -95,23 +95,27 @@ def read_program(folder: Path, language: str) -> Program:
         ArtifactError: a file is missing, or the plan is none of a GPU.
     """
     try:
-        data = json.loads(inside(folder, "plan.json").read_text("utf-8"))
-        facts = data["facts"]
-        kernels = {
-            item["name"]: _kernel(folder, item, SUFFIX[language]) for item in data["kernels"]
-        }
-        return Program(
-            kernels=kernels,
-            variants=tuple(_variant(item, kernels) for item in data["variants"]),
-            weights_bytes=int(data["weights_bytes"]),
-            in_place=frozenset(facts.get("in_place_states", ())),
-            pad_ok=bool(facts.get("pad_ok", False)),
+        return program_of(
+            json.loads(inside(folder, "plan.json").read_text("utf-8")), folder, language
         )
     except (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ArtifactError(
             f"the plan of {folder} cannot be read ({type(error).__name__}: {error}); copy the "
             "artifact again or compile the model again"
         ) from error
+
+
+def program_of(data: Mapping[str, Any], folder: Path, language: str) -> Program:
+    """The program of a plan as JSON; raises what malformed data raises."""
+    facts = data["facts"]
+    kernels = {item["name"]: _kernel(folder, item, SUFFIX[language]) for item in data["kernels"]}
+    return Program(
+        kernels=kernels,
+        variants=tuple(_variant(item, kernels) for item in data["variants"]),
+        weights_bytes=int(data["weights_bytes"]),
+        in_place=frozenset(facts.get("in_place_states", ())),
+        pad_ok=bool(facts.get("pad_ok", False)),
+    )
 
 
 def _kernel(folder: Path, item: Mapping[str, Any], suffix: str) -> Kernel:

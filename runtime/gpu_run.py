@@ -100,13 +100,14 @@ class Runner:
             program, memory = self._program.variants[variant], self._memory
             used = dict.fromkeys(step.kernel for step in program.steps)
             self._device.build([self._program.kernels[name] for name in used])
-            ranges = [memory.range_of(buffer, parity) for buffer in program.buffers]
+            bound = {number for step in program.steps for number in step.buffers}
+            ranges = {n: memory.range_of(program.buffers[n], parity) for n in bound}
             self._recordings[key] = self._device.record(
                 [self._launch(step, ranges) for step in program.steps]
             )
         return self._recordings[key]
 
-    def _launch(self, step: Step, ranges: Sequence[Range]) -> Launch | None:
+    def _launch(self, step: Step, ranges: Mapping[int, Range]) -> Launch | None:
         """The step on its ranges; None for a copy of a state to itself, in place."""
         kernel = self._program.kernels[step.kernel]
         given = tuple(ranges[number] for number in step.buffers)

@@ -103,3 +103,20 @@ def _write(path: Path, data: dict[str, tuple[float, float, str]]) -> None:
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)  # a read-only home: it is measured each time
+
+
+def cpu_flags() -> set[str]:
+    """Return the features of the first processor, in the system's words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith(("flags", "Features")):
+            return set(line.partition(":")[2].split())
+    return set()
+
+
+def cpu_count() -> int:
+    """Return the number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))

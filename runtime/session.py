@@ -98,6 +98,16 @@ def load(
             folder, manifest, device=device, threads=threads, isa=isa, check=check, verify=verify,
             strict=strict,
         )  # fmt: skip
+    if manifest.family == "hybrid":
+        if isa not in (None, *manifest.isas):
+            raise DeviceError(
+                f"artifact '{manifest.name}' has the instruction set {manifest.isas[0]}, not {isa}"
+            )
+        from edgemoe.runtime.hybrid_session import HybridSession
+
+        return HybridSession(
+            folder, manifest, device, threads=threads, check=check, verify=verify, strict=strict
+        )
     if device not in (None, "cpu"):
         raise DeviceError(f"there is no device '{device}' for this artifact; it runs on: cpu")
     return Session(folder, threads=threads, isa=isa, check=check, verify=verify, strict=strict)

@@ -10,7 +10,7 @@ from edgemoe.targets.spec import Isa, TargetSpec, catalogue, load_target
 
 __all__ = ["Isa", "TargetSpec", "catalogue", "family_of", "load_target"]
 
-FAMILIES = {"cpu": "cpu", "mcu": "mcu", "opencl": "gpu", "webgpu": "gpu"}
+FAMILIES = {"cpu": "cpu", "mcu": "mcu", "opencl": "gpu", "webgpu": "gpu", "hybrid": "hybrid"}
 """Families of targets, and the module that lowers for each."""
 
 

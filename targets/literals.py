@@ -1,4 +1,4 @@
-"""Float constants in generated text: TVM prints seven digits, which is not enough for all of them."""
+"""Float constants in generated text: TVM prints seven digits, which is not always enough."""
 
 from __future__ import annotations
 

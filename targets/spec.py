@@ -66,7 +66,8 @@ LANGUAGES: dict[str, Language] = {"opencl": "opencl", "webgpu": "wgsl"}
 class TargetSpec:
     """One device: its family, instruction sets (best last) and C compiler.
 
-    A GPU has one instruction set, named as its language, and no compiler: its driver has one.
+    A GPU has one instruction set, named as its language, and no compiler: its driver has one. A
+    target such as `cpu+opencl` has two `parts`, a CPU and a GPU, which share the work.
     """
 
     name: str
@@ -78,6 +79,7 @@ class TargetSpec:
     emulator: tuple[str, ...] = ()
     mcu: Microcontroller | None = None
     gpu: Graphics | None = None
+    parts: tuple[TargetSpec, ...] = ()
 
 
 def load_target(name: str) -> TargetSpec:
@@ -86,6 +88,8 @@ def load_target(name: str) -> TargetSpec:
     Raises:
         TargetError: there is no such target, or the file does not describe one.
     """
+    if "+" in name:
+        return _both(name)
     path = Path(name)
     if path.suffix == ".toml":
         if not path.is_file():
@@ -100,6 +104,24 @@ def load_target(name: str) -> TargetSpec:
             return spec
     known = ", ".join(["cpu", *(spec.name for spec in catalogue())])
     raise TargetError(f"unknown target '{name}'; known targets: {known}, or a path to a .toml file")
+
+
+def _both(name: str) -> TargetSpec:
+    """A CPU and a GPU together."""
+    parts = tuple(load_target(part) for part in name.split("+"))
+    cpus = [part for part in parts if part.family == "cpu"]
+    gpus = [part for part in parts if part.gpu is not None]
+    if len(parts) != 2 or len(cpus) != 1 or len(gpus) != 1:
+        raise TargetError(
+            f"target {name} is no CPU and GPU together; give one of each, such as cpu+opencl"
+        )
+    (cpu,), (gpu,) = cpus, gpus
+    return TargetSpec(
+        name=f"{cpu.name}+{gpu.name}", family="hybrid",
+        summary=f"{cpu.name} and {gpu.name}, each layer where it is faster",
+        architecture=cpu.architecture, isas=cpu.isas, compiler=cpu.compiler, gpu=gpu.gpu,
+        parts=(cpu, gpu),
+    )  # fmt: skip
 
 
 @cache

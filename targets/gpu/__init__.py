@@ -56,6 +56,16 @@ def default_tokens() -> Sequence[int] | None:
     return None
 
 
+def refuse_narrow(states: Sequence[TensorInfo], target: str) -> None:
+    """Raise OptionError for a cache in a format that GPU kernels do not read."""
+    narrow = next((x for x in states if x.dtype in ("bfloat16", "float16", "int8")), None)
+    if narrow is not None:
+        raise OptionError(
+            f"cache {narrow.name} is stored as {narrow.dtype}; kernels for {target} read float32"
+            "\n  try: --kv-cache f32"
+        )
+
+
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
     precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
@@ -74,12 +84,7 @@ def lower(
     for option, given in (("--max-ram", max_ram), ("--expert-slots", expert_slots)):
         if given is not None:
             raise OptionError(f"{option} is for microcontrollers, target {spec.name} is none")
-    narrow = next((x for x in states if x.dtype in ("bfloat16", "float16", "int8")), None)
-    if narrow is not None:
-        raise OptionError(
-            f"cache {narrow.name} is stored as {narrow.dtype}; kernels for {spec.name} read float32"
-            "\n  try: --kv-cache f32"
-        )
+    refuse_narrow(states, spec.name)
     kernels, weights = GpuKernels(), new_weights()
     variants = []
     for graph, count in zip(graphs, counts, strict=True):

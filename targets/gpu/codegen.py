@@ -17,8 +17,8 @@ from tvm.ir import PointerType, PrimType, Var
 from tvm.tirx.buffer import BufferType
 from tvm.tirx.build import codegen_build
 
-from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.gpu.narrow import narrowed
+from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.literals import Literals
 
 _LOWER = [

@@ -80,7 +80,10 @@ class _Narrow:
                 (tirx.Cast, _cast_node),
                 (tvm.ir.TensorLoad, self._load),
                 (tirx.BufferStore, self._store),
-                (tirx.Select, lambda n: tirx.Select(n.condition, *_same(n.true_value, n.false_value))),
+                (
+                    tirx.Select,
+                    lambda n: tirx.Select(n.condition, *_same(n.true_value, n.false_value)),
+                ),
                 (tvm.ir.Call, _call),
                 *((kind, _rebuild) for kind in _BINARY),
             ],

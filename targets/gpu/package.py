@@ -25,8 +25,6 @@ from edgemoe.errors import TargetError
 from edgemoe.plan import Plan
 from edgemoe.targets.gpu.host_c import write_opencl_host
 from edgemoe.targets.gpu.web import write_web
-from edgemoe.targets.gpu.host_c import write_opencl_host
-from edgemoe.targets.gpu.web import write_web
 from edgemoe.targets.graphics import ALIGNMENT, Graphics
 from edgemoe.targets.spec import TargetSpec
 
@@ -97,14 +95,20 @@ def write_gpu_artifact(
 
 def needs_of(plan: Plan, device: Graphics, sources: Mapping[str, str]) -> dict[str, Any]:
     """What a device must offer to run the kernels."""
-    bound = [buffer.nbytes for variant in plan.variants for buffer in variant.buffers]
+    kernels = [kernel for kernel in plan.kernels if kernel.threads]
+    bound = [
+        buffer.nbytes
+        for variant in plan.variants
+        for buffer in variant.buffers
+        if not buffer.where.startswith("host")
+    ]
     return {
         "language": device.language,
         "fp16": any(_has_halves(text) for text in sources.values()),
         "subgroups": any("subgroup" in text for text in sources.values()),
-        "threads": max((kernel.threads for kernel in plan.kernels), default=1),
+        "threads": max((kernel.threads for kernel in kernels), default=1),
         "local_bytes": max((local_bytes(text) for text in sources.values()), default=0),
-        "storage_buffers": max((len(kernel.parameters) for kernel in plan.kernels), default=0),
+        "storage_buffers": max((len(kernel.parameters) for kernel in kernels), default=0),
         "alignment": ALIGNMENT,
         "binding_bytes": max(bound, default=0),
     }
@@ -138,4 +142,3 @@ def local_bytes(text: str) -> int:
         kind, count = (match["c"], match["n"]) if match["c"] else (match["w"], match["m"])
         total += _SIZES[kind] * int(count)
     return total
-

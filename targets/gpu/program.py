@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,15 @@ from edgemoe.targets.gpu.task_kernel import TaskKernel
 from edgemoe.targets.graphics import ALIGNMENT, Graphics
 from edgemoe.targets.kernels import gpu
 from edgemoe.targets.kernels.gpu.call import Call
-from edgemoe.targets.program import KernelSource, KernelSpec, KernelTable, Program, WeightTable
+from edgemoe.targets.program import (
+    KernelSource,
+    KernelSpec,
+    KernelTable,
+    Program,
+    WeightTable,
+    uses_dot,
+)
+from edgemoe.targets.site import Site
 
 Array = NDArray[Any]
 
@@ -71,10 +79,12 @@ class GpuKernels(KernelTable):
         """The kernels as the plan lists them."""
         return tuple(
             Kernel(
-                name, spec.parameters, self.templates[name], threads=spec.threads,
+                name, spec.parameters, self.templates[name], uses_dot(spec),
+                threads=getattr(spec, "threads", 0),  # kernels of CPUs have none
                 read_only=tuple(
                     i for i in range(len(spec.parameters)) if i not in self.bound[name]
-                ),
+                )
+                if name in self.bound else (),
             )
             for spec, name in self.names.items()
         )  # fmt: skip
@@ -155,8 +165,10 @@ class GpuProgram(Program):
             integers = tuple(a for a in arguments if not isinstance(a, Pointer))
             words = tuple(self.buffers[p.buffer].nbytes // 4 for p in pointers)
             call = Call(spec, integers, tasks, words, self.gpu)
-            stands_in = stand_ins().get(type(spec), lambda _: None)(call)
-            spec = stands_in or TaskKernel(spec, integers, tasks, call.threads(tasks))
+            made = stand_ins().get(type(spec))
+            found = None if made is None else made(call)
+            on_tasks = cast("KernelSpec", spec)
+            spec = found or TaskKernel(on_tasks, integers, tasks, call.threads(tasks))
         if len(pointers) > self.gpu.storage_buffers:
             raise UnsupportedOpError(
                 f"{facts.get('label', template)} binds {len(pointers)} buffers, the device "
@@ -173,10 +185,13 @@ class GpuProgram(Program):
     def _bind(self, kernel: str, pointers: Sequence[Pointer]) -> None:
         assert isinstance(self.kernels, GpuKernels)
         written = self.kernels.bound.setdefault(kernel, set())
-        written |= {
-            i for i, p in enumerate(pointers) if self.buffers[p.buffer].where != "weights"
-        }
+        written |= {i for i, p in enumerate(pointers) if self.buffers[p.buffer].where != "weights"}
 
+
+def program_at(site: Site) -> GpuProgram:
+    """The program of a site that a GPU kernel is asked for at."""
+    assert isinstance(site.program, GpuProgram)
+    return site.program
 
 
 def new_weights() -> WeightTable:

@@ -18,7 +18,6 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 from tvm.tirx import Let, Var, const
 
-
 _NATIVE: ContextVar[bool] = ContextVar("native", default=False)
 
 
@@ -146,7 +145,6 @@ def exp(x: Expr) -> Expr:
     then are the exponent of 2**n (Cephes `expf`, S. Moshier, 1989, splits ln 2 so); times a
     polynomial for e**r with a relative error of at most 4e-9 (minimax, by linear programming).
     """
-
     if _NATIVE.get():
         return tirx.exp(x)
 

@@ -44,9 +44,7 @@ def _queue() -> Any:
     return cl.CommandQueue(context)
 
 
-def _opencl(
-    text: str, arrays: Sequence[np.ndarray], groups: int, threads: int
-) -> list[np.ndarray]:
+def _opencl(text: str, arrays: Sequence[np.ndarray], groups: int, threads: int) -> list[np.ndarray]:
     import pyopencl as cl
 
     queue = _queue()
@@ -77,9 +75,7 @@ def _device() -> Any:
     ])  # fmt: skip
 
 
-def _webgpu(
-    text: str, arrays: Sequence[np.ndarray], groups: int, threads: int
-) -> list[np.ndarray]:
+def _webgpu(text: str, arrays: Sequence[np.ndarray], groups: int, threads: int) -> list[np.ndarray]:
     import wgpu
 
     del threads

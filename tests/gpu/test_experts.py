@@ -50,9 +50,7 @@ def test_slots_are_grouped_in_their_order(device: str, height: int, scored: bool
     expected, row = [], 0
     for e in range(experts):
         count = int((owners == e).sum())
-        expected += [
-            [e, row + i, min(height, count - i)] for i in range(0, count, height)
-        ]
+        expected += [[e, row + i, min(height, count - i)] for i in range(0, count, height)]
         row += count
     assert found.tolist() == expected
 

@@ -1,1 +1,1 @@
-"""Kernels for GPUs, one per file; in place of those of `targets/kernels` where both handle a node."""
+"""Kernels for GPUs, one per file, in place of those of `targets/kernels`."""

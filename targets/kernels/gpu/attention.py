@@ -195,7 +195,9 @@ class _Emitter:
                 T.buffer_store(cell, _ZERO, [0])
             hidden = tirx.const(HIDDEN, "float32")
             T.buffer_store(
-                self.scores, tirx.Select(inside, cell[0], hidden), [row * self.threads + self.thread]
+                self.scores,
+                tirx.Select(inside, cell[0], hidden),
+                [row * self.threads + self.thread],
             )
 
     def _mask(self, cell: tirx.Var, at: Expr) -> None:

@@ -40,9 +40,10 @@ def kernel(
     with native_functions(), IRBuilder() as builder, T.prim_func(s_tir=True):
         handles = {name: T.arg(name, T.handle(dtype)) for name, dtype in pointers.items()}
         T.func_attr({"tirx.noalias": True})
-        with T.launch_thread("blockIdx.x", groups) as group, T.launch_thread(
-            "threadIdx.x", threads
-        ) as thread:
+        with (
+            T.launch_thread("blockIdx.x", groups) as group,
+            T.launch_thread("threadIdx.x", threads) as thread,
+        ):
             buffers = {
                 name: T.decl_buffer((UNBOUNDED,), dtype, data=handles[name])
                 for name, dtype in pointers.items()
@@ -86,9 +87,7 @@ def strided(thread: Expr, count: int, threads: int, body: Callable[[Expr], None]
             body(register(thread + whole * threads))
 
 
-def reduce(
-    values: tirx.Var, thread: Expr, threads: int, combine: Combine
-) -> None:
+def reduce(values: tirx.Var, thread: Expr, threads: int, combine: Combine) -> None:
     """Combine `values` [threads] of the work-group into element 0, pair by pair.
 
     `values` must have been written by every thread; a barrier stands before and after.

@@ -15,6 +15,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, WeightSection
+from edgemoe.targets.gpu.program import program_at
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import channel_mix, linear
 from edgemoe.targets.kernels import expression as ex
@@ -46,7 +47,12 @@ class GpuLinear:
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (a, weights, out, operands...)."""
-        return ("float*", self.layout.c_type, "float*", *["float*"] * len(ex.operands_of(self.epilogue)))
+        return (
+            "float*",
+            self.layout.c_type,
+            "float*",
+            *["float*"] * len(ex.operands_of(self.epilogue)),
+        )
 
     @property
     def _parts(self) -> int:
@@ -101,9 +107,7 @@ class GpuLinear:
             return tirx.if_then_else(inside, value, _ZERO)
 
         fill = product.fill_weights(at, cut, layout, 1, at.buffers["weights"], base, first)
-        product.tile(
-            at, cut, layout.depth, layout.columns, 1, left, fill, first, always, store
-        )
+        product.tile(at, cut, layout.depth, layout.columns, 1, left, fill, first, always, store)
 
 
 def evaluated(
@@ -146,14 +150,14 @@ def lower(site: Site) -> None:
     transposed = made.op_type == "MatMul" or not graph_facts.attribute(made, "transB", 0)
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
     rows = size_of(shape_of(x)) // depth
-    given = site.program.precision.choose(linear.unit_of(site, weight, transposed, rows))
-    layout = layout_for(site.program.gpu, given, depth, columns)  # type: ignore[attr-defined]
-    cut = product.cut_for(site.program.gpu, layout, 1, rows)  # type: ignore[attr-defined]
+    given = program_at(site).precision.choose(linear.unit_of(site, weight, transposed, rows))
+    layout = layout_for(program_at(site).gpu, given, depth, columns)
+    cut = product.cut_for(program_at(site).gpu, layout, 1, rows)
     spec = GpuLinear(epilogue, layout, rows, cut)
     (out,) = site.outputs
     (source,) = site.pointers([x])
-    site.program.step(
-        spec, "linear",  # type: ignore[arg-type]
+    program_at(site).step(
+        spec, "linear",
         [source, Pointer(_place(site, weight, transposed, layout)), Pointer(out),
          *site.operands(body)],
         label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
@@ -167,12 +171,12 @@ def _place(site: Site, weight: ir.Value, transposed: bool, layout: Layout) -> in
     read, name, given = reader(weight), str(weight.name), layout.given
     role = linear.unit_of(site, weight, transposed, 1).role
     section = WeightSection(name, 0, 4 * layout.words, role, None, given.stored)
-    precision = site.program.precision
-    digest = site.program.weights.digest(weight.const_value, read)
+    precision = program_at(site).precision
+    digest = program_at(site).weights.digest(weight.const_value, read)
     key = ("linear", transposed, given, digest, precision.key(name))
 
     def packed() -> Array:
         rows = read().T if transposed else read()
         return layout.pack([rows], [precision.rounder(name)])
 
-    return site.program.words(name, key, [(section, packed)], layout.element)  # type: ignore[attr-defined]
+    return program_at(site).words(name, key, [(section, packed)], layout.element)

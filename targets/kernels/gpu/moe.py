@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
@@ -18,6 +19,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, Region, WeightSection
+from edgemoe.targets.gpu.program import program_at
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import moe
@@ -29,7 +31,7 @@ from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
 from edgemoe.targets.kernels.gpu.linear import evaluated
 from edgemoe.targets.kernels.gpu.move import Move
 from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
-from edgemoe.targets.kernels.moe_stages import Stage, stages_of
+from edgemoe.targets.kernels.moe_stages import LINEARS, Stage, stages_of
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Array, Site, reader
 from edgemoe.weight_format import WeightFormat
@@ -168,7 +170,7 @@ class GpuExperts:
 
 def lower(site: Site) -> None:
     """Append the region, or a single expert product, to the program."""
-    if graph_facts.kind_of(site.node) in moe.LINEARS:
+    if graph_facts.kind_of(site.node) in LINEARS:
         _lower_single(site)
         return
     assert site.function is not None
@@ -179,12 +181,14 @@ def lower(site: Site) -> None:
     tokens, width = shape_of(route)
     experts = shape_of(site.actual(stages[-1].ports[0].weight))[0]
     group = _Group(site, route, tokens, width, experts, scored=routing == "scored")
-    rows = site.buffer(site.node.inputs[0])  # type: ignore[arg-type]
+    first = site.node.inputs[0]
+    assert first is not None
+    rows = site.buffer(first)
     nbytes, macs = 0, 0
     for position, stage in enumerate(stages):
         columns, depth = stage.ports[0].columns, moe.depth_of(site, stage)
         last = position == len(stages) - 1
-        out = site.program.buffer(
+        out = program_at(site).buffer(
             f"{site.node.name}.{'slots' if last else f'hidden{position}'}", "float32",
             (tokens * width, columns),
         )  # fmt: skip
@@ -193,7 +197,7 @@ def lower(site: Site) -> None:
         each = depth * columns * len(stage.ports)
         macs, nbytes, rows = macs + each, nbytes + each * given.bits // 8, out
     group.combine(rows, site.outputs[0], stages[-1].ports[0].columns)
-    site.program.regions.append(
+    program_at(site).regions.append(
         Region(
             name=site.node.op_type, origin=site.origin,
             routing="scored" if routing == "scored" else "indexed", buffer=site.buffer(route),
@@ -212,18 +216,18 @@ class _Group:
         self.site, self.tokens, self.chosen, self.experts = site, tokens, chosen, experts
         self.scored, self.slots = scored, tokens * chosen
         self.routes = site.buffer(route)
-        self.device: Graphics = site.program.gpu  # type: ignore[attr-defined]
-        self.region = len(site.program.regions)
+        self.device: Graphics = program_at(site).gpu
+        self.region = len(program_at(site).regions)
         self.threads = 1
         while self.threads < min(experts, self.device.threads):
             self.threads *= 2
         # One token has its experts at hand, each once.
         self.direct = tokens == 1 and not scored
         self.lists: dict[int, list[Pointer]] = {}
-        self.step = len(site.program.steps)
+        self.step = len(program_at(site).steps)
 
     @property
-    def _facts(self) -> dict[str, object]:
+    def _facts(self) -> dict[str, Any]:
         return {"origin": self.site.origin, "nodes": self.site.nodes, "region": self.region}
 
     def _lists(self, height: int) -> list[Pointer]:
@@ -231,13 +235,13 @@ class _Group:
         if self.direct:
             return [Pointer(self.routes)]
         if height not in self.lists:
-            program, name = self.site.program, self.site.node.name
+            program, name = program_at(self.site), self.site.node.name
             order = program.buffer(f"{name}.order{height}", "int32", (self.slots,))
             size = 1 + TILE * most_tiles(self.slots, self.experts, height)
             tiles = program.buffer(f"{name}.tiles{height}", "int32", (size,))
             spec = GroupSlots(self.scored, self.slots, self.experts, height, self.threads)
             program.step(
-                spec, "group_slots",  # type: ignore[arg-type]
+                spec, "group_slots",
                 [Pointer(self.routes), Pointer(order), Pointer(tiles)],
                 label=f"group {self.slots} slots by {self.experts} experts",
                 nbytes=8 * self.slots, reason="a thread per expert, in the order of slots",
@@ -250,7 +254,7 @@ class _Group:
         self, stage: Stage, rows: int, out: int, source: Source, result: Result
     ) -> WeightFormat:
         """Append one stage; returns the format of its weights."""
-        site, program = self.site, self.site.program
+        site, program = self.site, program_at(self.site)
         given = program.precision.choose(moe.unit_of(site, stage, self.slots))
         ports, columns = len(stage.ports), stage.ports[0].columns
         layout = layout_for(self.device, given, moe.depth_of(site, stage), columns * ports)
@@ -269,7 +273,7 @@ class _Group:
             for value, indexing in zip(stage.body.operands, stage.body.indexing, strict=True)
         ]
         program.step(
-            spec, "experts",  # type: ignore[arg-type]
+            spec, "experts",
             [Pointer(rows), Pointer(_place(site, stage, layout)), Pointer(out),
              *self._lists(cut.rows), *operands],
             label=f"experts {self.slots} rows x {layout.depth} -> {columns}{ex.describe(epilogue)}",
@@ -285,8 +289,8 @@ class _Group:
         """Append the sum over the slots of every token."""
         threads = self.device.threads
         spec = Combine(self.scored, self.tokens, self.chosen, self.experts, columns, threads)
-        self.site.program.step(
-            spec, "combine", [Pointer(self.routes), Pointer(y), Pointer(out)],  # type: ignore[arg-type]
+        program_at(self.site).step(
+            spec, "combine", [Pointer(self.routes), Pointer(y), Pointer(out)],
             label=f"sum {self.chosen} slots of {self.tokens} tokens",
             nbytes=4 * columns * (self.slots + self.tokens), reason="in the order of slots",
             **self._facts,
@@ -298,17 +302,15 @@ def _place(site: Site, stage: Stage, layout: Layout) -> int:
     weights = [site.actual(port.weight) for port in stage.ports]
     readers = [reader(weight) for weight in weights]
     experts, name, given = shape_of(weights[0])[0], str(weights[0].name), layout.given
-    precision = site.program.precision
+    precision = program_at(site).precision
     digests = tuple(
-        site.program.weights.digest(weight.const_value, read)
+        program_at(site).weights.digest(weight.const_value, read)
         for weight, read in zip(weights, readers, strict=True)
     )
     ports = tuple((p.transposed, p.start, p.step, p.columns) for p in stage.ports)
     named = tuple(precision.key(str(weight.name)) for weight in weights)
 
     def packed(expert: int) -> Array:
-        import numpy as np
-
         parts = [
             port.rows_of(read()[expert]) for port, read in zip(stage.ports, readers, strict=True)
         ]
@@ -324,7 +326,7 @@ def _place(site: Site, stage: Stage, layout: Layout) -> int:
         for e in range(experts)
     ]
     key = ("experts", given, ports, digests, named)
-    return site.program.words(name, key, parts, layout.element)  # type: ignore[attr-defined]
+    return program_at(site).words(name, key, parts, layout.element)
 
 
 def _lower_single(site: Site) -> None:
@@ -334,14 +336,14 @@ def _lower_single(site: Site) -> None:
     group = _Group(site, ids, slots, 1, experts, scored=False)
     if moe.may_be_nobody(ids):
         words = slots * port.columns
-        site.program.step(
-            Move("fill", words, group.device.threads), "fill",  # type: ignore[arg-type]
+        program_at(site).step(
+            Move("fill", words, group.device.threads), "fill",
             [Pointer(site.outputs[0])], label=f"fill {4 * words} B with zeros",
             reason="tokens without an expert give zero", origin=site.origin,
         )  # fmt: skip
     given = group.product(stage, site.buffer(stage.rows), site.outputs[0], "slot", "slot")
     each = moe.depth_of(site, stage) * port.columns
-    site.program.regions.append(
+    program_at(site).regions.append(
         Region(
             name=str(site.node.name or site.node.op_type), origin=site.origin, routing="indexed",
             buffer=site.buffer(ids), routed_at=group.step, tokens=slots, experts=experts, chosen=1,

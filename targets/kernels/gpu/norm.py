@@ -56,7 +56,9 @@ class RowNorm:
         values, share = grid.shared(self.threads), tirx.const(1.0 / self.width, "float32")
         mean = _ZERO
         if spec.kind == "layer":
-            mean = register(row_sum(at, values, self.width, self.threads, lambda j: x[first + j]) * share)
+            mean = register(
+                row_sum(at, values, self.width, self.threads, lambda j: x[first + j]) * share
+            )
 
         def square(j: Expr) -> Expr:
             value = register(x[first + j] - mean)
@@ -83,7 +85,9 @@ class RowNorm:
         peak = row_value(
             at, values, self.width, self.threads, lambda j: x[first + j], lowest, grid.larger
         )
-        total = row_sum(at, values, self.width, self.threads, lambda j: tirx.exp(x[first + j] - peak))
+        total = row_sum(
+            at, values, self.width, self.threads, lambda j: tirx.exp(x[first + j] - peak)
+        )
         grid.strided(
             at.thread, self.width, self.threads,
             lambda j: T.buffer_store(out, tirx.exp(x[first + j] - peak) / total, [first + j]),
@@ -94,7 +98,7 @@ def row_value(
     at: grid.Grid, values: tirx.Var, width: int, threads: int, of: grid.Element, start: Expr,
     combine: grid.Combine,
 ) -> Expr:  # fmt: skip
-    """`of(j)` for j < width combined by a work-group, in every thread; `values` [threads] shared."""
+    """`of(j)` for j < width combined by a work-group; `values` are shared, one per thread."""
     part = grid.registers(1)
     T.buffer_store(part, start, [0])
     grid.strided(
@@ -107,9 +111,7 @@ def row_value(
     return register(values[0])
 
 
-def row_sum(
-    at: grid.Grid, values: tirx.Var, width: int, threads: int, of: grid.Element
-) -> Expr:
+def row_sum(at: grid.Grid, values: tirx.Var, width: int, threads: int, of: grid.Element) -> Expr:
     """The sum of `of(j)` for j < width, in every thread."""
     return row_value(at, values, width, threads, of, _ZERO, lambda a, b: a + b)
 

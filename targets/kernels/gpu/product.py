@@ -79,9 +79,7 @@ def tile_for(device: Graphics, block: int, ports: int, rows: float) -> Cut:
         tall *= 2
     columns = 4 * across
     depth = max(32, block)
-    while 4 * depth * (down * tall + columns * ports) > device.local_bytes and (
-        depth > block
-    ):
+    while 4 * depth * (down * tall + columns * ports) > device.local_bytes and (depth > block):
         depth //= 2
     return Cut(down * tall, columns, threads, 0, depth)
 
@@ -128,35 +126,34 @@ def few_rows(
                 cell = row * ports + port
                 T.buffer_store(target, target[cell] + kept * a[start + k], [cell])
 
-    with grid.when(inside):
-        with T.serial(0, -(-units // cut.share)) as turn:
-            unit = register(turn * cut.share + part)
+    with grid.when(inside), T.serial(0, -(-units // cut.share)) as turn:
+        unit = register(turn * cut.share + part)
 
-            def one() -> None:
-                if not grouped:
-                    for port in range(ports):
-                        zero = tirx.const(layout.given.zero if layout.given.is_integer else 0)
-                        add(sums, unit, port, zero)
-                    return
-                within = grid.registers(count)
-                for i in range(count):
-                    T.buffer_store(within, _ZERO, [i])
-                scales = []
+        def one() -> None:
+            if not grouped:
                 for port in range(ports):
-                    scale, zero = layout.scale(words, base, unit, column + port * each)
-                    scales.append(register(scale))
-                    zero = register(zero)
-                    with T.serial(0, layout.group_blocks) as b:
-                        add(within, unit * layout.group_blocks + b, port, zero)
-                for i in range(count):
-                    scale = scales[i % ports]
-                    T.buffer_store(sums, sums[i] + within[i] * scale, [i])
+                    zero = tirx.const(layout.given.zero if layout.given.is_integer else 0)
+                    add(sums, unit, port, zero)
+                return
+            within = grid.registers(count)
+            for i in range(count):
+                T.buffer_store(within, _ZERO, [i])
+            scales = []
+            for port in range(ports):
+                scale, zero = layout.scale(words, base, unit, column + port * each)
+                scales.append(register(scale))
+                zero = register(zero)
+                with T.serial(0, layout.group_blocks) as b:
+                    add(within, unit * layout.group_blocks + b, port, zero)
+            for i in range(count):
+                scale = scales[i % ports]
+                T.buffer_store(sums, sums[i] + within[i] * scale, [i])
 
-            if units % cut.share:
-                with grid.when(unit < units):
-                    one()
-            else:
+        if units % cut.share:
+            with grid.when(unit < units):
                 one()
+        else:
+            one()
     if cut.share > 1:
         shared = grid.shared(cut.threads * count)
         for i in range(count):

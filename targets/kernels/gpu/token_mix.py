@@ -10,6 +10,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer, WeightSection
+from edgemoe.targets.gpu.program import program_at
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import token_mix
@@ -43,7 +44,12 @@ class GpuTokenMix:
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (weights, x, out, operands...)."""
-        return (self.layout.c_type, "float*", "float*", *["float*"] * len(ex.operands_of(self.epilogue)))
+        return (
+            self.layout.c_type,
+            "float*",
+            "float*",
+            *["float*"] * len(ex.operands_of(self.epilogue)),
+        )
 
     @property
     def _across(self) -> int:
@@ -98,7 +104,9 @@ class GpuTokenMix:
                 full = register((batch * rows + row) * channels + column)
                 index = {"full": full, "column": column, "row": row,
                          "scalar": tirx.const(0, "int32")}  # fmt: skip
-                T.buffer_store(at.buffers["out"], evaluated(self.epilogue, at, index, values), [full])
+                T.buffer_store(
+                    at.buffers["out"], evaluated(self.epilogue, at, index, values), [full]
+                )
 
         always = tirx.const(1, "bool")
         product.tile(at, cut, depth, channels, 1, left, fill, first, always, store)
@@ -113,22 +121,22 @@ def lower(site: Site) -> None:
     rows, depth = shape_of(weight)
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
     unit = token_mix.unit_of(site, weight, batch * channels)
-    given, name, read = site.program.precision.choose(unit), str(weight.name), reader(weight)
-    layout = layout_for(site.program.gpu, given, depth, rows)  # type: ignore[attr-defined]
-    cut = product.tile_for(site.program.gpu, 32, 1, rows)  # type: ignore[attr-defined]
+    given, name, read = program_at(site).precision.choose(unit), str(weight.name), reader(weight)
+    layout = layout_for(program_at(site).gpu, given, depth, rows)
+    cut = product.tile_for(program_at(site).gpu, 32, 1, rows)
     spec = GpuTokenMix(epilogue, layout, batch, channels, cut)
-    rounder = site.program.precision.rounder(name)
+    rounder = program_at(site).precision.rounder(name)
 
     def packed() -> Array:
         return layout.pack([read()], [rounder])
 
     section = WeightSection(name, 0, 4 * layout.words, unit.role, None, given.stored)
-    digest = site.program.weights.digest(weight.const_value, read)
-    key = ("token_mix", given, digest, site.program.precision.key(name))
-    words = site.program.words(name, key, [(section, packed)], layout.element)  # type: ignore[attr-defined]
+    digest = program_at(site).weights.digest(weight.const_value, read)
+    key = ("token_mix", given, digest, program_at(site).precision.key(name))
+    words = program_at(site).words(name, key, [(section, packed)], layout.element)
     (source,) = site.pointers([x])
-    site.program.step(
-        spec, "token_mix",  # type: ignore[arg-type]
+    program_at(site).step(
+        spec, "token_mix",
         [Pointer(words), source, Pointer(site.outputs[0]), *site.operands(body)],
         label=f"mix {batch}x{depth} tokens -> {rows}, {channels} channels{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes, macs=batch * rows * depth * channels,

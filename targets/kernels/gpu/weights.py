@@ -12,7 +12,7 @@ port p.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def element(self) -> str:
-        """dtype of the elements that kernels see."""
+        """Dtype of the elements that kernels see."""
         return "float16" if self.native else "uint32"
 
     @property
@@ -114,8 +114,11 @@ class Layout:
                  zip(floats, rounders, strict=True)]  # fmt: skip
         codes = np.zeros((self.columns, self.groups, self.blocks * self.block_inputs
                           // self.groups), np.uint8)  # fmt: skip
-        joined = Codes(*(np.concatenate([getattr(p, name) for p in parts])
-                         for name in ("codes", "scales", "zeros")))  # fmt: skip
+        joined = Codes(
+            np.concatenate([part.codes for part in parts]),
+            np.concatenate([part.scales for part in parts]),
+            np.concatenate([part.zeros for part in parts]),
+        )
         codes[...] = joined.zeros.reshape(self.columns, self.groups, 1)
         given = joined.codes.reshape(self.columns, self.groups, -1)
         codes[..., : given.shape[-1]] = given
@@ -252,5 +255,3 @@ def _join(codes: Array, bits: int) -> Array:
     shifts = (bits * np.arange(32 // bits)).astype(np.uint32)
     joined: Array = np.bitwise_or.reduce(codes.astype(np.uint32) << shifts, axis=-1)
     return joined[..., None]
-
-
