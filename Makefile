@@ -15,7 +15,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install -q --upgrade pip
 	# The exact version first: a range would let another package choose the build.
 	$(BIN)/python -m pip install -q torch==2.13.0
-	$(BIN)/python -m pip install -q -e '.[torch,report,dev]'
+	$(BIN)/python -m pip install -q -e '.[torch,report,gpu,dev]'
 	touch $@
 
 demo: $(READY)  ## compile, run, check and profile the models that ship

@@ -16,7 +16,10 @@ Inputs = Annotated[
 ]
 Device = Annotated[
     str | None,
-    typer.Option("--device", help="cpu; for microcontrollers host (default) or qemu."),
+    typer.Option(
+        "--device",
+        help="cpu; opencl or webgpu, of several opencl:1; microcontrollers: host or qemu.",
+    ),
 ]
 Threads = Annotated[int, typer.Option("--threads", help="Threads of a run; -1: one per CPU.")]
 Isa = Annotated[

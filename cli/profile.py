@@ -78,15 +78,23 @@ def print_profile(result: Profile, console: Console | None = None) -> None:
     """Print a profile for people."""
     console = console or Console()
     tokens = "" if result.tokens is None else f", {result.tokens} tokens"
+    where = f" ({result.device})" if result.device else f", {result.threads} threads"
     console.print(
-        f"{result.name} for {result.target}: {result.isa}, {result.threads} threads{tokens}, "
+        f"{result.name} for {result.target}: {result.isa}{where}{tokens}, "
         f"median of {result.runs} runs {duration(result.run_nanoseconds)}"
     )
     machine = result.machine
-    console.print(
-        f"machine: {machine.cpu}; {machine.gflops:.0f} GFLOP/s float32, {machine.read_gbps:.1f} "
-        f"GB/s read, with these threads, measured {machine.measured or 'now'} UTC\n"
-    )
+    limits = f"{machine.gflops:.0f} GFLOP/s float32, {machine.read_gbps:.1f} GB/s read"
+    if result.device:
+        console.print(
+            f"device: {machine.cpu}; {limits}, measured {machine.measured or 'now'} UTC\n"
+            "times of steps are the device's, without submission and transfers\n"
+        )
+    else:
+        console.print(
+            f"machine: {machine.cpu}; {limits}, with these threads, measured "
+            f"{machine.measured or 'now'} UTC\n"
+        )
     several = len({step.variant for step in result.steps}) > 1
     console.table(
         ("step", "time", "share", "calls", "MACs", "bytes", "peak", "bandwidth", "kernel", "origin",

@@ -15,7 +15,7 @@ def command(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Check an artifact's files and run its self-test, with every instruction set of this CPU."""
+    """Check an artifact's files and run its self-test, with every instruction set or on a GPU."""
     from edgemoe.runtime.errors import ArtifactError, DeviceError
     from edgemoe.runtime.selftest import run_cases
     from edgemoe.runtime.session import load
@@ -63,5 +63,5 @@ def command(
     if failed:
         raise ArtifactError(
             f"the self-test of {artifact} failed in {failed} case(s) on this machine; the rows say "
-            "FAILED; try another instruction set (--isa) and report it"
+            "FAILED; try another instruction set (--isa) or device (--device), and report it"
         )

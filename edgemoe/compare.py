@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.errors import InputError, ModelError
-from edgemoe.runtime.mcu_profile import is_mcu
+from edgemoe.runtime.manifest import GPU_FAMILIES
+from edgemoe.runtime.mcu_session import DEVICES
 from edgemoe.runtime.profile import default_inputs
 from edgemoe.runtime.selftest import Comparison, compare
-from edgemoe.runtime.session import Session, load
+from edgemoe.runtime.session import Session, family_at, load
 
 Array = NDArray[Any]
 
@@ -135,7 +136,8 @@ def compare_models(
         inputs: None takes the self-test of the first artifact, else random numbers.
         runs: how often each is timed; medians are reported.
         threads: of each side.
-        device: where artifacts for microcontrollers run, "host" or "qemu".
+        device: where artifacts for microcontrollers run, "host" or "qemu", and those for GPUs,
+            such as "opencl:1".
 
     Raises:
         InputError: the inputs fit one of them badly, or they share no output.
@@ -166,7 +168,14 @@ def compare_models(
 
 def _open(path: Path, threads: int, device: str | None) -> _Onnx | _Artifact:
     if path.suffix != ".onnx":
-        return _Artifact(path, device) if is_mcu(path) else _Artifact(path, None, threads)
+        family = family_at(path)
+        if family == "cpu":
+            return _Artifact(path, None, threads)
+        # Where A and B are of two families, the device is for one of them.
+        name = (device or "").partition(":")[0]
+        owner = "mcu" if name in DEVICES else name
+        others = owner != family and owner in ("mcu", *GPU_FAMILIES)
+        return _Artifact(path, None if others else device)
     if not path.is_file():
         raise ModelError(f"{path} does not exist")
     return _Onnx(path, threads)

@@ -185,7 +185,7 @@ def compile(
         )
     inputs, outputs = buckets.infos(source.states)
     found = Found("static", False, "every shape is static")
-    if buckets.dimension is not None and spec.family == "cpu":
+    if buckets.dimension is not None and spec.family != "mcu":
         found = _dispatch(source, buckets, reference, inputs, outputs)
     narrowed = Narrowed()
     if kv_cache != "f32":

@@ -12,7 +12,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Where = Literal["input", "output", "arena", "weights", "around"]
+Where = Literal[
+    "input", "output", "arena", "weights", "around",
+    "host", "host_input", "host_output", "host_weights",
+]  # fmt: skip
+"""In which memory a buffer lies; `host...` is that of the CPU in a plan for a CPU and a GPU."""
 
 DTYPE_BYTES: dict[str, int] = {
     "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "int16": 2,
@@ -92,12 +96,17 @@ class Kernel:
     follow in every kernel: the first task and the task after the last.
     `template` is the kernel family (`linear`, `expert_linear`, `generic`, ...). A kernel that does
     not use the dot product of an instruction set (`uses_dot`) exists once for that and its base.
+
+    On a GPU a kernel has pointers only, and no task range: a step starts `tasks` work-groups of
+    `threads` threads. The parameters at `read_only` never get anything but weights.
     """
 
     name: str
     parameters: tuple[str, ...]
     template: str
     uses_dot: bool = False
+    threads: int = 0
+    read_only: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,6 +210,7 @@ class Variant:
     arena_bytes: int
     lower_bound_bytes: int  # the largest sum of live bytes over all steps
     loops: tuple[Loop, ...] = ()
+    host_bytes: int = 0  # of the CPU's arena in a plan for a CPU and a GPU
 
     def loop_at(self, step: int) -> Loop | None:
         """The loop that a step is in."""
@@ -267,7 +277,14 @@ class Plan:
                 "outputs": tuple(_tensor(x) for x in data["outputs"]),
                 "variants": tuple(_variant(x) for x in data["variants"]),
                 "kernels": tuple(
-                    Kernel(**{**x, "parameters": tuple(x["parameters"])}) for x in data["kernels"]
+                    Kernel(
+                        **{
+                            **x,
+                            "parameters": tuple(x["parameters"]),
+                            "read_only": tuple(x.get("read_only", ())),
+                        }
+                    )
+                    for x in data["kernels"]
                 ),
                 "weights": tuple(WeightSection(**x) for x in data["weights"]),
                 "decisions": tuple(Decision(**x) for x in data["decisions"]),

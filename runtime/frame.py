@@ -54,7 +54,7 @@ class Frame:
         for number, (spec, array) in enumerate(zip(inputs, arrays, strict=True)):
             if array is None:
                 continue
-            self._check_shape(spec, array.shape)
+            check_shape(spec, array.shape)
             if spec.token_axis is not None:
                 tokens = array.shape[spec.token_axis]
             _fill(self.c_inputs[number], spec, array.shape)
@@ -74,18 +74,6 @@ class Frame:
         self._known = {name: (shape, dtype) for name, _, shape, dtype, _, _ in self._outputs}
         self._inputs = [self.c_inputs[number] for number in range(len(inputs))]
 
-    @staticmethod
-    def _check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> None:
-        fits = len(shape) == len(spec.shape) and all(
-            extent == want or (want < 0 and extent > 0)
-            for extent, want in zip(shape, spec.shape, strict=True)
-        )
-        if not fits:
-            note = " (n tokens, at least 1)" if -1 in spec.shape else ""
-            raise InputError(
-                f"input '{spec.name}' is {spec.dtype} {list(shape)}, expected {spec}{note}"
-            )
-
     def point_inputs(self, arrays: Sequence[Array | None]) -> None:
         """Set the addresses of the inputs; None is a state that the session holds."""
         for tensor, array in zip(self._inputs, arrays, strict=True):
@@ -95,7 +83,7 @@ class Frame:
         """Allocate or take the outputs, and set their addresses."""
         results: dict[str, Array] = {}
         if out is not None:
-            self._check_out(out)
+            check_out(out, self._known)
         for name, tensor, shape, dtype, nbytes, held in self._outputs:
             array = None if out is None else out.get(name)
             if array is None:
@@ -107,19 +95,36 @@ class Frame:
             results[name] = array
         return results
 
-    def _check_out(self, out: Mapping[str, Array]) -> None:
-        for name, array in out.items():
-            if name not in self._known:
-                names = ", ".join(self._known)
-                raise InputError(f"out has '{name}', which is no output; the outputs are {names}")
-            shape, dtype = self._known[name]
-            if array.shape != shape or array.dtype != dtype:
-                raise InputError(
-                    f"out['{name}'] is {array.dtype} {list(array.shape)}, expected {dtype} "
-                    f"{list(shape)}"
-                )
-            if not array.flags.carray:
-                raise InputError(f"out['{name}'] must be C-contiguous and writeable")
+
+def check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> None:
+    """Raise InputError when an input has another shape than it should."""
+    fits = len(shape) == len(spec.shape) and all(
+        extent == want or (want < 0 and extent > 0)
+        for extent, want in zip(shape, spec.shape, strict=True)
+    )
+    if not fits:
+        note = " (n tokens, at least 1)" if -1 in spec.shape else ""
+        raise InputError(
+            f"input '{spec.name}' is {spec.dtype} {list(shape)}, expected {spec}{note}"
+        )
+
+
+def check_out(
+    out: Mapping[str, Array], known: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
+) -> None:
+    """Raise InputError when `out` does not fit the shapes and dtypes of the outputs."""
+    for name, array in out.items():
+        if name not in known:
+            names = ", ".join(known)
+            raise InputError(f"out has '{name}', which is no output; the outputs are {names}")
+        shape, dtype = known[name]
+        if array.shape != shape or array.dtype != dtype:
+            raise InputError(
+                f"out['{name}'] is {array.dtype} {list(array.shape)}, expected {dtype} "
+                f"{list(shape)}"
+            )
+        if not array.flags.carray:
+            raise InputError(f"out['{name}'] must be C-contiguous and writeable")
 
 
 def _fill(tensor: Tensor, spec: TensorSpec, shape: tuple[int, ...]) -> None:

@@ -6,9 +6,13 @@ import ctypes
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import ArtifactError, DeviceError, EdgemoeError, InputError, RunError
 
@@ -50,6 +54,18 @@ class StepInfo(ctypes.Structure):
         ("inputs", POINTER(c_void_p)),
         ("outputs", POINTER(c_void_p)),
     )
+
+    def read(self, buffer: Mapping[str, Any]) -> NDArray[Any]:
+        """Copy a buffer of `plan.json` as it is now, flat."""
+        dtype = np.dtype(buffer["dtype"])
+        count = int(np.prod(buffer["shape"], dtype=np.int64))
+        if buffer["where"] == "arena":
+            address = self.arena + buffer["offset"]
+        else:
+            pointers = self.inputs if buffer["where"] == "input" else self.outputs
+            address = pointers[buffer["index"]]
+        raw = ctypes.string_at(address, count * dtype.itemsize)
+        return np.frombuffer(raw, dtype)
 
 
 class StepTime(ctypes.Structure):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgemoe.runtime.manifest import GPU_FAMILIES
 from edgemoe.runtime.package import cache_folder
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True)
 class Machine:
-    """The roof of a profile: float32 multiply-add (2 per MAC) and bytes read from memory."""
+    """The roof of a profile: float32 multiply-add (2 per MAC) and bytes read from memory.
+
+    `cpu` names the processor, or the GPU that the session runs on.
+    """
 
     cpu: str
     threads: int
@@ -64,7 +68,8 @@ def measure(session: Session, *, again: bool = False) -> Machine:
     folder.
     """
     threads = session.threads
-    cpu = f"{cpu_name()}, {os.cpu_count()} CPUs"
+    on_gpu = session.manifest.family in GPU_FAMILIES
+    cpu = session.isa if on_gpu else f"{cpu_name()}, {os.cpu_count()} CPUs"
     key = f"{cpu}, {threads} threads"
     path = cache_folder() / "machine.json"
     known = _read(path)
@@ -98,3 +103,20 @@ def _write(path: Path, data: dict[str, tuple[float, float, str]]) -> None:
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)  # a read-only home: it is measured each time
+
+
+def cpu_flags() -> set[str]:
+    """Return the features of the first processor, in the system's words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith(("flags", "Features")):
+            return set(line.partition(":")[2].split())
+    return set()
+
+
+def cpu_count() -> int:
+    """Return the number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))

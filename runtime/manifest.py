@@ -13,6 +13,7 @@ from edgemoe.runtime.errors import ArtifactError, DeviceError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+GPU_FAMILIES = ("opencl", "webgpu")
 SELF_HASH = "manifest_sha256"  # of the manifest without this entry
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -65,7 +66,7 @@ class Manifest:
 
     @property
     def family(self) -> str:
-        """Family of the target: "cpu" or "mcu"."""
+        """Family of the target: "cpu", "mcu", "opencl" or "webgpu"."""
         return str(self.data.get("family", "cpu"))
 
     @property

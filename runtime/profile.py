@@ -57,6 +57,7 @@ class Profile:
     name: str
     target: str
     isa: str
+    device: str  # the GPU whose clock gave the times of the steps; "" for a CPU
     threads: int
     runs: int
     tokens: int | None
@@ -150,6 +151,7 @@ def profile(
         name=session.manifest.name,
         target=session.manifest.target,
         isa=session.isa,
+        device=getattr(session, "device", ""),
         threads=session.threads,
         runs=runs,
         tokens=_tokens(session, inputs),

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.runtime.library import StepInfo
-
 CHUNK = 8
+
+
+class StepView(Protocol):
+    """What a hook of `Session.run_hooked` is told after each step; valid during the call."""
+
+    variant: int
+    step: int
+    tokens: int
+    nanoseconds: int
+
+    def read(self, buffer: Mapping[str, Any]) -> NDArray[Any]:
+        """Copy a buffer of `plan.json` as it is now, flat."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +83,13 @@ class RoutingRecorder:
             for region in variant["regions"]:
                 self._at.setdefault((number, region["routed_at"]), []).append(region)
 
-    def __call__(self, info: StepInfo) -> None:
+    def __call__(self, info: StepView) -> None:
         """Record the regions whose routing this step finished."""
         for region in self._at.get((info.variant, info.step), ()):
             variant = self._variants[info.variant]
             data = np.array(region.get("constant_ids", ()), np.int64)
             if not data.size:
-                data = _read_buffer(variant["buffers"][region["buffer"]], info)
+                data = info.read(variant["buffers"][region["buffer"]])
             pairs = _pairs(region, data)
             if info.tokens and variant["tokens"]:  # the rest of the bucket is padding
                 pairs = pairs[: len(pairs) * info.tokens // variant["tokens"]]
@@ -107,18 +116,6 @@ class RoutingRecorder:
             cls8=chunk_sparsity(active),
             macs=self._macs[name],
         )
-
-
-def _read_buffer(buffer: Mapping[str, Any], info: StepInfo) -> NDArray[Any]:
-    dtype = np.dtype(buffer["dtype"])
-    count = int(np.prod(buffer["shape"], dtype=np.int64))
-    if buffer["where"] == "arena":
-        address = info.arena + buffer["offset"]
-    else:
-        pointers = info.inputs if buffer["where"] == "input" else info.outputs
-        address = pointers[buffer["index"]]
-    raw = ctypes.string_at(address, count * dtype.itemsize)
-    return np.frombuffer(raw, dtype)
 
 
 def _pairs(region: Mapping[str, Any], data: NDArray[Any]) -> NDArray[np.int64]:

@@ -123,5 +123,5 @@ def check_session(session: Session) -> None:
                     f"the self-test of '{session.manifest.name}' failed with {session.isa}: output "
                     f"'{item.output}' of case {result.case} differs by up to {item.max_error:.3g} "
                     f"(RMS {item.rms:.3g}, allowed {result.tolerance:.3g} of it); try another "
-                    "instruction set (isa=...), and report it"
+                    "instruction set (isa=...) or device, and report it"
                 )

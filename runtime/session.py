@@ -20,13 +20,13 @@ from edgemoe.runtime.frame import Frame, nan_or_inf, numpy_dtype
 from edgemoe.runtime.library import (
     HOOK,
     Options,
-    StepInfo,
     StepTime,
     Times,
     error_of,
     open_library,
 )
 from edgemoe.runtime.manifest import (
+    GPU_FAMILIES,
     Manifest,
     TensorSpec,
     check_files,
@@ -37,7 +37,9 @@ from edgemoe.runtime.manifest import (
 from edgemoe.runtime.package import unpack
 
 Array = NDArray[Any]
-Hook = Callable[[StepInfo], None]
+
+Hook = Callable[[Any], None]
+"""Called after a step with what `routing.StepView` describes."""
 
 _MOST_FRAMES = 64
 _MOST_STEPS = 1 << 16
@@ -63,7 +65,8 @@ def load(
         verify: compare the hash of every file with the manifest.
         strict: refuse NaN and infinity in float inputs.
         device: None is the usual one: "cpu", and for microcontrollers "host", the generated C
-            compiled for this machine; "qemu" emulates the core.
+            compiled for this machine; "qemu" emulates the core. For GPUs it is "opencl" or
+            "webgpu", or one of several such as "opencl:1".
 
     Raises:
         ArtifactError: missing, damaged, of a newer format, or the self-test failed.
@@ -88,9 +91,32 @@ def load(
         return McuSession(
             folder, manifest, device or "host", check=check, verify=verify, strict=strict
         )
+    if manifest.family in GPU_FAMILIES:
+        from edgemoe.runtime.gpu_session import load_gpu
+
+        return load_gpu(
+            folder, manifest, device=device, threads=threads, isa=isa, check=check, verify=verify,
+            strict=strict,
+        )  # fmt: skip
+    if manifest.family == "hybrid":
+        if isa not in (None, *manifest.isas):
+            raise DeviceError(
+                f"artifact '{manifest.name}' has the instruction set {manifest.isas[0]}, not {isa}"
+            )
+        from edgemoe.runtime.hybrid_session import HybridSession
+
+        return HybridSession(
+            folder, manifest, device, threads=threads, check=check, verify=verify, strict=strict
+        )
     if device not in (None, "cpu"):
         raise DeviceError(f"there is no device '{device}' for this artifact; it runs on: cpu")
     return Session(folder, threads=threads, isa=isa, check=check, verify=verify, strict=strict)
+
+
+def family_at(path: Path) -> str:
+    """Return the family of the artifact at `path`; "cpu" where nothing says so."""
+    folder = unpack(path) if path.is_file() else path
+    return read_manifest(folder).family if folder.is_dir() else "cpu"
 
 
 class Session:

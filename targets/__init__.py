@@ -10,7 +10,8 @@ from edgemoe.targets.spec import Isa, TargetSpec, catalogue, load_target
 
 __all__ = ["Isa", "TargetSpec", "catalogue", "family_of", "load_target"]
 
-FAMILIES = ("cpu", "mcu")
+FAMILIES = {"cpu": "cpu", "mcu": "mcu", "opencl": "gpu", "webgpu": "gpu", "hybrid": "hybrid"}
+"""Families of targets, and the module that lowers for each."""
 
 
 def family_of(spec: TargetSpec) -> Any:
@@ -23,4 +24,4 @@ def family_of(spec: TargetSpec) -> Any:
         raise TargetError(
             f"target {spec.name} is of family '{spec.family}'; there are {', '.join(FAMILIES)}"
         )
-    return importlib.import_module(f"edgemoe.targets.{spec.family}")
+    return importlib.import_module(f"edgemoe.targets.{FAMILIES[spec.family]}")

@@ -196,5 +196,5 @@ def generic_steps(variants: Sequence[Variant], kernels: KernelTable) -> list[str
         step.label
         for variant in variants
         for step in variant.steps
-        if kernels.templates[step.kernel] == "generic"
+        if kernels.templates.get(step.kernel) == "generic"
     ]

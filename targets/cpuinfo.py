@@ -22,12 +22,13 @@ def flags_of(cpuinfo: str, spec: TargetSpec) -> set[str]:
     return set(rest.split("\n", 1)[0].replace(":", " ").split()) if found else set()
 
 
+def needed_by(isa: Isa) -> set[str]:
+    """The features that an instruction set needs, in the system's words."""
+    base, *features = isa.name.split("+")
+    needed = {_FLAGS.get(feature, feature) for feature in features}
+    return needed | (_V4 if base == "x86-64-v4" else set())
+
+
 def isas_of(spec: TargetSpec, flags: Collection[str]) -> list[Isa]:
     """The instruction sets of `spec` whose features are among `flags`, best last."""
-
-    def runs(isa: Isa) -> bool:
-        base, *features = isa.name.split("+")
-        needed = {_FLAGS.get(feature, feature) for feature in features}
-        return needed <= set(flags) and (base != "x86-64-v4" or set(flags) >= _V4)
-
-    return [isa for isa in spec.isas if runs(isa)]
+    return [isa for isa in spec.isas if needed_by(isa) <= set(flags)]

@@ -69,8 +69,11 @@ class Split:
     temporaries: tuple[tuple[tuple[int, ...], str], ...]
 
 
-def split(function: tirx.PrimFunc) -> Split:
-    """Schedule `function` (static shapes) and cut it into nests."""
+def split(function: tirx.PrimFunc, *, elements: bool = False) -> Split:
+    """Schedule `function` (static shapes) and cut it into nests.
+
+    With `elements` every element of a result is a task of its own, as a GPU wants it.
+    """
     schedule = s_tir.Schedule(tvm.IRModule({"main": function}))
     _inline(schedule)
     function = schedule.mod["main"]
@@ -81,7 +84,7 @@ def split(function: tirx.PrimFunc) -> Split:
     for buffer in root.alloc_buffers:
         numbers[buffer] = len(numbers)
         temporaries.append((tuple(int(d) for d in buffer.shape), str(buffer.dtype)))
-    return Split(tuple(_nest(nest, numbers) for nest in nests), tuple(temporaries))
+    return Split(tuple(_nest(nest, numbers, elements) for nest in nests), tuple(temporaries))
 
 
 def _inline(schedule: s_tir.Schedule) -> None:
@@ -101,7 +104,7 @@ def _inline(schedule: s_tir.Schedule) -> None:
                 break
 
 
-def _nest(nest: tirx.Stmt, numbers: dict[tirx.Var, int]) -> NestCall:
+def _nest(nest: tirx.Stmt, numbers: dict[tirx.Var, int], elements: bool) -> NestCall:
     blocks = _find(nest, s_tir.SBlock)
     reads = {region.source for block in blocks for region in block.reads}
     writes = {region.source for block in blocks for region in block.writes}
@@ -109,7 +112,7 @@ def _nest(nest: tirx.Stmt, numbers: dict[tirx.Var, int]) -> NestCall:
     function = tirx.PrimFunc(order, _root(nest)).with_attr("s_tir", True)
     function = function.with_attr("tirx.noalias", True)
     schedule = s_tir.Schedule(tvm.IRModule({"main": function}))
-    tasks = _schedule(schedule)
+    tasks = _schedule(schedule, elements)
     kernel = _with_task_range(schedule.mod["main"], tasks)
     block = blocks[0]
     return NestCall(
@@ -160,7 +163,7 @@ def _macs(nest: tirx.Stmt, block: s_tir.SBlock) -> int:
     return count
 
 
-def _schedule(schedule: s_tir.Schedule) -> int:
+def _schedule(schedule: s_tir.Schedule, elements: bool) -> int:
     """Order and fuse the loops of the one nest; returns the tasks, 0 if it must run as one."""
     blocks = schedule.get_child_blocks(schedule.get_sblock("root"))
     if len(blocks) != 1:
@@ -181,6 +184,12 @@ def _schedule(schedule: s_tir.Schedule) -> int:
         kind.append(loops[matches[0]])
     if not spatial:
         return 0
+    if elements:
+        schedule.reorder(*spatial, *reduction)
+        first = schedule.fuse(*spatial)
+        if reduction:
+            schedule.decompose_reduction(blocks[0], reduction[0])
+        return int(schedule.get(first).extent)
     if reduction:
         vectorised = len(spatial) > 1 and _contiguous_in(block, len(spatial) - 1)
         inner = spatial[-1:] if vectorised else []

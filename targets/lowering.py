@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 
 import numpy as np
 import onnx_ir as ir
 
-import edgemoe.targets.kernels
-import edgemoe.targets.kernels.integer
 from edgemoe import constant_nodes, graph_facts, shapes
 from edgemoe.errors import EdgemoeError, UnsupportedOpError
 from edgemoe.integer.operator_table import DOMAIN
@@ -20,19 +19,20 @@ from edgemoe.plan import Pointer, Rows
 from edgemoe.targets import generic, middle
 from edgemoe.targets.culprit import name_the_culprit, unsupported
 from edgemoe.targets.kernels.copy import Copy
-from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.program import KernelSource, Program
 from edgemoe.targets.site import Site
 
 
 @cache
-def handlers() -> dict[str, ModuleType]:
+def handlers(source: KernelSource) -> dict[str, ModuleType]:
     """Kernel modules by what they handle: a region kind or a standard operator."""
     found: dict[str, ModuleType] = {}
-    for package in (edgemoe.targets.kernels, edgemoe.targets.kernels.integer):
+    for name in source.packages:
+        package = importlib.import_module(name)
         for info in pkgutil.iter_modules(package.__path__):
-            module = importlib.import_module(f"{package.__name__}.{info.name}")
-            for name in getattr(module, "HANDLES", ()):
-                found[name] = module
+            module = importlib.import_module(f"{name}.{info.name}")
+            if module.__name__ not in source.without:
+                found |= dict.fromkeys(getattr(module, "HANDLES", ()), module)
     return found
 
 
@@ -41,14 +41,16 @@ def function_of(model: ir.Model, node: ir.Node) -> ir.Function | None:
     return model.functions.get((node.domain, node.op_type, node.overload))
 
 
-def handler_of(model: ir.Model, node: ir.Node) -> ModuleType | None:
+def handler_of(
+    model: ir.Model, node: ir.Node, source: KernelSource = Program.source
+) -> ModuleType | None:
     """The kernel module that computes a node, None if the generic path must."""
     kind = graph_facts.kind_of(node)
     if not kind and node.domain in ("", "ai.onnx"):
         kind = node.op_type
     elif node.domain == DOMAIN:
         kind = f"{DOMAIN}.{node.op_type}"
-    module = handlers().get(kind)
+    module = handlers(source).get(kind)
     if module is None or not _is_static(node):
         return None
     return module if module.accepts(node, function_of(model, node)) else None
@@ -68,16 +70,39 @@ def lower(model: ir.Model, program: Program) -> None:
     Raises:
         UnsupportedOpError: an operator can be lowered neither by our kernels nor by TVM.
     """
-    _refuse_unknown_shapes(model)
-    inline_regions(model)
-    try:
+    with naming_the_culprit(model, lambda alone: _lower(alone, program.empty())):
+        _refuse_unknown_shapes(model)
+        inline_regions(model, [program.source])
         _lower(model, program)
+
+
+@contextmanager
+def naming_the_culprit(model: ir.Model, alone: Callable[[ir.Model], None]) -> Iterator[None]:
+    """Turn errors into one that names the operator which cannot be lowered `alone` either."""
+    try:
+        yield
     except AssertionError:
         raise  # a mistake of ours
     except Exception as error:
         if isinstance(error, EdgemoeError) and "of node" in str(error):
             raise
-        raise name_the_culprit(model, error, _lower_alone) from error
+        raise name_the_culprit(model, error, alone) from error
+
+
+def straight_list(model: ir.Model, sources: Sequence[KernelSource]) -> middle.StraightList:
+    """The operations of a fused model; those that kernels of all `sources` compute are opaque.
+
+    Regions that some source has no kernel for are replaced by their bodies.
+    """
+    _refuse_unknown_shapes(model)
+    inline_regions(model, sources)
+    return _straight(model, sources)
+
+
+def _straight(model: ir.Model, sources: Sequence[KernelSource]) -> middle.StraightList:
+    return middle.lower_to_list(
+        model, lambda node: all(handler_of(model, node, s) is not None for s in sources)
+    )
 
 
 def _refuse_unknown_shapes(model: ir.Model) -> None:
@@ -89,43 +114,48 @@ def _refuse_unknown_shapes(model: ir.Model) -> None:
             )
 
 
-def _lower_alone(model: ir.Model) -> None:
-    _lower(model, Program(KernelTable(), WeightTable()))
-
-
 def _lower(model: ir.Model, program: Program) -> None:
-    straight = middle.lower_to_list(model, lambda node: handler_of(model, node) is not None)
-    buffers = _Buffers(straight, program)
+    straight = _straight(model, [program.source])
+    buffers = Buffers(straight, program)
     for operation in straight.operations:
-        if isinstance(operation, middle.View):
-            buffers.share(operation.output, operation.input)
-        elif isinstance(operation, middle.Opaque):
-            values = middle.dynamic_inputs(operation.node)
-            inputs = [buffers.of(number) for number in operation.inputs]
-            module = handler_of(model, operation.node)
-            assert module is not None
-            module.lower(
-                Site(
-                    operation.node, function_of(model, operation.node), program,
-                    dict(zip(values, inputs, strict=True)),
-                    tuple(buffers.of(number) for number in operation.outputs),
-                    model.functions,
-                )
-            )  # fmt: skip
-        else:
-            _generic(operation, program, buffers)
-    buffers.bind_outputs(len(model.graph.inputs))
+        append(operation, model, buffers)
+    buffers.bind_outputs(range(len(straight.outputs)))
 
 
-def inline_regions(model: ir.Model) -> None:
-    """Replace calls of regions and primitives that no kernel takes by their bodies."""
+def append(
+    operation: middle.Opaque | middle.Generic | middle.View, model: ir.Model, buffers: Buffers
+) -> None:
+    """Append the steps of one operation to the program of `buffers`."""
+    program = buffers.program
+    if isinstance(operation, middle.View):
+        buffers.share(operation.output, operation.input)
+    elif isinstance(operation, middle.Opaque):
+        values = middle.dynamic_inputs(operation.node)
+        inputs = [buffers.of(number) for number in operation.inputs]
+        module = handler_of(model, operation.node, program.source)
+        assert module is not None
+        module.lower(
+            Site(
+                operation.node, function_of(model, operation.node), program,
+                dict(zip(values, inputs, strict=True)),
+                tuple(buffers.of(number) for number in operation.outputs),
+                model.functions,
+            )
+        )  # fmt: skip
+    else:
+        _generic(operation, program, buffers)
+
+
+def inline_regions(model: ir.Model, sources: Sequence[KernelSource] = (Program.source,)) -> None:
+    """Replace calls of regions and primitives that some source has no kernel for."""
     from onnx_ir.passes.common import InlinePass, NameFixPass
 
     while True:
         refused = {
             (node.domain, node.op_type, node.overload)
             for node in model.graph
-            if function_of(model, node) is not None and handler_of(model, node) is None
+            if function_of(model, node) is not None
+            and any(handler_of(model, node, source) is None for source in sources)
         }
         if not refused:
             return
@@ -139,15 +169,27 @@ def _one_of(identifiers: set[tuple[str, str, str]]) -> Callable[[ir.Function], b
     return lambda function: function.identifier() in identifiers
 
 
-class _Buffers:
-    """The program's buffer of every value of a straight list."""
+class Buffers:
+    """The program's buffer of every value of a straight list.
 
-    def __init__(self, straight: middle.StraightList, program: Program) -> None:
-        self.straight, self.program = straight, program
+    `fetch` may give the buffer of a value that was computed elsewhere.
+    """
+
+    def __init__(
+        self, straight: middle.StraightList, program: Program,
+        fetch: Callable[[int], int | None] = lambda number: None,
+    ) -> None:  # fmt: skip
+        self.straight, self.program, self.fetch = straight, program, fetch
         self.known: dict[int, int] = {}
 
     def of(self, number: int) -> int:
-        if number not in self.known:
+        """The buffer of a value, made when it is first asked for."""
+        if number in self.known:
+            return self.known[number]
+        fetched = self.fetch(number)
+        if fetched is not None:
+            self.known[number] = fetched
+        else:
             value = self.straight.values[number]
             if value.graph_input is not None:
                 buffer = self.program.buffer(
@@ -165,13 +207,13 @@ class _Buffers:
         return self.known[number]
 
     def share(self, output: int, source: int) -> None:
+        """Let a value be the memory of another one."""
         self.known[output] = self.of(source)
 
-    def bind_outputs(self, inputs: int) -> None:
+    def bind_outputs(self, indices: Iterable[int]) -> None:
         """Let results be written where the caller wants them; copy what cannot be."""
-        del inputs
-        for index, number in enumerate(self.straight.outputs):
-            buffer = self.of(number)
+        for index in indices:
+            buffer = self.of(self.straight.outputs[index])
             place = self.program.buffers[buffer]
             if place.where != "arena":
                 target = self.program.buffer(
@@ -195,8 +237,8 @@ def _rows(call: generic.NestCall, numbers: list[int], program: Program) -> Rows 
     )
 
 
-def _generic(operation: middle.Generic, program: Program, buffers: _Buffers) -> None:
-    split = generic.split(operation.function)
+def _generic(operation: middle.Generic, program: Program, buffers: Buffers) -> None:
+    split = generic.split(operation.function, elements=program.one_task_per_element)
     parameters = [buffers.of(number) for number in (*operation.inputs, *operation.outputs)]
     parameters += [
         program.buffer(f"{operation.name}.{i}", dtype, shape)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,7 @@ class WeightTable:
     makers: list[Callable[[], Array]] = field(default_factory=list)
     offsets: dict[tuple[object, ...], int] = field(default_factory=dict)
     nbytes: int = 0
+    alignment: int = 64
     _hashes: dict[int, tuple[object, str]] = field(default_factory=dict)
 
     def add(
@@ -92,7 +93,7 @@ class WeightTable:
         Offsets inside `parts` are ignored; sizes must be multiples of 64 but for the last.
         """
         if key not in self.offsets:
-            self.nbytes = -(-self.nbytes // 64) * 64
+            self.nbytes = -(-self.nbytes // self.alignment) * self.alignment
             self.offsets[key] = self.nbytes
             for section, maker in parts:
                 self.sections.append(replace(section, offset=self.nbytes))
@@ -120,6 +121,14 @@ class WeightTable:
             yield array
 
 
+@dataclass(frozen=True)
+class KernelSource:
+    """Where kernels are looked for: `packages`, later ones first, `without` some modules."""
+
+    packages: tuple[str, ...]
+    without: frozenset[str] = frozenset()
+
+
 @dataclass
 class _Step:
     step: Step
@@ -137,6 +146,11 @@ class Program:
     what depends on weights alone is computed there.
     """
 
+    source: ClassVar[KernelSource] = KernelSource(
+        ("edgemoe.targets.kernels", "edgemoe.targets.kernels.integer")
+    )
+    one_task_per_element: ClassVar[bool] = False  # of a generic kernel; else as suits one thread
+
     kernels: KernelTable
     weights: WeightTable
     precision: Precision = field(default_factory=Precision)
@@ -150,6 +164,10 @@ class Program:
     widened: dict[tuple[object, ...], int] = field(default_factory=dict)
     around: Program | None = None
     _experts: tuple[int, int, int] | None = None
+
+    def empty(self) -> Program:
+        """A program of the same kind with nothing in it."""
+        return Program(KernelTable(), WeightTable())
 
     @contextmanager
     def experts_loop(self, experts: int, counts: int, rows: int, most: int) -> Iterator[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe.errors import TargetError
+from edgemoe.targets.graphics import Graphics, Language, graphics
 from edgemoe.targets.microcontroller import Microcontroller, microcontroller
 
 
@@ -57,9 +58,17 @@ def kernel_symbol(kernel: str, isa: str) -> str:
     return f"{kernel}__{isa_identifier(isa)}"
 
 
+LANGUAGES: dict[str, Language] = {"opencl": "opencl", "webgpu": "wgsl"}
+"""Families of GPUs by the language of their kernels."""
+
+
 @dataclass(frozen=True)
 class TargetSpec:
-    """One device: its family, instruction sets (best last) and C compiler."""
+    """One device: its family, instruction sets (best last) and C compiler.
+
+    A GPU has one instruction set, named as its language, and no compiler: its driver has one. A
+    target such as `cpu+opencl` has two `parts`, a CPU and a GPU, which share the work.
+    """
 
     name: str
     family: str
@@ -69,6 +78,8 @@ class TargetSpec:
     compiler: tuple[str, ...]
     emulator: tuple[str, ...] = ()
     mcu: Microcontroller | None = None
+    gpu: Graphics | None = None
+    parts: tuple[TargetSpec, ...] = ()
 
 
 def load_target(name: str) -> TargetSpec:
@@ -77,6 +88,8 @@ def load_target(name: str) -> TargetSpec:
     Raises:
         TargetError: there is no such target, or the file does not describe one.
     """
+    if "+" in name:
+        return _both(name)
     path = Path(name)
     if path.suffix == ".toml":
         if not path.is_file():
@@ -91,6 +104,24 @@ def load_target(name: str) -> TargetSpec:
             return spec
     known = ", ".join(["cpu", *(spec.name for spec in catalogue())])
     raise TargetError(f"unknown target '{name}'; known targets: {known}, or a path to a .toml file")
+
+
+def _both(name: str) -> TargetSpec:
+    """A CPU and a GPU together."""
+    parts = tuple(load_target(part) for part in name.split("+"))
+    cpus = [part for part in parts if part.family == "cpu"]
+    gpus = [part for part in parts if part.gpu is not None]
+    if len(parts) != 2 or len(cpus) != 1 or len(gpus) != 1:
+        raise TargetError(
+            f"target {name} is no CPU and GPU together; give one of each, such as cpu+opencl"
+        )
+    (cpu,), (gpu,) = cpus, gpus
+    return TargetSpec(
+        name=f"{cpu.name}+{gpu.name}", family="hybrid",
+        summary=f"{cpu.name} and {gpu.name}, each layer where it is faster",
+        architecture=cpu.architecture, isas=cpu.isas, compiler=cpu.compiler, gpu=gpu.gpu,
+        parts=(cpu, gpu),
+    )  # fmt: skip
 
 
 @cache
@@ -113,8 +144,17 @@ def _read(path: Path) -> TargetSpec:
                 dot=isa.get("dot", "generic"),
                 base=isa.get("base", ""),
             )
-            for isa in data["isa"]
+            for isa in data.get("isa", ())
         )
+        language = LANGUAGES.get(data["family"])
+        if language is not None:
+            return TargetSpec(
+                name=data["name"], family=data["family"], summary=data["summary"],
+                architecture=language, isas=(Isa(language, "", "", (), 1, 16),), compiler=(),
+                gpu=graphics(data["gpu"], language),
+            )  # fmt: skip
+        if not isas:
+            raise ValueError("there is no table [[isa]]")
         return TargetSpec(
             name=data["name"],
             family=data["family"],

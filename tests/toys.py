@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import platform
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +302,14 @@ def compile_kernels(folder: Path, isas: Sequence[str], compiler: Sequence[str]) 
     return objects
 
 
+@cache
+def cached_compiler() -> tuple[str, ...]:
+    """The C compiler, but for the sources of the runtime, which are compiled once per session."""
+    folder = tempfile.mkdtemp(prefix="edgemoe-objects-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return (sys.executable, "-S", str(Path(__file__).parent / "cached_cc.py"), folder, "cc")
+
+
 def build(
     toy: Toy, out: Path, *, compiler: Sequence[str] = ("cc",), command: str = "", **more: Any
 ) -> Artifact:
@@ -308,7 +320,7 @@ def build(
             toy.plan,
             toy.weights,
             compile_kernels(Path(folder), toy.plan.isas, compiler),
-            compiler=compiler,
+            compiler=cached_compiler() if tuple(compiler) == ("cc",) else compiler,
             selftests=toy.selftests,
             extras=ManifestExtras(command, vocabulary=toy.vocabulary),
             **more,

@@ -155,7 +155,8 @@ class ChannelMix:
 HANDLES = ("ChannelMix",)
 
 
-def _parse(function: ir.Function) -> tuple[Body, ex.Node]:
+def parse(function: ir.Function) -> tuple[Body, ex.Node]:
+    """The region's expression over its product; raises NotElementwise where it is none."""
     product = next(n for n in function if n.op_type == "MatMul" and not n.domain)
 
     def resolve(body: Body, value: ir.Value) -> ex.Node | None:
@@ -170,7 +171,7 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     """Tell whether the region can be computed by this kernel."""
     assert function is not None
     try:
-        _parse(function)
+        parse(function)
     except NotElementwise:
         return False
     return shape_of(node.outputs[0])[-1] % tiles.PANEL == 0
@@ -187,7 +188,7 @@ def lower(site: Site) -> None:
         linear.lower(site)
         return
     assert site.function is not None
-    body, epilogue = _parse(site.function)
+    body, epilogue = parse(site.function)
     spec = ChannelMix(epilogue, given.kind)
     read = reader(weight)
     nbytes = depth * columns * given.bits // 8

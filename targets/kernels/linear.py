@@ -160,18 +160,20 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     """Tell whether the region can be computed by this kernel."""
     assert function is not None
     try:
-        _parse(function)
+        parse(function)
     except NotElementwise:
         return False
     return True
 
 
-def _product(function: ir.Function) -> ir.Node:
+def product_node(function: ir.Function) -> ir.Node:
+    """The product of a region."""
     return next(n for n in function if n.op_type in ("MatMul", "Gemm") and not n.domain)
 
 
-def _parse(function: ir.Function) -> tuple[Body, ex.Node]:
-    product = _product(function)
+def parse(function: ir.Function) -> tuple[Body, ex.Node]:
+    """The region's expression over its product; raises NotElementwise where it is none."""
+    product = product_node(function)
 
     def resolve(body: Body, value: ir.Value) -> ex.Node | None:
         if value is not product.outputs[0]:
@@ -187,8 +189,8 @@ def _parse(function: ir.Function) -> tuple[Body, ex.Node]:
 def lower(site: Site) -> None:
     """Append the product to the program."""
     assert site.function is not None
-    body, epilogue = _parse(site.function)
-    product = _product(site.function)
+    body, epilogue = parse(site.function)
+    product = product_node(site.function)
     x, weight = site.node.inputs[:2]
     assert x is not None and weight is not None
     transposed = product.op_type == "MatMul" or not graph_facts.attribute(product, "transB", 0)

@@ -69,7 +69,7 @@ def lower(site: Site) -> None:
         out = site.outputs[0] if last else site.program.buffer(
             f"{site.node.name}.hidden{position}", "float32", (tokens * width, columns)
         )  # fmt: skip
-        depth = _depth(site, stage)
+        depth = depth_of(site, stage)
         given = group.product(stage, rows, out, source, result, depth, width, tokens, number)
         each = depth * columns * len(stage.ports)
         macs += each
@@ -81,12 +81,13 @@ def lower(site: Site) -> None:
             routing="scored" if routing == "scored" else "indexed",
             buffer=site.buffer(route), routed_at=group.step, tokens=tokens, experts=experts,
             chosen=width, expert_bytes=nbytes,
-            expert_macs=macs, constant_ids=_constant_ids(route),
+            expert_macs=macs, constant_ids=constant_ids(route),
         )
     )  # fmt: skip
 
 
-def _constant_ids(route: ir.Value) -> tuple[int, ...]:
+def constant_ids(route: ir.Value) -> tuple[int, ...]:
+    """The ids of a routing that does not depend on the input, else nothing."""
     try:
         (array,) = constant_eval.evaluate([route])
     except ValueError:  # they depend on the input
@@ -94,7 +95,8 @@ def _constant_ids(route: ir.Value) -> tuple[int, ...]:
     return tuple(int(number) for number in array.reshape(-1))
 
 
-def _depth(site: Site, stage: Stage) -> int:
+def depth_of(site: Site, stage: Stage) -> int:
+    """Inputs of the products of a stage."""
     port = stage.ports[0]
     return shape_of(site.actual(port.weight))[1 if port.transposed else 2]
 
@@ -126,9 +128,9 @@ class _Group:
     ) -> WeightFormat:  # fmt: skip
         """Append one stage; returns the format of its weights."""
         site, program = self.site, self.site.program
-        given = program.precision.choose(_unit(site, stage, self.slots))
+        given = program.precision.choose(unit_of(site, stage, self.slots))
         columns = stage.ports[0].columns
-        epilogue = _plain_indexing(stage.epilogue)
+        epilogue = plain_indexing(stage.epilogue)
         active = min(self.experts, self.slots)
         tuned, why = program.tunings.find(
             "experts", given, -(-self.slots // active), depth, columns * len(stage.ports)
@@ -142,7 +144,7 @@ class _Group:
         )  # fmt: skip
         tasks, per_active = spec.tasks(columns)
         operands = [
-            site.pointers([_cut(site, value, indexing)])[0]
+            site.pointers([cut(site, value, indexing)])[0]
             for value, indexing in zip(stage.body.operands, stage.body.indexing, strict=True)
         ]
         each = depth * columns * len(stage.ports)
@@ -160,10 +162,10 @@ class _Group:
         return given
 
 
-def _unit(site: Site, stage: Stage, slots: int) -> Unit:
+def unit_of(site: Site, stage: Stage, slots: int) -> Unit:
     """The weights of a stage: its ports are read as one stream."""
     weights = {site.actual(port.weight): port.transposed for port in stage.ports}
-    depth, columns = _depth(site, stage), stage.ports[0].columns * len(stage.ports)
+    depth, columns = depth_of(site, stage), stage.ports[0].columns * len(stage.ports)
     return Unit(
         tuple(str(weight.name) for weight in weights), "expert", depth, columns,
         tuple(weights.values()), experts=shape_of(next(iter(weights)))[0],
@@ -171,16 +173,16 @@ def _unit(site: Site, stage: Stage, slots: int) -> Unit:
     )  # fmt: skip
 
 
-def _plain_indexing(node: ex.Node) -> ex.Node:
+def plain_indexing(node: ex.Node) -> ex.Node:
     """Drop the column ranges that `_bias_indexing` added: the operands are cut instead."""
     if isinstance(node, ex.Operand) and node.indexing.startswith("expert_column"):
         return ex.Operand(node.index, "expert_column")
     if isinstance(node, ex.Apply):
-        return replace(node, arguments=tuple(_plain_indexing(a) for a in node.arguments))
+        return replace(node, arguments=tuple(plain_indexing(a) for a in node.arguments))
     return node
 
 
-def _cut(site: Site, value: ir.Value | Array, indexing: str) -> ir.Value | Array:
+def cut(site: Site, value: ir.Value | Array, indexing: str) -> ir.Value | Array:
     """The columns of an operand that a port needs."""
     if not indexing.startswith("expert_column:"):
         return value
@@ -223,8 +225,8 @@ def _place(site: Site, stage: Stage, spec: Experts, depth: int, given: WeightFor
     return site.program.packed(name, ("experts", given, layout, digests, named), parts)
 
 
-def _lower_single(site: Site) -> None:
-    """One expert product whose layer has a body that the kernels do not compute."""
+def single_stage(site: Site) -> tuple[Stage, ir.Value, int, int]:
+    """A single expert product as a stage; its ids, slots and experts."""
     x, ids, weight = site.node.inputs[:3]
     assert x is not None and ids is not None and weight is not None
     slots = size_of(shape_of(ids))
@@ -237,22 +239,29 @@ def _lower_single(site: Site) -> None:
         assert bias is not None
         epilogue = ex.Apply("Add", (epilogue, body.operand(bias, "expert_column")))
     stage = Stage(body, epilogue, [port], x)
-    group = _Group(site, ids, slots, shape_of(weight)[0], "indexed")
-    depth = _depth(site, stage)
+    return stage, ids, slots, shape_of(weight)[0]
+
+
+def _lower_single(site: Site) -> None:
+    """One expert product whose layer has a body that the kernels do not compute."""
+    stage, ids, slots, experts = single_stage(site)
+    (port,) = stage.ports
+    group = _Group(site, ids, slots, experts, "indexed")
+    depth = depth_of(site, stage)
     if may_be_nobody(ids):
         Fill.append(site.program, site.outputs[0], 4 * slots * port.columns, origin=site.origin)
     number = len(site.program.regions)
     given = group.product(
-        stage, site.buffer(x), site.outputs[0], "slot", "slot", depth, 1, slots, number
+        stage, site.buffer(stage.rows), site.outputs[0], "slot", "slot", depth, 1, slots, number
     )
     each = depth * port.columns
     site.program.regions.append(
         Region(
             name=str(site.node.name or site.node.op_type), origin=site.origin, routing="indexed",
             buffer=site.buffer(ids), routed_at=group.step, tokens=slots,
-            experts=shape_of(weight)[0], chosen=1, expert_macs=each,
+            experts=experts, chosen=1, expert_macs=each,
             expert_bytes=each * given.bits // 8,
-            constant_ids=_constant_ids(ids),
+            constant_ids=constant_ids(ids),
         )
     )  # fmt: skip
 
@@ -262,7 +271,7 @@ def may_be_nobody(ids: ir.Value) -> bool:
     value = graph_facts.before_reshapes(ids)
     while (cast := graph_facts.made_by(value, "Cast")) is not None and cast.inputs[0] is not None:
         value = graph_facts.before_reshapes(cast.inputs[0])
-    if numbers := _constant_ids(value):
+    if numbers := constant_ids(value):
         return min(numbers) < 0
     node = value.producer()
     chosen = graph_facts.is_op(node, "TopK", "ArgMax", "ArgMin")

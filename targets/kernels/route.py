@@ -47,6 +47,7 @@ class Route:
     norm: float = 0.0  # 1 or 2: weights are divided by their L_p norm
     expert_scale: bool = False  # a factor per expert, by its id
     skip_from: int = 0  # classes from here on are nobody; 0: every class is an expert
+    most: int = MAX_EXPERTS  # that there is room for
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -61,9 +62,9 @@ class Route:
             names = dict.fromkeys(["logits", *given], "float32")
             names |= {"ids": "int64", "weights": "float32"}
             buffers, (experts, chosen, begin, end) = tiles.parameters(names, ("experts", "chosen"))
-            scores = T.alloc_buffer((MAX_EXPERTS,), "float32")
-            ranks = T.alloc_buffer((MAX_EXPERTS,), "float32")
-            keys = T.alloc_buffer((MAX_EXPERTS,), "int32")
+            scores = T.alloc_buffer((self.most,), "float32")
+            ranks = T.alloc_buffer((self.most,), "float32")
+            keys = T.alloc_buffer((self.most,), "int32")
             vectors = tiles.local(tirx.truncdiv(experts + (isa.lanes - 1), isa.lanes))
             with T.serial(begin, end) as token:
                 at = tiles.local(token * experts)

@@ -161,7 +161,8 @@ class TokenMix:
 HANDLES = ("TokenMix",)
 
 
-def _parse(function: ir.Function) -> tuple[Body, ex.Node]:
+def parse(function: ir.Function) -> tuple[Body, ex.Node]:
+    """The region's expression over its product; raises NotElementwise where it is none."""
     product = next(n for n in function if n.op_type == "MatMul" and not n.domain)
     shape = shape_of(product.outputs[0])
 
@@ -184,7 +185,7 @@ def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     del node
     assert function is not None
     try:
-        body, _ = _parse(function)
+        body, _ = parse(function)
     except NotElementwise:
         return False
     rows = body.shape[-2]
@@ -210,7 +211,7 @@ def unit_of(site: Site, weight: ir.Value, columns: int) -> Unit:
 def lower(site: Site) -> None:
     """Append the product to the program."""
     assert site.function is not None
-    body, epilogue = _parse(site.function)
+    body, epilogue = parse(site.function)
     weight, x = site.node.inputs[:2]
     assert weight is not None and x is not None
     rows, depth = shape_of(weight)

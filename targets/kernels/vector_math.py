@@ -8,13 +8,27 @@ give the same bits. The stated errors are the largest seen over a dense sweep of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 from tvm.tirx import Let, Var, const
+
+_NATIVE: ContextVar[bool] = ContextVar("native", default=False)
+
+
+@contextmanager
+def native_functions() -> Iterator[None]:
+    """Emit the device's own exponential meanwhile, in place of the polynomial: GPUs have one."""
+    token = _NATIVE.set(True)
+    try:
+        yield
+    finally:
+        _NATIVE.reset(token)
 
 
 def lanes_of(value: Expr) -> int:
@@ -131,6 +145,8 @@ def exp(x: Expr) -> Expr:
     then are the exponent of 2**n (Cephes `expf`, S. Moshier, 1989, splits ln 2 so); times a
     polynomial for e**r with a relative error of at most 4e-9 (minimax, by linear programming).
     """
+    if _NATIVE.get():
+        return tirx.exp(x)
 
     def reduced(y: Expr) -> Expr:
         shifted = y * constant(1.0 / math.log(2.0), y) + constant(_SHIFT, y)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.plan import Plan, Pointer, WeightSection
-from edgemoe.targets.mcu.exact import float_literal
+from edgemoe.targets.literals import float_literal
 
 Array = NDArray[Any]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgemoe.artifact import SelfTest
 from edgemoe.plan import TensorInfo
+from edgemoe.targets.literals import float_literal
 from edgemoe.targets.mcu.arrays import C_TYPES, contents, numbers
-from edgemoe.targets.mcu.exact import float_literal
 from edgemoe.targets.mcu.header import section_macro
 from edgemoe.targets.mcu.model import Model, comment
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edgemoe.errors import UnsupportedOpError
+from edgemoe.targets.literals import float_literal
 from edgemoe.targets.mcu.arrays import numbers
 from edgemoe.targets.mcu.c_text import cleaned, functions_of, split_arguments
-from edgemoe.targets.mcu.exact import float_literal
 from edgemoe.targets.mcu.names import identifier
 
 SOURCE = """\

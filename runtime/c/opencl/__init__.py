@@ -1,0 +1,1 @@
+"""C of the host program of OpenCL artifacts."""

@@ -1,0 +1,45 @@
+"""Which GPU devices this machine has, and why a family has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgemoe.runtime.errors import DeviceError
+from edgemoe.runtime.gpu_device import DeviceInfo
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What was found; `notes` says per family why there is none."""
+
+    devices: tuple[DeviceInfo, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {"devices": [info.to_dict() for info in self.devices], "notes": list(self.notes)}
+
+
+def gpu_devices() -> Devices:
+    """List the devices of both families; a missing package or driver is a note, no error."""
+    from edgemoe.runtime.gpu_opencl import list_opencl
+    from edgemoe.runtime.gpu_webgpu import list_webgpu
+
+    devices: list[DeviceInfo] = []
+    notes: list[str] = []
+    for family, look in (("opencl", list_opencl), ("webgpu", list_webgpu)):
+        try:
+            found = look()
+        except DeviceError as error:
+            notes.append(f"{family}: {error}")
+            continue
+        devices += found
+        if not found:
+            notes.append(f"{family}: no device; install the driver of your GPU (docs/gpu.md)")
+    return Devices(tuple(devices), tuple(notes))
+
+
+def has_device(family: str) -> bool:
+    """Tell whether this machine has a device of a family, "opencl" or "webgpu"."""
+    return any(info.family == family for info in gpu_devices().devices)

@@ -1,0 +1,125 @@
+"""The GPU families, OpenCL and WebGPU: one set of schedules, two languages, no host in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.errors import OptionError, TargetError
+from edgemoe.plan import Plan, TensorInfo
+from edgemoe.precision import Precision
+from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, static_infos, versions
+from edgemoe.targets.gpu.codegen import source_of
+from edgemoe.targets.gpu.package import write_gpu_artifact
+from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
+from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.program import WeightTable
+from edgemoe.targets.spec import TargetSpec
+from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+
+__all__ = [
+    "default_tokens", "generic_steps", "in_place_states", "lower", "runs_here", "static_infos",
+    "versions", "with_isas", "write",
+]  # fmt: skip
+
+PRECISIONS: tuple[str, ...] = ()
+"""Weight formats that programs may have; empty: all there are."""
+
+
+def facts_of(spec: TargetSpec) -> Graphics:
+    """The table `[gpu]` of a target; raises TargetError where it has none."""
+    if spec.gpu is None:
+        raise TargetError(f"target {spec.name} is of family {spec.family}, but has no table [gpu]")
+    return spec.gpu
+
+
+def with_isas(spec: TargetSpec, cpu: str) -> TargetSpec:
+    """A GPU's driver knows its instructions; `--cpu` may only name the language."""
+    facts_of(spec)
+    if cpu not in ("all", spec.isas[0].name):
+        raise OptionError(f"--cpu {cpu}: target {spec.name} has all, {spec.isas[0].name}")
+    return spec
+
+
+def runs_here(spec: TargetSpec) -> bool:
+    """Tell whether this machine has a device for the language of `spec`."""
+    from edgemoe.runtime.gpu_devices import has_device
+
+    return has_device(spec.family)
+
+
+def default_tokens() -> Sequence[int] | None:
+    """Token counts where the user gives none: the usual ones."""
+    return None
+
+
+def refuse_narrow(states: Sequence[TensorInfo], target: str) -> None:
+    """Raise OptionError for a cache in a format that GPU kernels do not read."""
+    narrow = next((x for x in states if x.dtype in ("bfloat16", "float16", "int8")), None)
+    if narrow is not None:
+        raise OptionError(
+            f"cache {narrow.name} is stored as {narrow.dtype}; kernels for {target} read float32"
+            "\n  try: --kv-cache f32"
+        )
+
+
+def lower(
+    spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
+    precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
+    states: Sequence[TensorInfo] = (), max_ram: int | None = None,
+    expert_slots: int | None = None,
+) -> Lowered:  # fmt: skip
+    """Lower fused graphs of static shapes for `spec`; equal weights and kernels are shared.
+
+    Raises:
+        OptionError: an option is for other families, or a cache has a format without kernels here.
+        UnsupportedOpError: a tensor has a dtype, or a size, that the device does not take.
+    """
+    del title
+    from edgemoe.targets.lowering import lower as lower_program
+
+    for option, given in (("--max-ram", max_ram), ("--expert-slots", expert_slots)):
+        if given is not None:
+            raise OptionError(f"{option} is for microcontrollers, target {spec.name} is none")
+    refuse_narrow(states, spec.name)
+    kernels, weights = GpuKernels(), WeightTable(alignment=facts_of(spec).alignment)
+    variants = []
+    for graph, count in zip(graphs, counts, strict=True):
+        program = GpuProgram(kernels, weights, precision, tunings, device=facts_of(spec))
+        lower_program(graph, program)
+        variants.append(program.finish(count, facts_of(spec).alignment))
+    return Lowered(tuple(variants), kernels, weights, tunings)
+
+
+def write(
+    spec: TargetSpec,
+    lowered: Lowered,
+    plan: Plan,
+    out: Path,
+    *,
+    selftests: Sequence[SelfTest],
+    extras: ManifestExtras,
+    report: Mapping[str, Any],
+    show: Callable[[str, int], None],
+    measure: Callable[[Path], Mapping[str, Any]] | None = None,
+    as_objects: bool = False,
+) -> Artifact:
+    """Generate the source of every kernel and write the artifact."""
+    if as_objects:
+        raise OptionError(f"--objects is for microcontrollers, target {spec.name} is none")
+    device = facts_of(spec)
+    show(f"kernels in {device.language}", 0)
+    read_only = {kernel.name: kernel.read_only for kernel in plan.kernels}
+    sources = {
+        name: source_of(name, kernel.function(device), device, read_only[name])  # type: ignore[attr-defined]
+        for kernel, name in lowered.kernels.names.items()
+    }
+    show("files", 1)
+    return write_gpu_artifact(
+        out, spec, plan, lowered.weights.data(), sources, selftests=selftests, extras=extras,
+        report=report, measure=measure,
+    )  # fmt: skip

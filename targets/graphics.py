@@ -1,0 +1,61 @@
+"""What a target file says about a GPU: table `[gpu]`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Language = Literal["opencl", "wgsl"]
+
+ALIGNMENTS: dict[Language, int] = {"opencl": 512, "wgsl": 256}
+"""Bytes between places where a range of a buffer may begin.
+
+The largest that drivers ask for: 512 of NVIDIA's OpenCL; 256 is the default limit of WebGPU.
+"""
+
+
+@dataclass(frozen=True)
+class Graphics:
+    """The limits and features that kernels are generated for.
+
+    `threads` is the largest work-group, `local_bytes` the local (workgroup) memory of one,
+    `storage_buffers` how many buffers a kernel may bind, `binding_bytes` the largest range of one.
+    With `fp16` weights may be stored as native halves (`shader-f16`, `cl_khr_fp16`); otherwise
+    halves travel as 32-bit words. `columns` is how many neighbouring columns the threads of a
+    product read at once: the width of a memory transaction in words.
+    """
+
+    language: Language
+    threads: int
+    local_bytes: int
+    storage_buffers: int
+    binding_bytes: int
+    fp16: bool = False
+    subgroups: int = 0
+    columns: int = 32
+
+    @property
+    def alignment(self) -> int:
+        """Bytes between places where a range of a buffer may begin."""
+        return ALIGNMENTS[self.language]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def graphics(data: dict[str, Any], language: Language) -> Graphics:
+    """Read the table `[gpu]`; raises KeyError, TypeError or ValueError where it is not valid."""
+    found = Graphics(
+        language, int(data["threads"]), int(data["local_bytes"]), int(data["storage_buffers"]),
+        int(data["binding_bytes"]), bool(data.get("fp16", False)), int(data.get("subgroups", 0)),
+        int(data.get("columns", 32)),
+    )  # fmt: skip
+    for name, least in (("threads", 16), ("local_bytes", 4096), ("storage_buffers", 4),
+                        ("binding_bytes", 1 << 20), ("columns", 1)):  # fmt: skip
+        if getattr(found, name) < least:
+            raise ValueError(f"{name} is {getattr(found, name)}, kernels need {least} at least")
+    for name in ("threads", "columns"):
+        if getattr(found, name) & (getattr(found, name) - 1):
+            raise ValueError(f"{name} is {getattr(found, name)}, which is no power of two")
+    return found

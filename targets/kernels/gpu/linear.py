@@ -1,0 +1,182 @@
+"""`linear` on a GPU: rows times packed weights, with any elementwise epilogue.
+
+out[m, n] = epilogue(sum_k a[m, k] * w[n, k], operands at (m, n))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.script.ir_builder import tirx as T
+
+from edgemoe import graph_facts
+from edgemoe.plan import Pointer, WeightSection
+from edgemoe.targets.gpu.program import program_at
+from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.kernels import channel_mix, linear
+from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels.body import Body, NotElementwise
+from edgemoe.targets.kernels.gpu import grid, product
+from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.kernels.vector_math import register
+from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
+
+HANDLES = ("Linear", "ChannelMix")
+
+_ZERO = tirx.const(0.0, "float32")
+
+
+@dataclass(frozen=True)
+class GpuLinear:
+    """One product of `rows` rows; `cut` says how work-groups share it."""
+
+    epilogue: ex.Node
+    layout: Layout
+    rows: int
+    cut: product.Cut
+
+    @property
+    def threads(self) -> int:
+        """Threads of a work-group."""
+        return self.cut.threads
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """C types of (a, weights, out, operands...)."""
+        return (
+            "float*",
+            self.layout.c_type,
+            "float*",
+            *["float*"] * len(ex.operands_of(self.epilogue)),
+        )
+
+    @property
+    def _parts(self) -> int:
+        return -(-self.layout.columns // self.cut.columns)
+
+    @property
+    def groups(self) -> int:
+        """Work-groups of a launch."""
+        return -(-self.rows // self.cut.rows) * self._parts
+
+    def function(self, device: Graphics) -> tirx.PrimFunc:
+        """The kernel."""
+        del device
+        names = {"a": "float32", "weights": self.layout.element, "out": "float32"}
+        names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
+        return grid.kernel(names, self.groups, self.threads, self._emit)
+
+    def _emit(self, at: grid.Grid) -> None:
+        layout, cut, a = self.layout, self.cut, at.buffers["a"]
+        block = register(tirx.truncdiv(at.group, self._parts) * cut.rows)
+        first = register(tirx.truncmod(at.group, self._parts) * cut.columns)
+        base, always = tirx.const(0, "int32"), tirx.const(1, "bool")
+        exact = self.rows % cut.rows == 0
+
+        def store(row: Expr, column: Expr, values: Sequence[Expr]) -> None:
+            m = register(block + row)
+            index = {"full": m * layout.columns + column, "column": column, "row": m,
+                     "scalar": tirx.const(0, "int32")}  # fmt: skip
+
+            def write() -> None:
+                value = evaluated(self.epilogue, at, index, values)
+                T.buffer_store(at.buffers["out"], value, [m * layout.columns + column])
+
+            if exact:
+                write()
+            else:
+                with grid.when(m < self.rows):
+                    write()
+
+        if not cut.is_tile:
+            starts = [
+                register(tirx.min(block + i, self.rows - 1) * layout.depth) for i in range(cut.rows)
+            ]
+            product.few_rows(
+                at, cut, layout, 1, at.buffers["weights"], base, a, starts, first, always, store
+            )
+            return
+
+        def left(row: Expr, k: Expr) -> Expr:
+            value = a[(block + row) * layout.depth + k]
+            inside = tirx.all(block + row < self.rows, k < layout.depth)
+            return tirx.if_then_else(inside, value, _ZERO)
+
+        fill = product.fill_weights(at, cut, layout, 1, at.buffers["weights"], base, first)
+        product.tile(at, cut, layout.depth, layout.columns, 1, left, fill, first, always, store)
+
+
+def evaluated(
+    epilogue: ex.Node, at: grid.Grid, index: dict[str, Expr], values: Sequence[Expr]
+) -> Expr:
+    """An epilogue at one result; `index` says where operands are read, by their indexing."""
+
+    def leaf(node: ex.Port | ex.Operand) -> Expr:
+        if isinstance(node, ex.Port):
+            return values[node.index]
+        return at.buffers[f"operand{node.index}"][index[node.indexing]]
+
+    return ex.evaluate(epilogue, leaf, 1)
+
+
+def accepts(node: ir.Node, function: ir.Function | None) -> bool:
+    """Tell whether the region can be computed by this kernel."""
+    assert function is not None
+    try:
+        _parse(node, function)
+    except NotElementwise:
+        return False
+    return True
+
+
+def _parse(node: ir.Node, function: ir.Function) -> tuple[Body, ex.Node]:
+    of: Callable[[ir.Function], tuple[Body, ex.Node]] = (
+        channel_mix.parse if graph_facts.kind_of(node) == "ChannelMix" else linear.parse
+    )
+    return of(function)
+
+
+def lower(site: Site) -> None:
+    """Append the product to the program."""
+    assert site.function is not None
+    body, epilogue = _parse(site.node, site.function)
+    made = linear.product_node(site.function)
+    x, weight = site.node.inputs[:2]
+    assert x is not None and weight is not None
+    transposed = made.op_type == "MatMul" or not graph_facts.attribute(made, "transB", 0)
+    columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
+    rows = size_of(shape_of(x)) // depth
+    given = program_at(site).precision.choose(linear.unit_of(site, weight, transposed, rows))
+    layout = layout_for(program_at(site).gpu, given, depth, columns)
+    cut = product.cut_for(program_at(site).gpu, layout, 1, rows)
+    spec = GpuLinear(epilogue, layout, rows, cut)
+    (out,) = site.outputs
+    (source,) = site.pointers([x])
+    program_at(site).step(
+        spec, "linear",
+        [source, Pointer(_place(site, weight, transposed, layout)), Pointer(out),
+         *site.operands(body)],
+        label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
+        origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
+        nbytes=4 * rows * (depth + columns) + 4 * layout.words,
+        reason=f"constant weight, {given}; {'tiles' if cut.is_tile else 'few rows'}",
+    )  # fmt: skip
+
+
+def _place(site: Site, weight: ir.Value, transposed: bool, layout: Layout) -> int:
+    read, name, given = reader(weight), str(weight.name), layout.given
+    role = linear.unit_of(site, weight, transposed, 1).role
+    section = WeightSection(name, 0, 4 * layout.words, role, None, given.stored)
+    precision = program_at(site).precision
+    digest = program_at(site).weights.digest(weight.const_value, read)
+    key = ("linear", transposed, given, digest, precision.key(name))
+
+    def packed() -> Array:
+        rows = read().T if transposed else read()
+        return layout.pack([rows], [precision.rounder(name)])
+
+    return program_at(site).words(name, key, [(section, packed)], layout.element)

@@ -1,0 +1,257 @@
+"""Weights as GPU products read them: 32-bit words, neighbouring columns in neighbouring words.
+
+A column is an output. Word (b, n) holds the inputs of block b of column n: one float32, two halves
+or bfloat16 (first in the low half), four codes of 8 bits, eight of 4, sixteen of 2, lowest bits
+first; 32 codes of 3 bits take three words, (3b, n) to (3b + 2, n). So the threads of a work-group,
+which have neighbouring columns, read one contiguous line. Scales lie behind the words: float32
+[columns] without groups; with groups bfloat16, (g, n) in the low half of word (g, n // 2) where n
+is even, in the high half where it is odd; with zero points one word (g, n), the scale in the high
+half and the zero point in the low one. Ports lie side by side: column p * N + n is column n of
+port p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import tirx
+from tvm.ir import Expr
+
+from edgemoe.bfloat16 import to_bfloat16
+from edgemoe.quantise import Codes, Rounder
+from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.kernels.vector_math import register
+from edgemoe.weight_format import WeightFormat
+
+Array = NDArray[Any]
+
+
+def layout_for(device: Graphics, given: WeightFormat, depth: int, columns: int) -> Layout:
+    """The words of a matrix as a device reads them best."""
+    return Layout(given, depth, columns, given.kind == "float16" and device.fp16)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The words of a matrix of `depth` inputs and `columns` outputs (of all ports).
+
+    `native`: kernels see halves as halves, which the device has; otherwise as words.
+    """
+
+    given: WeightFormat
+    depth: int
+    columns: int
+    native: bool = False
+
+    @property
+    def element(self) -> str:
+        """Dtype of the elements that kernels see."""
+        return "float16" if self.native else "uint32"
+
+    @property
+    def c_type(self) -> str:
+        """C type of a pointer to them."""
+        return "half*" if self.native else "uint32_t*"
+
+    @property
+    def block_inputs(self) -> int:
+        """Inputs in the words of a block."""
+        return 32 if self.given.bits == 3 else 32 // self.given.bits
+
+    @property
+    def block_words(self) -> int:
+        """Words of a block of a column."""
+        return 3 if self.given.bits == 3 else 1
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of a column; groups are whole blocks."""
+        depth = self.groups * self.given.group if self.given.group else self.depth
+        return -(-depth // self.block_inputs)
+
+    @property
+    def groups(self) -> int:
+        """Scales of a column."""
+        return -(-self.depth // self.given.group) if self.given.group else 1
+
+    @property
+    def group_blocks(self) -> int:
+        """Blocks that share a scale."""
+        return self.blocks // self.groups
+
+    @property
+    def code_words(self) -> int:
+        """Words before the scales."""
+        return self.blocks * self.block_words * self.columns
+
+    @property
+    def scale_columns(self) -> int:
+        """Words of the scales of a group."""
+        paired = self.given.group and not self.given.zero_points
+        return -(-self.columns // 2) if paired else self.columns
+
+    @property
+    def words(self) -> int:
+        """Words of the matrix."""
+        scales = self.groups * self.scale_columns if self.given.is_integer else 0
+        return self.code_words + scales
+
+    @property
+    def stride(self) -> int:
+        """Words from one expert's matrix to the next: sections begin at multiples of 64 bytes."""
+        return -(-self.words // 16) * 16
+
+    def pack(self, ports: Sequence[Array], rounders: Sequence[Rounder]) -> Array:
+        """Matrices [columns of a port, depth] -> uint32 [words]."""
+        floats = [np.ascontiguousarray(port, np.float32) for port in ports]
+        if not self.given.is_integer:
+            return self._pack_floats(np.concatenate(floats))
+        parts = [round_rows(port, self.given) for port, round_rows in
+                 zip(floats, rounders, strict=True)]  # fmt: skip
+        codes = np.zeros((self.columns, self.groups, self.blocks * self.block_inputs
+                          // self.groups), np.uint8)  # fmt: skip
+        joined = Codes(
+            np.concatenate([part.codes for part in parts]),
+            np.concatenate([part.scales for part in parts]),
+            np.concatenate([part.zeros for part in parts]),
+        )
+        codes[...] = joined.zeros.reshape(self.columns, self.groups, 1)
+        given = joined.codes.reshape(self.columns, self.groups, -1)
+        codes[..., : given.shape[-1]] = given
+        flat = codes.reshape(self.columns, self.blocks, self.block_inputs)
+        words = _join(flat, self.given.bits)  # [columns, blocks, block words]
+        stream = words.reshape(self.columns, -1).T
+        return np.concatenate([stream.reshape(-1), self._scales(joined).reshape(-1)])
+
+    def _pack_floats(self, weights: Array) -> Array:
+        padded = np.zeros((self.columns, self.blocks * self.block_inputs), np.float32)
+        padded[:, : self.depth] = weights
+        if self.given.kind == "float32":
+            return np.ascontiguousarray(padded.T).view(np.uint32).reshape(-1)
+        halves = (
+            padded.astype(np.float16).view(np.uint16) if self.given.kind == "float16"
+            else to_bfloat16(padded)
+        )  # fmt: skip
+        pairs = halves.reshape(self.columns, self.blocks, 2).astype(np.uint32)
+        return np.ascontiguousarray((pairs[..., 0] | pairs[..., 1] << 16).T).reshape(-1)
+
+    def _scales(self, codes: Codes) -> Array:
+        scales = np.ascontiguousarray(codes.scales.reshape(self.columns, self.groups).T)
+        if not self.given.group:
+            return scales.astype(np.float32).view(np.uint32)
+        bits = to_bfloat16(scales).astype(np.uint32)
+        if self.given.zero_points:
+            zeros = codes.zeros.reshape(self.columns, self.groups).T.astype(np.uint32)
+            return bits << 16 | zeros
+        even = np.zeros((self.groups, 2 * self.scale_columns), np.uint32)
+        even[:, : self.columns] = bits
+        return even[:, ::2] | even[:, 1::2] << 16
+
+    def scale(self, words: tirx.Var, base: Expr, group: Expr, column: Expr) -> tuple[Expr, Expr]:
+        """(scale, zero point) of a group of a column, as float32 and int32."""
+        zero: Expr = tirx.const(self.given.zero, "int32")
+        at = base + self.code_words
+        if not self.given.group:
+            return tirx.reinterpret("float32", words[at + column]), zero
+        if self.given.zero_points:
+            word = register(words[at + group * self.columns + column])
+            zero = tirx.Cast("int32", word & tirx.const(0xFFFF, "uint32"))
+            return tirx.reinterpret("float32", word & tirx.const(0xFFFF0000, "uint32")), zero
+        half = tirx.Cast("uint32", tirx.truncmod(column, 2)) * tirx.const(16, "uint32")
+        word = words[at + group * self.scale_columns + tirx.truncdiv(column, 2)]
+        return tirx.reinterpret(
+            "float32", tirx.shift_left(tirx.shift_right(word, half), tirx.const(16, "uint32"))
+        ), zero
+
+    def values(
+        self, words: tirx.Var, base: Expr, block: Expr, column: Expr, zero: Expr
+    ) -> list[Expr]:
+        """The inputs of a block of a column as float32, before their scale."""
+        first = base + block * (self.block_words * self.columns) + column
+        if self.native:
+            return [tirx.Cast("float32", words[first * 2 + i]) for i in range(2)]
+        taken = [register(words[first + i * self.columns]) for i in range(self.block_words)]
+        return [self._value(taken, i, zero) for i in range(self.block_inputs)]
+
+    def one(self, words: tirx.Var, base: Expr, depth: Expr, column: Expr) -> Expr:
+        """The weight of one input of a column, with its scale."""
+        block = tirx.truncdiv(depth, self.block_inputs)
+        inside = register(tirx.truncmod(depth, self.block_inputs))
+        first = base + block * (self.block_words * self.columns) + column
+        if self.native:
+            return tirx.Cast("float32", words[first * 2 + inside])
+        if not self.given.is_integer:
+            return self._half(register(words[first]), inside)
+        group = tirx.truncdiv(depth, self.given.group) if self.given.group else tirx.const(0)
+        scale, zero = self.scale(words, base, group, column)
+        bit = inside * self.given.bits
+        if self.given.bits == 3:
+            # A code may begin in one word and end in the next.
+            low = register(tirx.truncdiv(bit, 32))
+            shift = tirx.Cast("uint32", tirx.truncmod(bit, 32))
+            after = tirx.min(low + 1, 2)
+            code = tirx.shift_right(words[first + low * self.columns], shift)
+            spill = tirx.shift_left(
+                words[first + after * self.columns], tirx.const(32, "uint32") - shift
+            )
+            code = tirx.bitwise_or(code, tirx.Select(shift > tirx.const(29, "uint32"), spill,
+                                                     tirx.const(0, "uint32")))  # fmt: skip
+        else:
+            code = tirx.shift_right(words[first], tirx.Cast("uint32", bit))
+        kept = tirx.Cast("int32", tirx.bitwise_and(code, self._mask()))
+        return tirx.Cast("float32", kept - zero) * scale
+
+    def _mask(self) -> Expr:
+        return tirx.const((1 << self.given.bits) - 1, "uint32")
+
+    def _half(self, word: Expr, inside: Expr) -> Expr:
+        if self.given.kind == "float32":
+            return tirx.reinterpret("float32", word)
+        shift = tirx.Cast("uint32", inside) * tirx.const(16, "uint32")
+        bits = tirx.shift_right(word, shift) & tirx.const(0xFFFF, "uint32")
+        return self._widened(register(bits))
+
+    def _value(self, words: Sequence[Expr], i: int, zero: Expr) -> Expr:
+        bits = self.given.bits
+        if self.given.kind == "float32":
+            return tirx.reinterpret("float32", words[0])
+        if not self.given.is_integer:
+            low = words[0] & tirx.const(0xFFFF, "uint32")
+            return self._widened(low if i == 0 else tirx.shift_right(words[0], _u(16)))
+        at, shift = divmod(i * bits, 32)
+        code = tirx.shift_right(words[at], _u(shift)) if shift else words[at]
+        if shift + bits > 32:
+            code = tirx.bitwise_or(code, tirx.shift_left(words[at + 1], _u(32 - shift)))
+        if shift + bits != 32:
+            code = tirx.bitwise_and(code, self._mask())
+        return tirx.Cast("float32", tirx.Cast("int32", code) - zero)
+
+    def _widened(self, bits: Expr) -> Expr:
+        """float32 of 16 bits that lie in the low half of a word."""
+        if self.given.kind == "bfloat16":
+            return tirx.reinterpret("float32", tirx.shift_left(bits, _u(16)))
+        # The exponent of a half is 112 less than that of a float: a product with 2**112 moves it,
+        # for denormals as well. Infinity and NaN are no weights.
+        sign = tirx.shift_left(bits & _u(0x8000), _u(16))
+        rest = tirx.shift_left(bits & _u(0x7FFF), _u(13))
+        small = tirx.reinterpret("float32", tirx.bitwise_or(sign, rest))
+        return small * tirx.const(2.0**112, "float32")
+
+
+def _u(value: int) -> Expr:
+    return tirx.const(value, "uint32")
+
+
+def _join(codes: Array, bits: int) -> Array:
+    """Codes uint8 [.., inputs of a block] -> uint32 [.., words], a stream of bits."""
+    if bits == 3:
+        stream = np.unpackbits(codes[..., None], axis=-1, bitorder="little")[..., :3]
+        flat = np.packbits(stream.reshape(*codes.shape[:-1], 96), axis=-1, bitorder="little")
+        return np.ascontiguousarray(flat).view(np.uint32)
+    shifts = (bits * np.arange(32 // bits)).astype(np.uint32)
+    joined: Array = np.bitwise_or.reduce(codes.astype(np.uint32) << shifts, axis=-1)
+    return joined[..., None]

@@ -1,0 +1,107 @@
+"""A CPU and a GPU together: whatever runs where, the results are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgemoe
+from edgemoe.errors import TargetError
+from edgemoe.runtime.gpu_devices import has_device
+from edgemoe.targets import hybrid, load_target, middle
+from edgemoe.targets.hybrid.placement import Link, Placement, place
+
+pytestmark = pytest.mark.skipif(
+    not has_device("opencl"), reason="needs an OpenCL device: apt install pocl-opencl-icd"
+)
+
+
+def alternate(step: int) -> Any:
+    """A placement in which every `step` operations change the device; states stay on the GPU."""
+
+    def placement(self: Any) -> Placement:
+        fixed = self._fixed()
+        places = [
+            fixed.get(i, "cpu" if i // step % 2 else "gpu")
+            for i in range(len(self.straight.operations))
+        ]
+        empty = tuple(0.0 for _ in places)
+        self.measured = dict.fromkeys(("cpu", "gpu"), hybrid.Measured(empty, Link(0.0, 1.0)))
+        return Placement(tuple(places), 0.0, {"cpu": 0.0, "gpu": 0.0})
+
+    return placement
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("model", ["digits_mixer:digits", "moe_lm:char_moe"])
+def test_every_other_operation_elsewhere(
+    model: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hybrid._Builder, "placement", alternate(step))
+    tokens = [1, 8] if "moe" in model else None
+    edgemoe.compile(
+        f"edgemoe.models.{model}", target="cpu+opencl", out=tmp_path / "m.em", tokens=tokens
+    )
+    with edgemoe.load(tmp_path / "m.em", check=True) as session:
+        if tokens is None:
+            return
+        ids = np.arange(11, dtype=np.int64) % 50
+        name = session.inputs[0].name
+        whole = session.run({name: ids})
+        session.reset()
+        parts = [session.run({name: ids[:8]}), session.run({name: ids[8:]})]
+        output = next(iter(whole))
+        joined = np.concatenate([p[output] for p in parts])
+        np.testing.assert_allclose(joined, whole[output], atol=1e-4)
+        session.threads = 2
+        session.reset()
+        again = session.run({name: ids})[output]
+        np.testing.assert_allclose(again, whole[output], atol=1e-5)
+        uses: list[int] = []
+        session.reset()
+        session.run_hooked({name: ids[:1]}, lambda info: uses.append(info.step))
+        assert uses == sorted(uses) and len(uses) > 40
+
+
+def straight_of(shapes: Sequence[int]) -> middle.StraightList:
+    """A chain of operations over vectors of these lengths."""
+    found = middle.StraightList()
+    for number, length in enumerate(shapes):
+        found.values.append(middle.Value((length,), "float32", f"v{number}"))
+    found.values[0].graph_input = 0
+    for number in range(len(shapes) - 1):
+        found.operations.append(middle.Generic(None, f"o{number}", (number,), (number + 1,)))  # type: ignore[arg-type]
+    found.outputs = [len(shapes) - 1]
+    return found
+
+
+def test_the_cheapest_placement_counts_what_crosses() -> None:
+    straight = straight_of([4, 1000, 1000, 4])
+    seconds = {"cpu": [1.0, 9.0, 1.0], "gpu": [9.0, 1.0, 9.0]}
+    free = place(straight, seconds, {}, Link(0.0, 1e12))
+    assert free.places == ("cpu", "gpu", "cpu")
+    assert free.seconds == pytest.approx(3.0)
+    dear = place(straight, seconds, {}, Link(100.0, 1e12))
+    assert len(set(dear.places)) == 1
+    assert dear.seconds == pytest.approx(11.0)
+    pinned = place(straight, seconds, {0: "gpu"}, Link(0.0, 1e12))
+    assert pinned.places == ("gpu", "gpu", "cpu")
+
+
+def test_the_plan_says_why(tmp_path: Path) -> None:
+    artifact = edgemoe.compile(
+        "edgemoe.models.digits_mixer:digits", target="cpu+opencl", out=tmp_path / "m.em"
+    )
+    decisions = {d.subject: d for d in artifact.plan.decisions}
+    assert "us expected" in decisions["placement"].choice
+    assert any("MAC per byte; measured:" in d.reason for d in artifact.plan.decisions)
+
+
+@pytest.mark.parametrize("name", ["cpu+x86-64", "opencl+webgpu", "cpu+opencl+webgpu", "cpu+none"])
+def test_not_two_devices(name: str) -> None:
+    with pytest.raises(TargetError):
+        load_target(name)

@@ -1,0 +1,72 @@
+"""The linear kernel on GPUs: every format, few rows and tiles, odd sizes, epilogues."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgemoe.quantise import quantise
+from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels.gpu import product
+from edgemoe.targets.kernels.gpu.linear import GpuLinear
+from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.spec import load_target
+from edgemoe.weight_format import parse
+from tests.gpu.launch import DEVICES, launch
+
+FORMATS = (
+    "f32", "bf16", "f16", "i8", "i8.g64", "i4", "i4.g64", "i4.zp", "i3", "i2", "i2.zp", "ternary",
+    "i8.zp",
+)  # fmt: skip
+
+
+def stored(weights: np.ndarray, name: str) -> np.ndarray:
+    """The weights as the format keeps them, by its definition."""
+    given = parse(name)
+    if given.is_integer:
+        return quantise(weights, given).dequantise(weights.shape[1])
+    if given.kind == "float16":
+        return weights.astype(np.float16).astype(np.float32)
+    if given.kind == "bfloat16":
+        from edgemoe.bfloat16 import from_bfloat16, to_bfloat16
+
+        return from_bfloat16(to_bfloat16(weights))
+    return weights
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("rows", [1, 3, 9, 40])
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats(device: str, rows: int, name: str) -> None:
+    depth, columns = 100, 70
+    rng = np.random.default_rng(rows)
+    x = rng.standard_normal((rows, depth)).astype(np.float32)
+    weights = rng.standard_normal((columns, depth)).astype(np.float32)
+    bias = rng.standard_normal(columns).astype(np.float32)
+    facts = load_target(device).gpu
+    assert facts is not None
+    layout = Layout(parse(name), depth, columns)
+    epilogue = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
+    kernel = GpuLinear(epilogue, layout, rows, product.cut_for(facts, layout, 1, rows))
+    words = layout.pack([weights], [quantise])
+    assert words.size == layout.words
+    out = launch(device, kernel, [x, words, np.zeros((rows, columns), np.float32), bias])[2]
+    expected = x.astype(np.float64) @ stored(weights, name).T.astype(np.float64) + bias
+    np.testing.assert_allclose(out, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+def test_native_halves(rows: int) -> None:
+    """Where the device has halves, kernels read them as such: the same words in memory."""
+    depth, columns = 96, 64
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, depth)).astype(np.float32)
+    weights = rng.standard_normal((columns, depth)).astype(np.float32)
+    facts = load_target("webgpu-f16").gpu
+    assert facts is not None
+    layout = layout_for(facts, parse("f16"), depth, columns)
+    kernel = GpuLinear(ex.Port(), layout, rows, product.cut_for(facts, layout, 1, rows))
+    words = layout.pack([weights], [quantise])
+    out = launch("webgpu-f16", kernel, [x, words, np.zeros((rows, columns), np.float32)])[2]
+    expected = x @ stored(weights, "f16").T
+    np.testing.assert_allclose(out, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
