@@ -96,6 +96,7 @@ class OptionMaker:
     goal: Goal
     show: Progress
     costs: Costs | None
+    affordable: int = GRAM_SAMPLES  # samples that there is time for in a pass over the data
 
     def fused(self, decision: Decision) -> tuple[ir.Model, list[Note], tuple[Pin, ...]]:
         """The graph that is lowered, after a decision."""
@@ -114,12 +115,13 @@ class OptionMaker:
         graph, notes, pins = self.fused(decision)
         units, fixed_bytes = units_of(graph, self.task.count, pins)
         trial = Trial(graph, units)
-        rounders, unseen = self._rounders(graph, units, trial)
+        journal = Journal(self.journal, self._subject(trial, decision))
+        rounders, unseen = self._rounders(graph, units, trial, journal)
         weights = Weights(units, trial.weights, rounders, unseen, self.settings.workers)
         choices = self._choices(units, trial, pins)
         search = Search(
             units, choices, unit_bytes, fixed_bytes, self._cost(units, choices), trial, weights,
-            self.judge, Journal(self.journal, self._subject(trial, decision)), self.show,
+            self.judge, journal, self.show,
         )  # fmt: skip
         return Option(decision, search, notes, pins, graph)
 
@@ -160,13 +162,15 @@ class OptionMaker:
         return choices
 
     def _rounders(
-        self, graph: ir.Model, units: Sequence[Unit], trial: Trial
+        self, graph: ir.Model, units: Sequence[Unit], trial: Trial, journal: Journal
     ) -> tuple[dict[str, ExpertRounder], list[str]]:
         """What rounds each weight, and the weights and experts that no row reached."""
         if self.settings.rounding == "nearest":
             return {}, []
         names = [name for unit in units for name in unit.names if name in trial.products]
-        some = self.data.some(self.data.numbers[:GRAM_SAMPLES])
+        # Verdicts of another search are those of its codes: they came from as many samples.
+        count = journal.number("grams", lambda: min(GRAM_SAMPLES, self.affordable, len(self.data)))
+        some = self.data.some(self.data.numbers[:count])
         seen = calibrate(
             flat(graph), some.feeds(), grams=names, threads=self.settings.workers,
             progress=lambda done: self.show("Gram matrices", done, len(some)),
