@@ -91,4 +91,4 @@ def test_every_expert_of_the_shipped_model_serves_one_domain():
     for text, series in zip(loads["text"], loads["series"], strict=True):
         shared = [e for e in range(domain_moe.EXPERTS) if min(text[e], series[e]) > 0.001]
         assert shared == []
-        assert sum(load > 0.01 for load in text) >= 6 <= sum(load > 0.01 for load in series)
+        assert sum(load > 0.01 for load in text) >= 4 <= sum(load > 0.01 for load in series)
