@@ -29,6 +29,7 @@ from edgemoe.models.train_language import (
     Draw,
     evaluate,
     fit,
+    unigram,
     windows_of,
 )
 
@@ -83,6 +84,12 @@ def penalty(routers: list[Tensor]) -> Tensor:
 def losses(model: Decoder, folder: Path, split: str) -> dict[str, float]:
     """Cross-entropy of each domain, nats per character."""
     return {d: round(evaluate(model, tokens_of(folder, d, split))[0], 4) for d in DOMAINS}
+
+
+def unigrams(folder: Path) -> dict[str, float]:
+    """Cross-entropy of each domain under its own character frequencies, nats per character."""
+    parts = ((d, tokens_of(folder, d, "train"), tokens_of(folder, d, "test")) for d in DOMAINS)
+    return {f"unigram, {d}": round(unigram(train, test), 4) for d, train, test in parts}
 
 
 def loads(model: Decoder, folder: Path) -> dict[str, list[list[float]]]:
@@ -143,7 +150,7 @@ def main() -> None:
         "split": "text: last 5 % of the characters; series: hours 11,520 to 14,400",
         "metric": "cross-entropy, nats per character: text, series",
         "value": ", ".join(str(value) for value in found.values()),
-        "controls": {},
+        "controls": unigrams(given.data),
         "parameters": checkpoint.parameters(model),
         "seed": SEED,
         "training_seconds": round(seconds),
