@@ -36,7 +36,7 @@ from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
 from edgemoe.precision import KEPT, ExpertRounder, Pin, Precision, Unit
 from edgemoe.quantise import Codes
-from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
+from edgemoe.weight_format import BF16, F16, F32, I4, I8, WeightFormat, parse
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -71,7 +71,9 @@ class Option:
         search = self.search
         sense(search, SHARE * max(deadline - time.monotonic(), 0.0))
         if goal.max_loss is not None:
-            found = evolve(search, largest_error(search, goal, deadline), goal, deadline)
+            uniform = _uniform(search, goal)  # what everybody would try is where to begin
+            start = min(largest_error(search, goal, deadline), *uniform, key=lambda m: m.cost)
+            found = evolve(search, start, goal, deadline)
         elif goal.max_bytes is not None:
             found = evolve(search, _within_bytes(search, goal.max_bytes), goal, deadline)
         else:
@@ -209,6 +211,13 @@ def _rounder(gram: Gram, experts: int) -> ExpertRounder:
         return gptq(rows, given, gram.of(expert if experts else None) if seen else None)
 
     return round_rows
+
+
+def _uniform(search: Search, goal: Goal) -> list[Measured]:
+    """int8 and int4 throughout, where they keep the promise, and float32."""
+    made = [search.uniform(given) for given in (I8, I4)]
+    tried = [search.measure(each) for each in made if search.may_keep(each, goal)]
+    return [m for m in tried if search.keeps(m, goal)] + [search.measure(search.best)]
 
 
 def _within_bytes(search: Search, max_bytes: int) -> Measured:

@@ -26,7 +26,7 @@ longer one, so that the last is about as good as 16 bits."""
 PROPOSALS = 6
 """Integer programs that are solved for one retreat."""
 
-LATE, LATE_STEP = 3, 0.1
+LATE, LATE_STEP = 3, 0.3
 """Retreats after the deadline, of one integer program each, and how much longer each is."""
 
 

@@ -96,7 +96,7 @@ def test_the_last_retreat_is_a_long_one():
     assert proof.loss == 0.001 and found.nbytes < 300
 
 
-@pytest.mark.parametrize(("holds_at", "proposed"), [(8e-2, 1), (1e-9, 3)])
+@pytest.mark.parametrize(("holds_at", "proposed"), [(0.22, 1), (1e-9, 3)])
 def test_a_retreat_after_the_deadline_takes_long_steps_and_few(holds_at, proposed):
     """Neither does it go on for minutes, nor give up all that was won at the first refusal."""
     start = Measured(1.0, 100, verdict(0.004, 0.0, 1.0), 100)
