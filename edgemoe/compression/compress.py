@@ -32,6 +32,7 @@ from edgemoe.compression.task import Task
 from edgemoe.compression.trained_controls import TrainedControl
 from edgemoe.compression.units import unit_bytes, units_of
 from edgemoe.errors import BudgetError
+from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
 from edgemoe.precision import Pin
 from edgemoe.reference import Reference
@@ -123,6 +124,11 @@ def compress(
         decisions.append(replace(decisions[-1], outliers=outliers))
     for number, decision in enumerate(decisions):
         left = ends - time.monotonic()
+        if best is not None and left < 0:
+            missed = len(decisions) - number
+            text = f"no time for {missed} of {len(decisions)} searches: give --search-time more"
+            best[0].notes.append(Note("warning", "search", text))
+            break
         deadline = time.monotonic() + left / (len(decisions) - number)
         option = maker.option(decision)
         try:
