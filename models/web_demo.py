@@ -87,9 +87,7 @@ def windows(etth1: Path | None) -> dict[str, Any]:
             {"name": f"test window {place}", "x": _numbers(x[place]), "y": _numbers(y[place])}
             for place in places.tolist()
         ]
-        what = (
-            "ETTh1, loads and oil temperature of a transformer: the next 96 hours (test part)."
-        )
+        what = "ETTh1, loads and oil temperature of a transformer: the next 96 hours (test part)."
     return {"what": what, "channels": list(CHANNELS), "windows": found}
 
 
