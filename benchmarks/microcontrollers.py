@@ -1,12 +1,15 @@
-"""Instructions per multiply-accumulate of one linear layer, against CMSIS-NN, in QEMU.
+r"""Instructions per multiply-accumulate of one linear layer, against CMSIS-NN and TFLite-Micro.
 
     git clone https://github.com/ARM-software/CMSIS-NN
-    python -m benchmarks.microcontrollers --cmsis-nn CMSIS-NN --json F
+    git clone https://github.com/tensorflow/tflite-micro
+    git clone https://github.com/google/gemmlowp
+    python -m benchmarks.microcontrollers --cmsis-nn CMSIS-NN --tflm tflite-micro \
+        --gemmlowp gemmlowp --json F
     python -m benchmarks.microcontrollers --table F
 
-Both are built by the same compiler, for the same core; CMSIS-NN with -Ofast, as its own build files
-do. Its function is `arm_fully_connected_s8` on one row; ours is a whole program of one layer,
-with what it does to its input. Instructions are counted by QEMU; they are not cycles.
+All are built by the same compiler, for the same core (see `microcontroller_peers`). Peers compute
+one row; ours is a whole program of one layer, with what it does to its input. Instructions are
+counted by QEMU; they are not cycles.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from benchmarks import microcontroller_peers as peers
 from benchmarks.compression.tables import table
 from benchmarks.machine import facts
 from edgemoe.artifact import ManifestExtras, SelfTest
@@ -33,69 +36,12 @@ from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.runtime.manifest import Manifest, read_manifest
-from edgemoe.runtime.mcu_host import compile_c
-from edgemoe.runtime.mcu_image import FLAGS, _script
 from edgemoe.runtime.mcu_profile import McuProfile, profile_mcu
-from edgemoe.runtime.mcu_qemu import QemuDevice
 from edgemoe.targets import family_of, load_target
 
 TARGETS = ("cortex-m4", "cortex-m55")
 SHAPES = ((64, 64), (64, 256), (256, 64), (128, 128), (256, 256), (512, 512))
-CMSIS_SOURCES = (
-    "FullyConnectedFunctions/arm_fully_connected_s8.c",
-    "FullyConnectedFunctions/arm_vector_sum_s8.c",
-    "NNSupportFunctions/arm_nn_vec_mat_mult_t_s8.c",
-    "NNSupportFunctions/arm_nntables.c",
-)
-RUNS = 5
-HEADS = ("core", "layer", "edgemoe", "CMSIS-NN", "ratio")
-
-GLUE = """
-#include "arm_nnfunctions.h"
-#include "em_harness.h"
-enum {{ K = {inputs}, N = {outputs} }};
-static int8_t x[K] __attribute__((aligned(16)));
-static int8_t y[N] __attribute__((aligned(16)));
-static const int8_t w[N * K] __attribute__((aligned(16))) = {{1, 2, -3}};
-static const int32_t b[N] = {{7, -5}};
-static int32_t sums[N];
-const em_region em_inputs[] = {{{{x, sizeof x}}}};
-const uint32_t em_input_count = 1;
-const em_region em_outputs[] = {{{{y, sizeof y}}}};
-const uint32_t em_output_count = 1;
-const uint32_t em_step_count = 1;
-void em_model_reset(void) {{ }}
-void em_model_run(void)
-{{
-    const cmsis_nn_context context = {{sums, sizeof sums}};
-    const cmsis_nn_fc_params params = {{3, 0, -4, {{-128, 127}}}};
-    const cmsis_nn_per_tensor_quant_params scale = {{1518500250, -8}};
-    const cmsis_nn_dims in = {{1, 1, 1, K}}, filter = {{K, 1, 1, N}}, bias = {{1, 1, 1, N}};
-    const cmsis_nn_dims out = {{1, 1, 1, N}};
-    (void)arm_fully_connected_s8(&context, &params, &scale, &in, x, &filter, w, &bias, b, &out, y);
-    em_step_done(0);
-}}
-"""
-
-
-class Peer(QemuDevice):
-    """CMSIS-NN's function in the harness of the emulator; `step` is all it does."""
-
-    def __init__(self, manifest: Manifest, image: Path, inputs: int) -> None:
-        """Start an image that was built before."""
-        from edgemoe.runtime.mcu_qemu import _options
-
-        self._process = None
-        self._names = {"inputs": ["x"], "outputs": ["y"]}
-        self._room = tempfile.TemporaryDirectory(prefix="edgemoe-peer-")
-        command = manifest.data["mcu"]["emulator"]["command"]
-        self._start([*command, *_options(True), "-kernel", str(image)])
-        self.inputs = inputs
-
-    def instructions(self) -> float:
-        """Of one call."""
-        feed = {"x": np.arange(self.inputs, dtype=np.int64).astype(np.int8)}
-        return self.profile(feed, RUNS, 1)[0]
+HEADS = ("core", "layer", "edgemoe", "CMSIS-NN", "ratio", "TFLite-Micro, reference", "ratio")
 
 
 def graph_of(inputs: int, outputs: int) -> ir.Model:
@@ -152,7 +98,7 @@ def program(
         spec, lowered, plan, out, selftests=[test], extras=ManifestExtras(), report={},
         show=lambda what, step: None,
     )  # fmt: skip
-    return read_manifest(out), profile_mcu(out, feed, runs=RUNS)
+    return read_manifest(out), profile_mcu(out, feed, runs=peers.RUNS)
 
 
 def ours(target: str, inputs: int, outputs: int, folder: Path) -> tuple[Manifest, float]:
@@ -161,31 +107,6 @@ def ours(target: str, inputs: int, outputs: int, folder: Path) -> tuple[Manifest
     graph = graph_of(inputs, outputs)
     manifest, found = program(target, graph, feed, TensorInfo("y", "int8", (1, outputs)), folder)
     return manifest, found.instructions
-
-
-def cmsis(root: Path, manifest: Manifest, inputs: int, outputs: int, folder: Path) -> float:
-    """Instructions of one call of `arm_fully_connected_s8`."""
-    mcu = manifest.data["mcu"]
-    package = resources.files("edgemoe.runtime.c.mcu")
-    startup = f"start_{mcu['emulator']['startup']}.c"
-    for name in ("harness.c", "em_harness.h", startup):
-        (folder / name).write_text(package.joinpath(name).read_text("utf-8"))
-    (folder / "glue.c").write_text(GLUE.format(inputs=inputs, outputs=outputs))
-    (folder / "device.ld").write_text(_script(mcu["emulator"]))
-    fast = [f for f in FLAGS if f != "-O2"]
-    compile_c(
-        mcu["compiler"],
-        [*fast, "-Ofast", "-I", str(root / "Include"), "-I", ".", "-nostartfiles",
-         "-T", "device.ld", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-o", "peer.elf",
-         startup, "harness.c", "glue.c", *(str(root / "Source" / s) for s in CMSIS_SOURCES),
-         "-lm", "-lc", "-lgcc", *mcu["link"]],
-        folder, "gcc-arm-none-eabi",
-    )  # fmt: skip
-    peer = Peer(manifest, folder / "peer.elf", inputs)
-    try:
-        return peer.instructions()
-    finally:
-        peer.close()
 
 
 def version_of(clone: Path) -> str:
@@ -197,10 +118,15 @@ def version_of(clone: Path) -> str:
 def rows_of(results: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
     """The table's rows."""
     return [
-        (r["target"], f"{r['inputs']} -> {r['outputs']}", f"{r['ours']:.2f}", f"{r['cmsis']:.2f}",
-         f"{r['ours'] / r['cmsis']:.2f}")
+        (r["target"], f"{r['inputs']} -> {r['outputs']}", f"{r['ours']:.2f}",
+         *(text for peer in ("cmsis", "tflm") for text in _against(r["ours"], r[peer])))
         for r in results
     ]  # fmt: skip
+
+
+def _against(ours: float, peer: float | None) -> tuple[str, str]:
+    """A peer's figure and our ratio to it; dashes where it was not measured."""
+    return ("-", "-") if peer is None else (f"{peer:.2f}", f"{ours / peer:.2f}")
 
 
 def main() -> None:
@@ -210,29 +136,48 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--cmsis-nn", type=Path, metavar="DIR", help="a clone of it")
+    parser.add_argument("--tflm", type=Path, metavar="DIR", help="a clone of tflite-micro")
+    parser.add_argument("--gemmlowp", type=Path, metavar="DIR", help="a clone, for TFLite-Micro")
     parser.add_argument("--json", type=Path, help="write all figures and facts")
     parser.add_argument("--table", type=Path, metavar="JSON", help="print an earlier run")
     given = parser.parse_args()
     if given.table:
         print(table(HEADS, rows_of(json.loads(given.table.read_text("utf-8"))["results"])))
         return
-    if given.cmsis_nn is None:
-        parser.error("--cmsis-nn DIR is missing: a clone of CMSIS-NN")
+    if given.cmsis_nn is None and given.tflm is None:
+        parser.error(
+            "--cmsis-nn DIR or --tflm DIR is missing: a clone of CMSIS-NN, of tflite-micro"
+        )
+    if (given.tflm is None) != (given.gemmlowp is None):
+        parser.error("--tflm DIR needs --gemmlowp DIR, a clone of the library that it reads")
     results = []
+    clones = [c.resolve() for c in (given.cmsis_nn, given.tflm, given.gemmlowp) if c is not None]
     with tempfile.TemporaryDirectory() as room:
         for target in TARGETS:
             for inputs, outputs in SHAPES:
                 manifest, own = ours(target, inputs, outputs, Path(room))
-                peer = cmsis(given.cmsis_nn.resolve(), manifest, inputs, outputs, Path(room))
-                macs = inputs * outputs
-                results.append({"target": target, "inputs": inputs, "outputs": outputs,
-                                "ours": own / macs, "cmsis": peer / macs})  # fmt: skip
-                print(f"{target} {inputs} -> {outputs}: {own / macs:.2f}, CMSIS-NN "
-                      f"{peer / macs:.2f}", file=sys.stderr)  # fmt: skip
+                layer, macs = (manifest, inputs, outputs, Path(room)), inputs * outputs
+                found: dict[str, Any] = {
+                    "target": target,
+                    "inputs": inputs,
+                    "outputs": outputs,
+                    "ours": own / macs,
+                    "cmsis": None,
+                    "tflm": None,
+                }
+                if given.cmsis_nn is not None:
+                    found["cmsis"] = peers.cmsis(clones[0], *layer) / macs
+                if given.tflm is not None:
+                    found["tflm"] = peers.tflm(*clones[-2:], *layer) / macs
+                results.append(found)
+                print(table(HEADS, rows_of([found])), file=sys.stderr)
     print(table(HEADS, rows_of(results)))
     if given.json:
-        command = shlex.join(["python", "-m", "benchmarks.microcontrollers", *sys.argv[1:]])
-        peer = {"CMSIS-NN": version_of(given.cmsis_nn)}
+        # Names of folders that are not the repository's stay out of the record.
+        told = [Path(a).name if Path(a).is_dir() else a for a in sys.argv[1:]]
+        command = shlex.join(["python", "-m", "benchmarks.microcontrollers", *told])
+        known = {"CMSIS-NN": given.cmsis_nn, "tflite-micro": given.tflm, "gemmlowp": given.gemmlowp}
+        peer = {name: version_of(clone) for name, clone in known.items() if clone is not None}
         document = {"command": command, "facts": facts(), "peer": peer, "results": results}
         given.json.write_text(json.dumps(document, indent=1) + "\n")
 

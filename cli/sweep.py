@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +29,10 @@ def command(
     metric: Annotated[
         str, typer.Option("--metric", help="auto, mse, accuracy, cross-entropy, kl or rms.")
     ] = "auto",
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="NAME=VALUE: samples whose array group:NAME has the value."),
+    ] = None,
     precision: Annotated[
         str, typer.Option("--precision", help="auto with pins, such as auto,*.router=f32.")
     ] = "auto",
@@ -54,6 +57,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Search under several budgets at once, and show what each byte buys."""
+    from edgemoe.compression.parallel import usable_cpus
     from edgemoe.compression.settings import Settings
     from edgemoe.compression.sweep import Job, budget_of, pareto, sweep
     from edgemoe.compression.sweep_plot import draw
@@ -63,16 +67,20 @@ def command(
     if not calibration.is_file():
         raise OptionError(f"--calibration {calibration} does not exist; give an .npz")
     parsed = [budget_of(text) for text in budgets.split(",")]
+    processes = min(jobs or usable_cpus(), len(parsed))
+    # Searches side by side share the processors; a worker of a cluster may be one of many.
+    threads = 1 if dask is not None else max(1, usable_cpus() // processes)
+    settings = Settings(seed=seed, seconds=search_time, threads=threads, resume=False)
     jobs_of = [
         Job(
             model, str(calibration.resolve()), budget, values.pruning(prune), metric, precision,
             tuple(sorted(values.shapes(shape or []).items())),
-            Settings(seed=seed, seconds=search_time, resume=False), tuple(map(str, plugin or [])),
+            settings, tuple(map(str, plugin or [])), tuple(values.groups(task or []).items()),
         )
         for budget in parsed
     ]  # fmt: skip
     with console.progress() as show:
-        points = sweep(jobs_of, processes=jobs or os.cpu_count() or 1, dask=dask, show=show)
+        points = sweep(jobs_of, processes=processes, dask=dask, show=show)
     best = pareto(points)
     rows = [
         (point.budget, f"{point.nbytes:,}" if point.nbytes else "", _percent(point.loss),

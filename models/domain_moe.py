@@ -16,7 +16,7 @@ from edgemoe.models.attention import DecoderConfig
 from edgemoe.models.decoder import Decoder
 from edgemoe.models.moe_lm import MoE, SwiGLU
 
-EXPERTS, CHOSEN, INTERMEDIATE = 16, 2, 48
+EXPERTS, CHOSEN, INTERMEDIATE = 16, 2, 40
 CONFIG = DecoderConfig(hidden=96)
 
 
@@ -40,7 +40,7 @@ def untrained() -> Decoder:
 
 
 def dense_control(width: int) -> Decoder:
-    """Return a dense model; (K + 1) I = 144 wide it has as many active parameters."""
+    """Return a dense model; (K + 1) I = 120 wide it has as many active parameters."""
     return Decoder(CONFIG, lambda: SwiGLU(CONFIG.hidden, width))
 
 

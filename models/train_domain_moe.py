@@ -1,6 +1,6 @@
 """Train `domain_moe`: python -m edgemoe.models.train_domain_moe --data FOLDER.
 
-The folder holds tinyshakespeare.txt and ETTh1.csv. With `--control 144` it trains the dense model
+The folder holds tinyshakespeare.txt and ETTh1.csv. With `--control 120` it trains the dense model
 of as many active parameters on both domains instead; with `--only series` (or `text`) beside it, on
 one domain, which is what a compiled model has to beat there. Figures are added to the record.
 """

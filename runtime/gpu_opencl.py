@@ -272,8 +272,9 @@ class OpenClDevice:
                 properties = cl.command_queue_properties.PROFILING_ENABLE
                 self._clock = cl.CommandQueue(self._context, properties=properties)
             self._queue.finish()
-            enqueue = cl.enqueue_nd_range_kernel
-            events = [step and enqueue(self._clock, *step[:3]) for step in recording]
+            events = [
+                step and cl.enqueue_nd_range_kernel(self._clock, *step[:3]) for step in recording
+            ]
             self._clock.finish()
             return [int(e.profile.end - e.profile.start) if e else 0 for e in events]
 

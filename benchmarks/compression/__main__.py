@@ -6,7 +6,7 @@ r"""Measure what a search is worth: promises, controls, equal bytes, quantisers 
     python -m benchmarks.compression --table F
     python -m benchmarks.compression --summary F
 
-A run of some models keeps what F has of others.
+A run of some models, or of some parts, keeps what F has of others.
 
 Calibration is the validation split of each model that ships; every loss stands beside that on the
 test split, which no search sees. See docs/benchmarks.md.
@@ -19,6 +19,7 @@ import json
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,23 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
     return record
 
 
+KEYS = {"promised": ("promised",), "pruned": ("pruned",), "bytes": ("equal_bytes",),
+        "bits": ("equal_bits", "files")}  # fmt: skip
+"""What a part writes; `dense` adds rows to what `promised` writes."""
+
+
+def with_earlier(
+    record: dict[str, Any], earlier: dict[str, Any] | None, parts: Sequence[str]
+) -> dict[str, Any]:
+    """The record with what an earlier run has of parts that were not measured now."""
+    if earlier is None:
+        return record
+    kept = {key: earlier[key] for part, keys in KEYS.items() if part not in parts for key in keys}
+    if not kept:
+        return record
+    return {**record, **kept, "command": f"{earlier['command']}; {record['command']}"}
+
+
 def run(given: argparse.Namespace) -> dict[str, Any]:
     """Measure every model; prints each as it is done, and keeps what the file has of others."""
     pythons = {name: python_of(name) for name in ("ours", *given.peers)}
@@ -107,11 +125,13 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         "formats": list(FORMATS),
         "models": [],
     }
+    earlier = {}
     if given.json is not None and given.json.is_file():
-        earlier = json.loads(given.json.read_text("utf-8"))["models"]
-        document["models"] = [r for r in earlier if r["model"] not in given.models]
+        known = json.loads(given.json.read_text("utf-8"))["models"]
+        earlier = {r["model"]: r for r in known}
+        document["models"] = [r for r in known if r["model"] not in given.models]
     for name in given.models:
-        record = measure(name, given)
+        record = with_earlier(measure(name, given), earlier.get(name), given.parts)
         document["models"] = sorted(
             [*document["models"], record], key=lambda r: list(FACTORIES).index(r["model"])
         )

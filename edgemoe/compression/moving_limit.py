@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,44 +23,64 @@ DECADES = float(np.log(1e6))
 def largest_error(search: Search, goal: Goal, deadline: float = float("inf")) -> Measured:
     """The smallest candidate of the integer program that keeps the promise.
 
-    The limit is placed where loss and error would be if they were in proportion, so that few
-    candidates are judged. Once something smaller than the best is found, no more is tried after the
-    deadline.
+    The limit is placed where the losses that are known put it, so that few candidates are judged.
+    Once something smaller than the best is found, no more is tried after the deadline.
     """
     best = search.measure(search.best)
     if not search.units:  # every weight is too small to have a format
         return best
-    assert goal.max_loss is not None
     _, _, errors, allowed = search.tables()
-    high = float(np.log(np.where(allowed, errors, 0.0).max(1).sum() + NOISE))
-    low, middle = high - DECADES, high
+    high = Bound(float(np.log(np.where(allowed, errors, 0.0).max(1).sum() + NOISE)))
+    low, place = Bound(high.place - DECADES), high.place
     for step in range(STEPS):
         search.show("integer programs", step, STEPS)
-        if high - low < NEAR or (best.candidate != search.best and time.monotonic() > deadline):
+        if best.candidate != search.best and time.monotonic() > deadline:
             break
-        candidate = search.within_error(float(np.exp(middle)))
-        lost = None
+        candidate = search.within_error(float(np.exp(place)))
+        tried, fits = Bound(place), False
         if search.may_keep(candidate, goal):
             found = search.measure(candidate)
-            lost = found.verdict.counted + goal.margin * found.verdict.standard_error
-            if search.keeps(found, goal):
-                low = middle
+            tried = Bound(place, _lost(found, goal))
+            if fits := search.keeps(found, goal):
                 best = min(best, found, key=lambda m: m.cost)
-                if step == 0:
-                    break
-            else:
-                high = middle
-        else:
-            high = middle
-        middle = _next(low, high, middle, lost, goal.max_loss)
+        if fits and step == 0:  # nothing is left to gain
+            break
+        low, high = (tried, high) if fits else (low, tried)
+        if high.place - low.place < NEAR:
+            break
+        place = between(low, high, halve=step % 3 == 2)
     return best
 
 
-def _next(low: float, high: float, last: float, lost: float | None, promised: float) -> float:
-    """Where a loss in proportion to the error would meet the promise, well inside the bounds."""
-    middle = (low + high) / 2
-    if lost is None or not lost > 0:
+@dataclass(frozen=True)
+class Bound:
+    """The logarithm of a limit, and of what was lost there over the promise, where it is known."""
+
+    place: float
+    lost: float | None = None
+
+
+def _lost(found: Measured, goal: Goal) -> float | None:
+    lost = found.verdict.counted + goal.margin * found.verdict.standard_error
+    assert goal.max_loss is not None
+    return float(np.log(lost / goal.max_loss)) if lost > 0 and goal.max_loss > 0 else None
+
+
+def between(low: Bound, high: Bound, *, halve: bool) -> float:
+    """Where to try next, well inside the bounds: where a power of the error meets the promise.
+
+    With one loss alone, in proportion; with none, or to `halve`, in the middle.
+    """
+    width = high.place - low.place
+    middle = low.place + width / 2
+    if halve:
         return middle
-    aimed = last + float(np.log(promised / lost))
-    margin = 0.1 * (high - low)
-    return min(max(aimed, low + margin), high - margin)
+    if low.lost is not None and high.lost is not None and high.lost > low.lost:
+        aimed = low.place - low.lost * width / (high.lost - low.lost)
+    elif high.lost is not None:
+        aimed = high.place - high.lost
+    elif low.lost is not None:
+        aimed = low.place - low.lost
+    else:
+        return middle
+    return float(np.clip(aimed, low.place + 0.05 * width, high.place - 0.05 * width))

@@ -26,6 +26,9 @@ longer one, so that the last is about as good as 16 bits."""
 PROPOSALS = 6
 """Integer programs that are solved for one retreat."""
 
+LATE, LATE_STEP = 3, 0.1
+"""Retreats after the deadline, of one integer program each, and how much longer each is."""
+
 
 def proven(
     search: Search, goal: Goal, found: Measured, proof: Judge, show: Progress,
@@ -33,16 +36,20 @@ def proven(
 ) -> tuple[Measured, Verdict]:  # fmt: skip
     """Of the candidates of the search, the smallest that also keeps its promise on the proof part.
 
-    Each that fails makes the next one lose less on the search part. After the deadline nothing new
-    is proposed, and what was judged before has to do: float32 at last, which loses nothing.
+    Each that fails makes the next one lose less on the search part. After the deadline a few long
+    steps are left, then float32, which loses nothing.
     """
-    current = found
+    current, late = found, 0
     for attempt in range(RETREATS + 1):
         show("proof", attempt, RETREATS + 1)
         verdict = search.judge_on(proof, current.candidate)
         if goal.holds(verdict) or current.candidate == search.best:
             return current, verdict
-        current = retreat(search, goal, current, STEP ** (attempt + 1), deadline)
+        late += time.monotonic() > deadline
+        if late > LATE:
+            break
+        share = STEP ** (attempt + 1) * LATE_STEP**late
+        current = retreat(search, goal, current, share, deadline)
     verdict = search.judge_on(proof, search.best)
     return search.measure(search.best), verdict
 
@@ -65,10 +72,8 @@ def retreat(
 
     predicted = share * search.predicted(refused.candidate)
     for _ in range(PROPOSALS):  # errors that are summed are not those that are measured
-        if time.monotonic() > deadline:
-            break
         made = search.measure(search.within_error(predicted))
-        if fits(made) or made.candidate == search.best:
+        if fits(made) or made.candidate == search.best or time.monotonic() > deadline:
             break
         predicted *= min(0.5, error / max(made.verdict.error, NOISE))
     fitting = [m for m in search.archive.values() if fits(m)]

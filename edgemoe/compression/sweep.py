@@ -37,6 +37,7 @@ class Job:
     shapes: tuple[tuple[str, int | tuple[int, ...]], ...]
     settings: Settings
     plugins: tuple[str, ...] = ()
+    only: tuple[tuple[str, str], ...] = ()  # groups and the value that samples must have
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def run(job: Job) -> Point:
     plugins = load_plugins(job.plugins)
     source = load_model(job.model, dynamic=False)
     buckets = plan_buckets(source.model, None, dict(job.shapes))
-    task = task_of(source, buckets, read_samples(job.calibration), job.metric, plugins)
+    samples = read_samples(job.calibration)
+    task = task_of(source, buckets, samples, job.metric, plugins, dict(job.only))
     goal = job.settings.goal(job.budget.max_loss, job.budget.max_bytes)
     try:
         found = compress(

@@ -151,6 +151,7 @@ class IntegerModel:
 _ROLES = {
     "Linear": {1: "weights", 2: "biases", 3: "multipliers", 4: "group factors"},
     "ExpertLinear": {2: "weights", 3: "biases", 4: "multipliers", 5: "group factors"},
+    "Conv": {1: "weights", 2: "biases", 3: "multipliers"},
     "ExpertSum": {3: "weights", 4: "biases", 5: "multipliers", 6: "group factors"},
     "Norm": {1: "norms", 2: "norms"},
     "Table": {1: "tables"},

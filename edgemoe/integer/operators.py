@@ -72,6 +72,44 @@ def finish(
 
 
 @operator
+def conv(
+    x: Array, w: Array, bias: Array, multiplier: Array, *, groups: int, zero_x: int, height: int,
+    width: int, step_y: int, step_x: int, apart_y: int, apart_x: int, pad_y: int, pad_x: int,
+    left: int, right: int, zero: int, low: int, high: int, bits: int,
+) -> Array:  # fmt: skip
+    """y[b, n, v, u] = bias[n] + sum over a window of x w, rescaled per n; zero_x lies around x.
+
+    x int8 or int16 [B, C, H, W], w int8 [N, C / groups, I, J], bias and multiplier int32 [N]; the
+    result is [B, N, height, width]. Without H, I and height there is one axis. Taps are `apart`,
+    windows a `step`, and the first begins `pad` in front of the input.
+    """
+    planar = x.reshape(*x.shape[:2], -1, x.shape[-1]).astype(np.float64)
+    filters = w.reshape(*w.shape[:2], -1, w.shape[-1]).astype(np.float64)
+    taps = filters.shape[2:]
+    reach = [(height - 1) * step_y + apart_y * (taps[0] - 1) + 1,
+             (width - 1) * step_x + apart_x * (taps[1] - 1) + 1]  # fmt: skip
+    around = np.full((*planar.shape[:2], *np.maximum(
+        reach, (pad_y + planar.shape[2], pad_x + planar.shape[3])
+    )), float(zero_x))  # fmt: skip
+    around[:, :, pad_y : pad_y + planar.shape[2], pad_x : pad_x + planar.shape[3]] = planar
+    own, each = filters.shape[1], len(filters) // groups
+    sums = np.zeros((len(planar), len(filters), height, width))
+    for i in range(taps[0]):
+        for j in range(taps[1]):
+            rows = slice(i * apart_y, i * apart_y + (height - 1) * step_y + 1, step_y)
+            columns = slice(j * apart_x, j * apart_x + (width - 1) * step_x + 1, step_x)
+            seen = around[:, :, rows, columns]
+            for g in range(groups):
+                part = slice(g * each, (g + 1) * each)
+                sums[:, part] += np.einsum(
+                    "bcyx,nc->bnyx", seen[:, g * own : (g + 1) * own], filters[part, :, i, j]
+                )
+    total = np.rint(sums).astype(np.int64) + bias.reshape(-1, 1, 1)
+    found = finish(total, multiplier.reshape(-1, 1, 1), left, right, zero, low, high, bits)
+    return found.reshape(*found.shape[:2], *((height, width) if x.ndim == 4 else (width,)))
+
+
+@operator
 def mat_mul(
     a: Array, b: Array, multiplier: Array, *, left: int, right: int, zero: int, low: int,
     high: int, bits: int,

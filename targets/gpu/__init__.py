@@ -15,8 +15,9 @@ from edgemoe.precision import Precision
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, static_infos, versions
 from edgemoe.targets.gpu.codegen import source_of
 from edgemoe.targets.gpu.package import write_gpu_artifact
-from edgemoe.targets.gpu.program import GpuKernels, GpuProgram, new_weights
-from edgemoe.targets.graphics import ALIGNMENT, Graphics
+from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
+from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.program import WeightTable
 from edgemoe.targets.spec import TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
 
@@ -85,12 +86,12 @@ def lower(
         if given is not None:
             raise OptionError(f"{option} is for microcontrollers, target {spec.name} is none")
     refuse_narrow(states, spec.name)
-    kernels, weights = GpuKernels(), new_weights()
+    kernels, weights = GpuKernels(), WeightTable(alignment=facts_of(spec).alignment)
     variants = []
     for graph, count in zip(graphs, counts, strict=True):
         program = GpuProgram(kernels, weights, precision, tunings, device=facts_of(spec))
         lower_program(graph, program)
-        variants.append(program.finish(count, ALIGNMENT))
+        variants.append(program.finish(count, facts_of(spec).alignment))
     return Lowered(tuple(variants), kernels, weights, tunings)
 
 

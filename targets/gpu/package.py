@@ -25,7 +25,7 @@ from edgemoe.errors import TargetError
 from edgemoe.plan import Plan
 from edgemoe.targets.gpu.host_c import write_opencl_host
 from edgemoe.targets.gpu.web import write_web
-from edgemoe.targets.graphics import ALIGNMENT, Graphics
+from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.spec import TargetSpec
 
 KERNELS = "kernels"
@@ -109,7 +109,7 @@ def needs_of(plan: Plan, device: Graphics, sources: Mapping[str, str]) -> dict[s
         "threads": max((kernel.threads for kernel in kernels), default=1),
         "local_bytes": max((local_bytes(text) for text in sources.values()), default=0),
         "storage_buffers": max((len(kernel.parameters) for kernel in kernels), default=0),
-        "alignment": ALIGNMENT,
+        "alignment": device.alignment,
         "binding_bytes": max(bound, default=0),
     }
 

@@ -17,7 +17,7 @@ from edgemoe.errors import UnsupportedOpError
 from edgemoe.plan import Argument, Kernel, Pointer, WeightSection
 from edgemoe.targets.gpu.narrow import stored
 from edgemoe.targets.gpu.task_kernel import TaskKernel
-from edgemoe.targets.graphics import ALIGNMENT, Graphics
+from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import gpu
 from edgemoe.targets.kernels.gpu.call import Call
 from edgemoe.targets.program import (
@@ -103,7 +103,9 @@ class GpuProgram(Program):
 
     def empty(self) -> GpuProgram:
         """A program of the same kind with nothing in it."""
-        return GpuProgram(GpuKernels(), new_weights(), device=self.device)
+        return GpuProgram(
+            GpuKernels(), WeightTable(alignment=self.gpu.alignment), device=self.device
+        )
 
     @property
     def gpu(self) -> Graphics:
@@ -192,8 +194,3 @@ def program_at(site: Site) -> GpuProgram:
     """The program of a site that a GPU kernel is asked for at."""
     assert isinstance(site.program, GpuProgram)
     return site.program
-
-
-def new_weights() -> WeightTable:
-    """A table whose entries begin where ranges of buffers may."""
-    return WeightTable(alignment=ALIGNMENT)

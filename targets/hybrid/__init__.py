@@ -17,7 +17,6 @@ from edgemoe.precision import Precision
 from edgemoe.targets import cpu, gpu, middle
 from edgemoe.targets.cpu import Lowered, default_tokens, generic_steps, static_infos, versions
 from edgemoe.targets.gpu.program import GpuProgram
-from edgemoe.targets.graphics import ALIGNMENT
 from edgemoe.targets.hybrid.joint_program import Device, Joint, Tables, join
 from edgemoe.targets.hybrid.measurement import Measured, infos_of, measure
 from edgemoe.targets.hybrid.package import write_hybrid_artifact
@@ -60,7 +59,7 @@ class _Both(WeightTable):
     """The sections of two tables: the CPU's, then the GPU's."""
 
     def __init__(self, first: WeightTable, second: WeightTable) -> None:
-        start = -(-first.nbytes // ALIGNMENT) * ALIGNMENT
+        start = -(-first.nbytes // second.alignment) * second.alignment
         gap = start - first.nbytes
         moved = [replace(s, offset=s.offset + start) for s in second.sections]
         filler = [WeightSection("gap", first.nbytes, gap, "constant", None, "uint8")] if gap else []
@@ -98,7 +97,7 @@ def lower(
             f"target {spec.name} is placed by measuring both devices, and this machine lacks one "
             "of them\n  next: compile on the machine that will run it (edgemoe targets --devices)"
         )
-    tables, joints, decisions = Tables(), [], list[Decision]()
+    tables, joints, decisions = new_tables(spec), [], list[Decision]()
     for graph, count in zip(graphs, counts, strict=True):
         straight = straight_list(graph, [Program.source, GpuProgram.source])
         build = _Builder(spec, graph, straight, precision, tunings, states, title)
@@ -111,6 +110,11 @@ def lower(
     return HybridLowered(
         variants, tables.kernels, weights, tunings, tuple(decisions), tables.cpu_weights.nbytes
     )
+
+
+def new_tables(spec: TargetSpec) -> Tables:
+    """Empty tables for a CPU and a GPU."""
+    return Tables(WeightTable(alignment=gpu.facts_of(spec).alignment))
 
 
 def _with_start(variant: Variant, start: int) -> Variant:
@@ -174,7 +178,7 @@ class _Builder:
         }  # fmt: skip
 
     def _measure(self, places: Sequence[Device]) -> Measured:
-        tables = Tables()
+        tables = new_tables(self.spec)
         joint = self.joint(places, tables, None)
         weights = _Both(tables.cpu_weights, tables.gpu_weights)
         variant = _with_start(joint.variant, weights.start)

@@ -13,7 +13,7 @@ from edgemoe.plan import Argument, Buffer, Pointer, Region, Step, Variant
 from edgemoe.precision import Precision
 from edgemoe.targets import lowering, middle
 from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
-from edgemoe.targets.graphics import ALIGNMENT, Graphics
+from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.program import Program, WeightTable
 from edgemoe.targets.tuning.tunings import Tunings
 
@@ -40,9 +40,9 @@ class Crossing:
 class Tables:
     """What all variants share: kernels of both devices, and the weights of each."""
 
+    gpu_weights: WeightTable
     kernels: GpuKernels = field(default_factory=GpuKernels)
     cpu_weights: WeightTable = field(default_factory=WeightTable)
-    gpu_weights: WeightTable = field(default_factory=lambda: WeightTable(alignment=ALIGNMENT))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class _Join:
         """Both programs as one list of steps over one list of buffers."""
         finished = {
             "cpu": self.programs["cpu"].finish(count),
-            "gpu": self.programs["gpu"].finish(count, ALIGNMENT),
+            "gpu": self.programs["gpu"].finish(count, self.tables.gpu_weights.alignment),
         }
         first = len(finished["cpu"].buffers)
         start = {"cpu": 0, "gpu": first}

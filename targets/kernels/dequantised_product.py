@@ -14,7 +14,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.targets.kernels import three_bits
+from edgemoe.targets.kernels import scalar_dequantised, three_bits
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer_tile import Fetching, blocks_of, groups_of, words_of
 from edgemoe.targets.kernels.panel_scales import load_scale
@@ -44,7 +44,7 @@ class DequantisedProduct:
 
     def tallest(self, isa: Isa) -> int:
         """See `Product`; words, and the floats that are made of them, take registers too."""
-        return {16: 12, 8: 6, 4: 4}[isa.lanes]
+        return {16: 12, 8: 6, 4: 4, 1: scalar_dequantised.ROWS}[isa.lanes]
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
@@ -52,6 +52,8 @@ class DequantisedProduct:
     ) -> Expr:  # fmt: skip
         """See `Product`."""
         given, lanes = self.given, isa.lanes
+        if lanes == 1:
+            return scalar_dequantised.emit(given, buffers, rows, depth, panel)
         groups = tiles.local(groups_of(depth, given))
         words = tiles.local(words_of(depth, given))
         block = tiles.local(words * PANEL + scale_words(given))

@@ -120,7 +120,7 @@ class UnpackRows:
                 first = tiles.local(g * blocks * block_inputs(given))
                 inputs = tiles.local(tirx.min(depth - first, blocks * block_inputs(given)))
                 to = tiles.local(row * depth + first)
-                self._floats(buffers, fact * blocks, to, inputs, zero, register(scale))
+                self._floats(isa, buffers, fact * blocks, to, inputs, zero, register(scale))
 
     def _bytes(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], fact: Expr, blocks: Expr, zero: Expr
@@ -175,10 +175,13 @@ class UnpackRows:
         return [register(tiles.load(weights, at + word, n)) for word in range(words)]
 
     def _floats(
-        self, buffers: Mapping[str, tirx.Var], start: Expr, to: Expr, inputs: Expr, zero: Expr,
-        scale: Expr,
+        self, isa: Isa, buffers: Mapping[str, tirx.Var], start: Expr, to: Expr, inputs: Expr,
+        zero: Expr, scale: Expr,
     ) -> None:  # fmt: skip
         """Block by block, four inputs at a time."""
+        if isa.lanes == 1:
+            self._scalars(buffers, start, to, inputs, zero, scale)
+            return
         given, each = self.given, block_inputs(self.given)
         start = tiles.local(start)
         offset = register(tirx.Cast("float32", zero))
@@ -209,6 +212,29 @@ class UnpackRows:
                 tiles.store(last, part * INPUTS, value, INPUTS)
             with T.serial(0, inputs - done) as k:
                 T.buffer_store(buffers["rows"], last[k], [to + done + k])
+
+    def _scalars(
+        self, buffers: Mapping[str, tirx.Var], start: Expr, to: Expr, inputs: Expr, zero: Expr,
+        scale: Expr,
+    ) -> None:  # fmt: skip
+        """Likewise, for a core without vectors."""
+        given, each = self.given, block_inputs(self.given)
+        start, offset = tiles.local(start), register(tirx.Cast("float32", zero))
+        with T.serial(0, tiles.row_blocks(inputs, each)) as number:
+            raw = self._raw(buffers["weights"], start + number, 1)
+            left = tiles.local(inputs - number * each)
+            for part in range(each // INPUTS):
+                codes = register(Dot(1).take(raw, part, given))
+                for i in range(INPUTS):
+                    code = tirx.shift_right(codes, _words(8 * i, 1))
+                    if given.bits == 8:  # to the top of a word, which keeps the sign, and back
+                        code = tirx.shift_right(tirx.shift_left(codes, _words(24 - 8 * i, 1)), 24)
+                    else:
+                        code = tirx.bitwise_and(code, _words(0xFF, 1))
+                    value = (tirx.Cast("float32", code) - offset) * scale
+                    place = part * INPUTS + i
+                    with T.If(left > place), T.Then():
+                        T.buffer_store(buffers["rows"], value, [to + number * each + place])
 
 
 def _words(value: int, lanes: int) -> Expr:

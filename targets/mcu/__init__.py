@@ -37,10 +37,7 @@ PRECISIONS = ("f32", "bf16")
 """Weight formats that programs may have."""
 
 FORMATS = ("float32", "bfloat16")
-"""Stored formats of weights that the float kernels read as plain C."""
-
-INTEGERS = ("i8", "i4", "i2", "int8", "int16", "int32", "int64")
-"""Those of integer programs: codes, and what belongs to them."""
+"""Stored formats of weights that the float kernels read as plain C, beside codes with `a32`."""
 
 
 def facts_of(spec: TargetSpec) -> Microcontroller:
@@ -103,15 +100,24 @@ def lower(
         fixed = sum(nbytes_of(x) for x in states)
         tiled = tiling.within(program, max_ram, fixed, alignment, title, spec.name)
         variant, decisions = tiled.variant, [*decisions, tiled.decision]
-    stored = (*FORMATS, *INTEGERS) if any(n.domain == DOMAIN for n in graphs[0].graph) else FORMATS
-    sections = (s for s in weights.sections if s.role != "constant")
-    wrong = next((s for s in sections if s.format not in stored), None)
-    if wrong is not None:
-        raise OptionError(
-            f"weight {wrong.name} is stored as {wrong.format}; the float kernels for {spec.name} "
-            "read f32 and bf16\n  try: --precision f32 or bf16"
-        )
+    if not any(n.domain == DOMAIN for n in graphs[0].graph):
+        _check_formats(weights, spec)
     return Lowered((variant,), kernels, weights, tunings, tuple(decisions))
+
+
+def _check_formats(weights: WeightTable, spec: TargetSpec) -> None:
+    """Refuse weights of formats that float kernels do not read as plain C."""
+    for section in weights.sections:
+        if section.role == "constant" or section.format in FORMATS:
+            continue
+        name, *options = section.format.split(".")
+        if "a32" in options and name != "i3":
+            continue
+        raise OptionError(
+            f"weight {section.name} is stored as {section.format}; the float kernels for "
+            f"{spec.name} read f32, bf16, and codes of 8, 4 or 2 bits that meet floats\n"
+            "  try: --precision f32 or bf16, i8.a32 or i4.a32; or i8 or i4 with --calibration"
+        )
 
 
 def static_infos(infos: Sequence[TensorInfo], count: int | None) -> tuple[TensorInfo, ...]:

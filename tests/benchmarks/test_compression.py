@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.compression.__main__ import PARTS, with_earlier
 from benchmarks.compression.matrices import Matrix, put_back
 from benchmarks.compression.row import difference, row, tells
 from benchmarks.compression.summary import summary as table_of_models
@@ -207,6 +208,17 @@ def test_the_summary_has_a_cell_for_every_control() -> None:
         "| `m` | MSE | 3 experts stay | **4.00x** | +0.100 % | +0.100 % | 3.33x, +0.000 % | 5.00x, "
         "+10.000 % | 4.00x, +2.000 % | +30.000 %, chosen ones +0.200 % |"
     )
+
+
+def test_parts_that_were_not_run_are_kept() -> None:
+    earlier = {"model": "m", "command": "one", "promised": [1], "pruned": [2], "equal_bytes": [],
+               "equal_bits": {}, "files": []}  # fmt: skip
+    now = {"model": "m", "command": "two", "promised": [9], "pruned": [], "equal_bytes": [3],
+           "equal_bits": {"peers": [4]}, "files": [5]}  # fmt: skip
+    found = with_earlier(now, earlier, ["bytes", "bits"])
+    assert found == {**now, "promised": [1], "pruned": [2], "command": "one; two"}
+    assert with_earlier(now, None, ["bytes"]) == now
+    assert with_earlier(now, earlier, PARTS) == now
 
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "compression.json"

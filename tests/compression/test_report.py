@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from edgemoe.cli.compression_text import accuracy_lines
 from edgemoe.compression.goal import Goal
@@ -93,3 +94,23 @@ def test_the_last_retreat_is_a_long_one():
     search.judge_on = lambda judge, error: verdict(0.02 if error > 1e-3 else 0.001, 0.0)
     found, proof = proven(search, Goal(max_loss=0.005), start, None, search.show)
     assert proof.loss == 0.001 and found.nbytes < 300
+
+
+@pytest.mark.parametrize(("holds_at", "proposed"), [(8e-2, 1), (1e-9, 3)])
+def test_a_retreat_after_the_deadline_takes_long_steps_and_few(holds_at, proposed):
+    """Neither does it go on for minutes, nor give up all that was won at the first refusal."""
+    start = Measured(1.0, 100, verdict(0.004, 0.0, 1.0), 100)
+    search, tried = searched(start, Measured(0.0, 1000, verdict(0.0, 0.0, 0.0), 1000)), []
+
+    def measure(error):
+        tried.append(error)
+        found = Measured(error, int(100 - 20 * np.log(max(error, 1e-9))), verdict(0, 0, error), 0)
+        return search.archive.setdefault(error, found)
+
+    search.predicted, search.within_error, search.measure = float, float, measure
+    search.judge_on = lambda judge, error: verdict(0.02 if error > holds_at else 0.001, 0.0)
+    search.best = 0.0
+    found, proof = proven(search, Goal(max_loss=0.005), start, None, search.show, deadline=0.0)
+    assert proof.loss == 0.001
+    assert len({error for error in tried if error}) <= proposed
+    assert (found.candidate == 0.0) == (holds_at == 1e-9)

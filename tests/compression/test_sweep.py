@@ -1,8 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from edgemoe.cli.main import app
+from edgemoe.compression import sweep as sweeping
 from edgemoe.compression.sweep import Point, budget_of, pareto
 from edgemoe.compression.sweep_plot import draw
 from edgemoe.errors import OptionError, ToolError
@@ -49,7 +52,7 @@ def files(tmp_path):
 def test_the_command(files, tmp_path):
     result = CliRunner().invoke(app, [
         "sweep", str(files[0]), "--calibration", str(files[1]), "--budgets", "0.00001%,2%,10K,9",
-        "--search-time", "3", "--jobs", "1", "--plot", str(tmp_path / "p.png"), "--json",
+        "--search-time", "1", "--jobs", "1", "--plot", str(tmp_path / "p.png"), "--json",
         str(tmp_path / "r.json"),
     ])  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -61,11 +64,40 @@ def test_the_command(files, tmp_path):
     assert (tmp_path / "p.png").exists()
 
 
-def test_no_budget_can_be_met(files):
+def test_no_budget_can_be_met(files, monkeypatch):
+    monkeypatch.setattr(sweeping, "_processes", lambda count: ThreadPoolExecutor(count))
     result = CliRunner().invoke(app, [
         "sweep", str(files[0]), "--calibration", str(files[1]), "--budgets", "9", "--jobs", "1",
     ])  # fmt: skip
     assert result.exit_code == 3 and "no budget can be met" in result.output
+
+
+def test_one_domain_of_the_data(files, monkeypatch):
+    monkeypatch.setattr(sweeping, "_processes", lambda count: ThreadPoolExecutor(count))
+    jobs = []
+    run = sweeping.run
+    monkeypatch.setattr(sweeping, "run", lambda job: jobs.append(job) or run(job))
+    arrays = dict(np.load(files[1]))
+    np.savez(files[1], **arrays, **{"group:domain": np.array(["a", "b", "b"] * 8)})
+    command = ["sweep", str(files[0]), "--calibration", str(files[1]), "--budgets", "10K",
+               "--search-time", "1"]  # fmt: skip
+    assert CliRunner().invoke(app, [*command, "--task", "domain=b"]).exit_code == 0
+    assert jobs[0].only == (("domain", "b"),)
+    result = CliRunner().invoke(app, [*command, "--task", "domain=c"])
+    assert result.exit_code == 1 and "there are a, b" in result.output
+
+
+def test_a_cluster(files, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="pip install 'edgemoe[dask]'")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
+    with distributed.LocalCluster(dashboard_address=None, protocol="tcp", **options) as cluster:
+        result = CliRunner().invoke(app, [
+            "sweep", str(files[0]), "--calibration", str(files[1]), "--budgets", "2%,10K",
+            "--search-time", "1", "--dask", cluster.scheduler_address,
+        ])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    assert all(int(rows[b].split()[1].replace(",", "")) < 9000 for b in ("2%", "10K"))
 
 
 def test_a_cluster_that_is_not_there(files):

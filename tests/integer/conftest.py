@@ -80,6 +80,14 @@ def with_rounded_weights(facts: Facts, formats: Mapping[str, WeightFormat]) -> i
             rounded.append(real.T if turned else real)
         whole = np.stack(rounded) if unit.experts else rounded[0]
         value.const_value = ir.tensor(np.ascontiguousarray(whole.reshape(array.shape)))
+    for node in copy.graph:
+        if node.op_type == "Conv" and node.inputs[1] is not None:
+            value = node.inputs[1]
+            array = graph_facts.array_of(value)
+            assert array is not None
+            rows = array.reshape(len(array), -1)
+            codes = facts.codes(str(value.name), 0, lambda r=rows: r, I8, 0.0)
+            value.const_value = ir.tensor(codes.real().astype(np.float32).reshape(array.shape))
     return copy
 
 

@@ -384,6 +384,27 @@ def test_experts(build: Build, experts: int, renormalise: bool) -> None:
     assert np.median(np.abs(errors)) < 0.01
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("x", "w", "y", "options"),
+    [
+        ("2, 3, 7, 9", (5, 3, 3, 3), "2, 5, 7, 9", "pads = [1, 1, 1, 1]"),
+        ("1, 4, 8, 8", (4, 1, 3, 3), "1, 4, 3, 4",
+         "group = 4, strides = [2, 2], pads = [0, 1, 0, 1]"),
+        ("1, 4, 9", (6, 2, 3), "1, 6, 7", "group = 2, dilations = [2], pads = [2, 0]"),
+    ],
+)  # fmt: skip
+def test_convolutions_that_are_no_products(
+    build: Build, x: str, w: tuple[int, ...], y: str, options: str, bits: int
+) -> None:
+    body = f"""g (float[{x}] x, float[{", ".join(map(str, w))}] w, float[{w[0]}] b)
+        => (float[{y}] y) {{ c = Conv <{options}> (x, w, b)
+        y = Relu (c) }}"""
+    made = build(body, {"w": numbers(*w, seed=2), "b": numbers(w[0], seed=3)}, bits=bits)
+    assert made.operators == ["Conv"] and not made.model.islands  # the Relu is its limit
+    assert made.worst() < (0.6 if bits == 8 else 1.5)
+
+
 def blocks(score: str) -> tuple[ir.Model, list[str]]:
     """A gated layer of BlockFFN whose scores are the results of an operator."""
     model = ir.from_onnx_text(

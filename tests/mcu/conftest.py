@@ -19,7 +19,8 @@ from edgemoe.plan import Plan, TensorInfo
 from edgemoe.reference import Reference
 from edgemoe.targets import load_target
 
-HOMES = {"digits": "digits_mixer", "co2": "forecaster", "etth1": "forecaster"}
+HOMES = {"digits": "digits_mixer", "co2": "forecaster", "etth1": "forecaster",
+         "sensor_moe": "sensor_moe"}  # fmt: skip
 
 TOOLS = {
     "cortex-m4": ("arm-none-eabi-gcc", "qemu-system-arm"),
@@ -55,10 +56,10 @@ class Model:
         return self.reference.run(feed, None)
 
     def compile(self, target: str, out: Path, **options: Any) -> Artifact:
+        options = {"precision": "f32", **options}
         return edgemoe.compile(
-            self.source.model.clone(), name=self.name, target=target, out=out, precision="f32",
-            **options,
-        )  # fmt: skip
+            self.source.model.clone(), name=self.name, target=target, out=out, **options
+        )
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def test_inputs_are_checked(artifact):
 @pytest.mark.parametrize(
     ("precision", "words"),
     [("i8", "needs --calibration"), ("i4.g32", "--precision f32 or bf16"),
-     ("f16", "--precision f32 or bf16")],
+     ("f16", "--precision f32 or bf16"), ("i3.a32", "codes of 8, 4 or 2 bits")],
 )  # fmt: skip
 def test_formats_that_cannot_be_had(precision, words, mcu_model, tmp_path):
     model = mcu_model("digits")

@@ -13,7 +13,7 @@ from edgemoe.models import accuracy_table, checkpoint  # noqa: E402
 
 MODELS = Path(checkpoint.__file__).parent
 FACTORIES = list(accuracy_table.FACTORIES.values())
-LANGUAGE = [factory for factory in FACTORIES if "char" in factory]
+LANGUAGE = [factory for factory in FACTORIES if "char" in factory or "domain" in factory]
 
 
 def make(factory):

@@ -4,14 +4,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgemoe.models import blockffn_lm, moe_lm  # noqa: E402
+from edgemoe.models import blockffn_lm, domain_moe, moe_lm  # noqa: E402
 from edgemoe.models.checkpoint import DATA  # noqa: E402
 from edgemoe.models.vocabulary import CHARACTERS, decode, encode  # noqa: E402
 
+FACTORIES = [moe_lm.char_moe, blockffn_lm.char_blockffn, domain_moe.domain_moe]
 SONNET = (DATA / "sonnet18.txt").read_text()
 
 
-@pytest.mark.parametrize("factory", [moe_lm.char_moe, blockffn_lm.char_blockffn])
+@pytest.mark.parametrize("factory", FACTORIES)
 @pytest.mark.parametrize("count", [1, 7, 33, 256])
 def test_decoding_token_by_token_equals_one_prefill(factory, count):
     model, (_, position, *caches) = factory()
@@ -25,7 +26,7 @@ def test_decoding_token_by_token_equals_one_prefill(factory, count):
     assert (torch.cat(rows) - prefill).abs().max() <= 1e-5 * max(1, prefill.abs().max())
 
 
-@pytest.mark.parametrize("factory", [moe_lm.char_moe, blockffn_lm.char_blockffn])
+@pytest.mark.parametrize("factory", FACTORIES)
 def test_the_cached_form_equals_the_training_form(factory):
     model, (_, position, *caches) = factory()
     tokens = encode(SONNET[:65])
@@ -34,7 +35,7 @@ def test_the_cached_form_equals_the_training_form(factory):
     assert (whole - cached).abs().max() <= 1e-5 * max(1, cached.abs().max())
 
 
-@pytest.mark.parametrize("factory", [moe_lm.char_moe, blockffn_lm.char_blockffn])
+@pytest.mark.parametrize("factory", FACTORIES)
 def test_a_sonnet_that_was_not_trained_on_is_predicted_better_than_chance(factory):
     model, (_, position, *caches) = factory()
     tokens = encode(SONNET[:257])

@@ -351,3 +351,41 @@ def test_sums_of_experts_and_products_of_activations(same):
     m = graph.constant("n", given.multiplier)
     outputs += graph.node("MatMul", [q, k, m], left=given.left, right=given.right, zero=0, **LIMITS)
     same(graph, outputs)
+
+
+CONVS = [
+    # x, w, groups, step, apart, pad
+    ((2, 3, 7, 9), (5, 3, 3, 3), 1, (1, 1), (1, 1), (1, 1)),
+    ((1, 4, 8, 8), (4, 1, 3, 5), 4, (2, 1), (1, 2), (1, 4)),
+    ((1, 6, 5, 5), (4, 3, 2, 2), 2, (1, 2), (2, 1), (0, 1)),
+    ((2, 3, 11), (6, 3, 4), 1, (1, 2), (1, 1), (0, 3)),
+]
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_convolutions(same, kind):
+    r, graph, outputs = chance(), GraphOfOps(), []
+    zero_x = -7 if kind == np.int8 else 0
+    for number, (shape, filters, groups, step, apart, pad) in enumerate(CONVS):
+        reach = 128 if kind == np.int8 else 3000
+        x = graph.input(f"x{number}", r.integers(-reach, reach, shape).astype(kind))
+        w = r.integers(-127, 128, filters).astype(np.int8)
+        bias = r.integers(-5000, 5000, filters[0]).astype(np.int32)
+        bound = int(np.prod(filters[1:])) * 127 * reach + 5000
+        factors = r.uniform(0.2, 1.0, filters[0]) * 400 / bound
+        given = scaling(factors, bound)
+        constants = [
+            graph.constant(f"{name}{number}", array)
+            for name, array in (("w", w), ("b", bias), ("m", given.multiplier))
+        ]
+        sizes = [(1, *shape[2:])[-2:], (1, *filters[2:])[-2:]]
+        out = [
+            (size + 2 * p - a * (taps - 1) - 1) // s + 1
+            for size, taps, s, a, p in zip(*sizes, step, apart, pad, strict=True)
+        ]
+        outputs += graph.node(
+            "Conv", [x, *constants], groups=groups, zero_x=zero_x, height=out[0], width=out[1],
+            step_y=step[0], step_x=step[1], apart_y=apart[0], apart_x=apart[1], pad_y=pad[0],
+            pad_x=pad[1], left=given.left, right=given.right, zero=3, **LIMITS,
+        )  # fmt: skip
+    same(graph, outputs)

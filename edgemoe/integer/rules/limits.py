@@ -15,7 +15,7 @@ ORDER = 10
 
 LIMITED = (
     "Linear", "ExpertLinear", "MatMul", "Add", "Mul", "Mean", "Norm", "Combine",
-    "ExpertSum", "ChangeScale",
+    "ExpertSum", "ChangeScale", "Conv",
 )  # fmt: skip
 """Integer operators that have `low` and `high`."""
 

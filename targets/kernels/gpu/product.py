@@ -154,27 +154,27 @@ def few_rows(
                 one()
         else:
             one()
-    if cut.share > 1:
-        shared = grid.shared(cut.threads * count)
-        for i in range(count):
-            T.buffer_store(shared, sums[i], [i * cut.threads + at.thread])
-        grid.barrier()
-        with grid.when(tirx.EQ(part, 0)):
-            for i in range(count):
-                for other in range(1, cut.share):
-                    place = i * cut.threads + other * cut.columns + at.thread
-                    T.buffer_store(sums, sums[i] + shared[place], [i])
+    # Results go through local memory: there a loop may number them, so that the epilogue is there
+    # once in the text and not once per row, which drivers take long to compile.
+    shared = grid.shared(cut.threads * count)
+    for i in range(count):
+        T.buffer_store(shared, sums[i], [i * cut.threads + at.thread])
+    grid.barrier()
     with grid.when(tirx.all(inside, tirx.EQ(part, 0))):
         factors: list[Expr] = []
         if layout.given.is_integer and not grouped:
             for port in range(ports):
                 scale, _ = layout.scale(words, base, tirx.const(0), column + port * each)
                 factors.append(register(scale))
-        for row in range(len(starts)):
-            values = [sums[row * ports + port] for port in range(ports)]
-            if factors:
-                values = [v * f for v, f in zip(values, factors, strict=True)]
-            store(tirx.const(row), column, [register(v) for v in values])
+        with T.serial(0, len(starts)) as row:
+            values = []
+            for port in range(ports):
+                place = register((row * ports + port) * cut.threads + at.thread)
+                value = shared[place]
+                for other in range(1, cut.share):
+                    value = value + shared[place + other * cut.columns]
+                values.append(value * factors[port] if factors else value)
+            store(row, column, [register(v) for v in values])
 
 
 def tile(
@@ -227,12 +227,19 @@ def tile(
                         cell = (i * 4 + j) * ports + port
                         T.buffer_store(sums, sums[cell] + above[i] * value, [cell])
         grid.barrier()
-    for i in range(tall):
-        for j in range(4):
-            column = register(first + x + j * across)
+    # Through local memory, as in `few_rows`; every thread reads what it wrote itself.
+    cells = 4 * ports
+    together = min(tall, cut.depth * cut.columns * ports // (cut.threads * cells))
+    for begun in range(0, tall, together):
+        mine = register(at.thread * (together * cells))
+        for i in range(together * cells):
+            T.buffer_store(right, sums[begun * cells + i], [mine + i])
+        with T.serial(0, together * 4) as number:
+            row = register(y + (begun + tirx.truncdiv(number, 4)) * down)
+            column = register(first + x + tirx.truncmod(number, 4) * across)
             with grid.when(tirx.all(valid, column < columns)):
-                values = [register(sums[(i * 4 + j) * ports + port]) for port in range(ports)]
-                store(register(y + i * down), column, values)
+                place = register(mine + number * ports)
+                store(row, column, [register(right[place + port]) for port in range(ports)])
 
 
 def fill_weights(
