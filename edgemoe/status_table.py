@@ -9,6 +9,12 @@ import argparse
 import re
 from pathlib import Path
 
+_RENDERERS = {
+    ("opencl", False): "PoCL",
+    ("opencl", True): "PoCL, which has no fp16: float32",
+    ("wgsl", False): "lavapipe; SwiftShader in Chromium",
+    ("wgsl", True): "lavapipe",
+}
 BEGIN, END = "<!-- status: begin -->", "<!-- status: end -->"
 
 
@@ -29,6 +35,8 @@ def table() -> str:
         if spec.mcu is not None and spec.mcu.emulator is not None:
             emulator = spec.mcu.emulator.command
         runner = f"`{emulator[0]}`" if emulator else "the machine itself"
+        if spec.gpu is not None:
+            runner = _RENDERERS[spec.gpu.language, spec.gpu.fp16]
         known = (*family_of(spec).PRECISIONS, *(INTEGERS if spec.mcu else ())) or names
         marks = " | ".join("yes" if name in known else "no" for name in names)
         lines.append(f"| `{spec.name}` | {spec.summary} | {isas} | {marks} | {runner} |")

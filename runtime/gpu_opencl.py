@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ from edgemoe.runtime.gpu_program import Kernel
 Array = NDArray[Any]
 
 _opened: dict[int, OpenClDevice] = {}
+_opening = threading.Lock()
 
 _KINDS = {4: "gpu", 2: "cpu", 8: "accelerator"}
 _MEMORY = (-4, -5, -6, -61)  # allocation failure, out of resources, of host memory, buffer size
@@ -102,9 +104,10 @@ def open_opencl(number: int | None, check: Callable[[DeviceInfo], None]) -> Open
         )
     info = chosen([info for info, _ in found], number, "opencl")
     check(info)
-    if info.number not in _opened:
-        _opened[info.number] = OpenClDevice(info, found[info.number][1])
-    return _opened[info.number]
+    with _opening:
+        if info.number not in _opened:
+            _opened[info.number] = OpenClDevice(info, found[info.number][1])
+        return _opened[info.number]
 
 
 class OpenClDevice:

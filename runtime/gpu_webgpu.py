@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ _KINDS = {"DiscreteGPU": "gpu", "IntegratedGPU": "gpu", "CPU": "cpu"}
 _MOST_QUERIES = 2048  # steps of one set of time stamps
 
 _opened: dict[int, WebGpuDevice] = {}
+_opening = threading.Lock()
 
 
 def _module() -> Any:
@@ -110,9 +112,10 @@ def open_webgpu(number: int | None, check: Callable[[DeviceInfo], None]) -> WebG
         )
     info = chosen([info for info, _ in found], number, "webgpu")
     check(info)
-    if info.number not in _opened:
-        _opened[info.number] = WebGpuDevice(info, found[info.number][1])
-    return _opened[info.number]
+    with _opening:
+        if info.number not in _opened:
+            _opened[info.number] = WebGpuDevice(info, found[info.number][1])
+        return _opened[info.number]
 
 
 class WebGpuDevice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -120,6 +121,32 @@ def test_runs_in_flight_take_place_in_order(opened, family):
     assert rows.tolist() == np.cumsum([1, 2, 2, 3, 3, 3, 4, 4, 4, 4]).tolist()
     with pytest.raises(InputError, match="no input 'z'"):
         session.run_async({"z": np.ones((1, 6), np.float32)})
+
+
+def test_threads_share_a_session_and_a_device(gpu_artifact, family):
+    """Every run adds its tokens once, whichever thread asked; sessions have their own states."""
+    artifact = gpu_artifact("running", family)
+    shared = artifact.load()
+
+    def work(own):
+        with artifact.load() as session:
+            for n in range(1, 11):
+                x = np.ones((1 + n % 3, 6), np.float32)
+                shared.run({"x": x})
+                own.append(session.run({"x": x})["y"][-1, 0])
+
+    results = [[], [], []]
+    threads = [threading.Thread(target=work, args=(own,)) for own in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    sums = np.cumsum([1 + n % 3 for n in range(1, 11)]).tolist()
+    assert results == [sums] * 3
+    room = np.empty(6, np.float32)
+    shared.run({"x": np.ones((1, 6), np.float32)}, out={"next": room})
+    assert room.tolist() == [3 * sums[-1] + 1] * 6
+    shared.close()
 
 
 def test_asyncio(opened, family):

@@ -18,6 +18,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.errors import TargetError
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.gpu import grid
 from edgemoe.targets.kernels.gpu.weights import Layout
@@ -71,17 +72,20 @@ def cut_for(device: Graphics, layout: Layout, ports: int, rows: float) -> Cut:
 
 def tile_for(device: Graphics, block: int, ports: int, rows: float) -> Cut:
     """The tile for `rows` rows; `block` inputs are unpacked at a time."""
-    threads = device.threads
-    across = min(8, threads)
-    down = threads // across
-    tall = 1
-    while tall < 4 and down * tall < rows:
-        tall *= 2
-    columns = 4 * across
-    depth = max(32, block)
-    while 4 * depth * (down * tall + columns * ports) > device.local_bytes and (depth > block):
-        depth //= 2
-    return Cut(down * tall, columns, threads, 0, depth)
+    threads, across = device.threads, min(8, device.threads)
+    while True:
+        down, columns, tall = threads // across, 4 * across, 1
+        while tall < 4 and down * tall < rows:
+            tall *= 2
+        for depth in (max(32, block), max(16, block), block):
+            if 4 * depth * (down * tall + columns * ports) <= device.local_bytes:
+                return Cut(down * tall, columns, threads, 0, depth)
+        if across == 1:
+            raise TargetError(
+                f"{device.local_bytes:,} bytes of local memory are too little for a tile of "
+                f"{threads} threads\n  next: fewer threads in the table [gpu] of the target file"
+            )
+        across //= 2
 
 
 def few_rows(
