@@ -12,6 +12,13 @@ from pathlib import Path
 BEGIN, END = "<!-- status: begin -->", "<!-- status: end -->"
 
 
+RUNNERS = {
+    ("opencl", False): "PoCL", ("opencl", True): "a compiler only: PoCL has no 16-bit floats",
+    ("wgsl", False): "lavapipe, Chromium, Node", ("wgsl", True): "lavapipe",
+}  # fmt: skip
+"""What runs the kernels of GPUs in tests, by language and whether they use 16-bit floats."""
+
+
 def table() -> str:
     """The table as Markdown: one row per target that ships."""
     from edgemoe.integer.quantise import PRECISIONS as INTEGERS
@@ -29,6 +36,8 @@ def table() -> str:
         if spec.mcu is not None and spec.mcu.emulator is not None:
             emulator = spec.mcu.emulator.command
         runner = f"`{emulator[0]}`" if emulator else "the machine itself"
+        if spec.gpu is not None:
+            runner = RUNNERS[spec.gpu.language, spec.gpu.fp16]
         known = (*family_of(spec).PRECISIONS, *(INTEGERS if spec.mcu else ())) or names
         marks = " | ".join("yes" if name in known else "no" for name in names)
         lines.append(f"| `{spec.name}` | {spec.summary} | {isas} | {marks} | {runner} |")
