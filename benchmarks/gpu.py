@@ -1,6 +1,6 @@
 """A MoE layer on a GPU: how much of the device it uses, and the same layer in torch.
 
-python -m benchmarks.gpu [--target opencl] [--device opencl:0] [--precision f32,f16,i8,i4] [--json F]
+python -m benchmarks.gpu [--target opencl] [--device opencl:0] [--precision f32,i4] [--json F]
 
 For one token: the bytes of the weights that are read (router, active experts, shared expert) by the
 time of all steps on the device's clock, as a share of the read bandwidth that is measured in the
