@@ -1,10 +1,11 @@
 """How long a search takes for an MoE decoder of some 10 M parameters, and what a kill costs.
 
     python -m benchmarks.compression_time --threads 2 --json F
+    python -m benchmarks.compression_time --table F
 
 The weights and the calibration tokens are random, the metric is the KL divergence from float32. A
-search runs to its end in a process of its own; another is killed half way, and a third goes on from
-the journal of the second.
+search runs to its end in a process of its own; another is killed half way (signal 9), and a third
+goes on from the journal of the second.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=240, help="given to the search")
     parser.add_argument("--no-kill", action="store_true", help="only the search that ends")
     parser.add_argument("--json", type=Path, help="write all figures and facts")
+    parser.add_argument("--table", type=Path, metavar="JSON", help="print an earlier run")
     parser.add_argument("--search", type=Path, metavar="JOURNAL", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -130,6 +132,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         "command": shlex.join(["python", "-m", "benchmarks.compression_time", *sys.argv[1:]]),
         "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "machine": facts(), "versions": {"ours": versions_of("ours", Path(sys.executable))},
+        "given_seconds": given.seconds,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         document["whole"] = ended(begin(given, Path(folder) / "whole.jsonl"))
@@ -144,20 +147,23 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
 def text(document: dict[str, Any]) -> str:
     """What was measured, in sentences."""
     whole = document["whole"]
+    known = 1 - whole["sections_run"] / (whole["runs"] * whole["sections"])
+    loads = f"{document['machine']['load_average']:.1f} to {document['load_average_after']:.1f}"
     lines = [
-        f"{whole['parameters']:,} parameters: {whole['seconds']:.0f} s, of which "
-        f"{whole['cpu_seconds']:.0f} s of CPU on {whole['threads']} threads; {whole['candidates']} "
-        f"candidates judged in {whole['runs']:,} runs, of which "
-        f"{1 - whole['sections_run'] / (whole['runs'] * whole['sections']):.0%} was known from "
-        f"candidates with the same first layers; {whole['bytes']:,} B, "
-        f"{whole['ratio']:.2f} times smaller, {whole['proof_loss']:.4f} nats on the proof part"
+        f"{whole['parameters']:,} parameters, {document['given_seconds']:.0f} s allowed: "
+        f"{whole['seconds']:.0f} s, of which {whole['cpu_seconds']:.0f} s of CPU on "
+        f"{whole['threads']} threads (load average {loads}).",
+        f"{whole['candidates']} candidates were judged to the end, {whole['runs']:,} runs of a "
+        f"sample were asked for; {known:.0%} of them was known from candidates with the same first "
+        f"layers. {whole['bytes']:,} B, {whole['ratio']:.2f} times smaller, "
+        f"{whole['proof_loss']:.4f} nats on the proof part.",
     ]
     if "resumed" in document:
         again = document["resumed"]
         lines.append(
-            f"killed half way with {document['kept']} verdicts: the next search used "
+            f"Killed half way with {document['kept']} verdicts: the next search used "
             f"{again['reused']} of them, took {again['seconds']:.0f} s and {again['runs']:,} runs, "
-            f"and found {again['bytes']:,} B"
+            f"and found {again['bytes']:,} B."
         )
     return "\n".join(lines)
 
@@ -166,6 +172,9 @@ def main() -> None:
     given = parse()
     if given.search is not None:
         print(json.dumps(search(given)))
+        return
+    if given.table is not None:
+        print(text(json.loads(given.table.read_text("utf-8"))))
         return
     document = run(given)
     print(text(document))

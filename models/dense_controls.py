@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edgemoe.models import forecaster, train_digits, train_domain_moe, train_language
+from edgemoe.models import domain_data, forecaster, train_digits, train_language
 from edgemoe.models.attention import DecoderConfig
 from edgemoe.models.decoder import Decoder
 from edgemoe.models.digits_mixer import DigitsMixer, held_out
@@ -82,7 +82,7 @@ def _one_domain(domain: str, folder: Path | None, steps: int) -> Made:
     rows = {domain: train_language.BATCH}
     torch.manual_seed(train_language.SEED)
     model = Decoder(DecoderConfig(hidden=hidden), lambda: SwiGLU(hidden, inner))
-    draw = train_domain_moe.draws_of(folder or _data("tinyshakespeare.txt and ETTh1.csv"), rows)
+    draw = domain_data.draws_of(folder or _data("tinyshakespeare.txt and ETTh1.csv"), rows)
     train_language.fit(model, draw, steps, lambda _: torch.zeros(()))
     return model.eval().requires_grad_(False), model.example("Shall I ")
 

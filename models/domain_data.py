@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from edgemoe.models.series import Series, etth1_series
+from edgemoe.models.train_language import LENGTH, Draw, windows_of
 from edgemoe.models.train_language import split as split_text
 from edgemoe.models.vocabulary import encode
 
@@ -20,6 +21,10 @@ DOMAINS = ("text", "series")
 TEXT, SERIES = "tinyshakespeare.txt", "ETTh1.csv"
 SENSORS, MIDDLE, STEP, LARGEST = 7, 50.0, 15.0, 99
 LINE = 2 * SENSORS + 1
+SHIFT, SCALE = 0.5, 0.2
+"""Training hours are moved by so many standard deviations and stretched by so much of one, per row
+and sensor: 8,640 hours are few, and would be learnt by heart."""
+
 ZERO, NEWLINE = int(encode("0")), int(encode("\n"))
 
 
@@ -54,3 +59,30 @@ def tokens_of(folder: Path, domain: str, split: str) -> Tensor:
         "test": (series.test_from, series.end),
     }[split]
     return digits(series.values[first:last])
+
+
+def hours_of(series: Series, rows: int) -> Draw:
+    """Draw rows of digits, int64 [rows, LENGTH + 1], that start anywhere in an hour."""
+    hours = -(-(LENGTH + LINE) // LINE)
+    values = series.values[: series.validate_from]
+
+    def draw(chance: torch.Generator) -> Tensor:
+        starts = torch.randint(len(values) - hours, (rows, 1), generator=chance)
+        own = values[starts + torch.arange(hours)]
+        scale = 1 + SCALE * (2 * torch.rand(rows, 1, SENSORS, generator=chance) - 1)
+        shift = SHIFT * (2 * torch.rand(rows, 1, SENSORS, generator=chance) - 1)
+        inside = torch.randint(LINE, (rows, 1), generator=chance)
+        return digits(own * scale + shift).gather(1, inside + torch.arange(LENGTH + 1))
+
+    return draw
+
+
+def draws_of(folder: Path, domains: dict[str, int]) -> Draw:
+    """Draw rows of domains, in the order of `domains`."""
+    draws: list[Draw] = []
+    for domain, rows in domains.items():
+        if domain == "series":
+            draws.append(hours_of(series_of(folder), rows))
+        else:
+            draws.append(windows_of(tokens_of(folder, domain, "train"), rows))
+    return lambda chance: torch.cat([draw(chance) for draw in draws])

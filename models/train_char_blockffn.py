@@ -28,8 +28,8 @@ from edgemoe.models.train_language import (
     record_control,
     split,
     train,
-    unigram,
 )
+from edgemoe.models.vocabulary import unigram
 
 LOCALITY, USE, SHARE = 1.5e-3, 0.05, 0.15
 CHUNK_START, CHUNK_MOST, CHUNK_TARGET, CHUNK_STEP = 1e-3, 0.05, 0.4, 1.001

@@ -18,8 +18,8 @@ from edgemoe.models.train_language import (
     record_control,
     split,
     train,
-    unigram,
 )
+from edgemoe.models.vocabulary import unigram
 
 BALANCE = 0.01
 

@@ -17,55 +17,23 @@ from torch import Tensor
 
 from edgemoe.models import checkpoint
 from edgemoe.models.decoder import Decoder
-from edgemoe.models.domain_data import DOMAINS, LINE, SENSORS, digits, series_of, tokens_of
+from edgemoe.models.domain_data import DOMAINS, draws_of, tokens_of
 from edgemoe.models.domain_moe import CHOSEN, dense_control, mutual_information, untrained
 from edgemoe.models.moe_lm import balance_loss, expert_load
-from edgemoe.models.series import Series
 from edgemoe.models.train_language import (
     BATCH,
     LENGTH,
     SEED,
     STEPS,
-    Draw,
     evaluate,
     fit,
-    windows_of,
 )
+from edgemoe.models.vocabulary import unigram
 
 ROWS = {"text": 5, "series": 3}
 """Sequences of each domain in a batch of `BATCH`."""
 
 BALANCE, MUTUAL = 0.01, 0.1
-SHIFT, SCALE = 0.5, 0.2
-"""Training hours are moved by so many standard deviations and stretched by so much of one, per row
-and sensor: 8,640 hours are few, and would be learnt by heart."""
-
-
-def hours_of(series: Series, rows: int) -> Draw:
-    """Draw rows of digits, int64 [rows, LENGTH + 1], that start anywhere in an hour."""
-    hours = -(-(LENGTH + LINE) // LINE)
-    values = series.values[: series.validate_from]
-
-    def draw(chance: torch.Generator) -> Tensor:
-        starts = torch.randint(len(values) - hours, (rows, 1), generator=chance)
-        own = values[starts + torch.arange(hours)]
-        scale = 1 + SCALE * (2 * torch.rand(rows, 1, SENSORS, generator=chance) - 1)
-        shift = SHIFT * (2 * torch.rand(rows, 1, SENSORS, generator=chance) - 1)
-        inside = torch.randint(LINE, (rows, 1), generator=chance)
-        return digits(own * scale + shift).gather(1, inside + torch.arange(LENGTH + 1))
-
-    return draw
-
-
-def draws_of(folder: Path, domains: dict[str, int]) -> Draw:
-    """Draw rows of domains, in the order of `domains`."""
-    draws: list[Draw] = []
-    for domain, rows in domains.items():
-        if domain == "series":
-            draws.append(hours_of(series_of(folder), rows))
-        else:
-            draws.append(windows_of(tokens_of(folder, domain, "train"), rows))
-    return lambda chance: torch.cat([draw(chance) for draw in draws])
 
 
 def penalty(routers: list[Tensor]) -> Tensor:
@@ -83,6 +51,12 @@ def penalty(routers: list[Tensor]) -> Tensor:
 def losses(model: Decoder, folder: Path, split: str) -> dict[str, float]:
     """Cross-entropy of each domain, nats per character."""
     return {d: round(evaluate(model, tokens_of(folder, d, split))[0], 4) for d in DOMAINS}
+
+
+def unigrams(folder: Path) -> dict[str, float]:
+    """Cross-entropy of each domain under its own character frequencies, nats per character."""
+    parts = ((d, tokens_of(folder, d, "train"), tokens_of(folder, d, "test")) for d in DOMAINS)
+    return {f"unigram, {d}": round(unigram(train, test), 4) for d, train, test in parts}
 
 
 def loads(model: Decoder, folder: Path) -> dict[str, list[list[float]]]:
@@ -143,7 +117,7 @@ def main() -> None:
         "split": "text: last 5 % of the characters; series: hours 11,520 to 14,400",
         "metric": "cross-entropy, nats per character: text, series",
         "value": ", ".join(str(value) for value in found.values()),
-        "controls": {},
+        "controls": unigrams(given.data),
         "parameters": checkpoint.parameters(model),
         "seed": SEED,
         "training_seconds": round(seconds),

@@ -18,7 +18,7 @@ from edgemoe.models import checkpoint
 from edgemoe.models.blockffn_lm import BlockFFN
 from edgemoe.models.decoder import Decoder
 from edgemoe.models.moe_lm import MoE
-from edgemoe.models.vocabulary import CHARACTERS, encode
+from edgemoe.models.vocabulary import encode
 
 SEED, STEPS, BATCH, LENGTH, WARM_UP, RATE, DECAY = 0, 4000, 8, 256, 100, 4e-3, 0.1
 Penalty = Callable[[list[Tensor]], Tensor]
@@ -44,13 +44,6 @@ def split(path: Path) -> tuple[Tensor, Tensor, Tensor]:
     tokens = encode(path.read_text())
     train, validate = int(0.9 * len(tokens)), int(0.95 * len(tokens))
     return tokens[:train], tokens[train:validate], tokens[validate:]
-
-
-def unigram(train: Tensor, test: Tensor) -> float:
-    """Return the cross-entropy of `test` under the character frequencies of `train`."""
-    counts = torch.bincount(train, minlength=len(CHARACTERS)) + 1.0
-    logarithms = torch.log(counts / counts.sum())
-    return -logarithms[test].mean().item()
 
 
 def routers(model: Decoder) -> list[Tensor]:

@@ -23,3 +23,10 @@ def encode(text: str) -> Tensor:
 def decode(tokens: Tensor) -> str:
     """Return the text of `tokens`, int64 [T]."""
     return "".join(CHARACTERS[number] for number in tokens.tolist())
+
+
+def unigram(train: Tensor, test: Tensor) -> float:
+    """Return the cross-entropy of tokens under the frequencies of others, nats per character."""
+    counts = torch.bincount(train, minlength=len(CHARACTERS)) + 1.0
+    logarithms = torch.log(counts / counts.sum())
+    return -logarithms[test].mean().item()

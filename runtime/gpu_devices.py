@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgemoe.runtime.errors import DeviceError
-from edgemoe.runtime.gpu_device import DeviceInfo
+from edgemoe.runtime.gpu_device import DeviceInfo, chosen
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ def gpu_devices() -> Devices:
     return Devices(tuple(devices), tuple(notes))
 
 
-def has_device(family: str) -> bool:
-    """Tell whether this machine has a device of a family, "opencl" or "webgpu"."""
-    return any(info.family == family for info in gpu_devices().devices)
+def has_device(family: str, *, threads: int = 1, local_bytes: int = 0, fp16: bool = False) -> bool:
+    """Tell whether `load` would find a device of a family, "opencl" or "webgpu", with this much."""
+    found = [info for info in gpu_devices().devices if info.family == family]
+    if not found:
+        return False
+    info = chosen(found, None, family)
+    return info.threads >= threads and info.local_bytes >= local_bytes and info.fp16 >= fp16

@@ -21,8 +21,9 @@ class Graphics:
     `threads` is the largest work-group, `local_bytes` the local (workgroup) memory of one,
     `storage_buffers` how many buffers a kernel may bind, `binding_bytes` the largest range of one.
     With `fp16` weights may be stored as native halves (`shader-f16`, `cl_khr_fp16`); otherwise
-    halves travel as 32-bit words. `columns` is how many neighbouring columns the threads of a
-    product read at once: the width of a memory transaction in words.
+    halves travel as 32-bit words. `subgroups` neighbouring threads, a power of two, always belong
+    to one subgroup (WebGPU's feature); 0: nothing is known. `columns` is how many neighbouring
+    columns the threads of a product read at once: the width of a memory transaction in words.
     """
 
     language: Language
@@ -55,7 +56,9 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
                         ("binding_bytes", 1 << 20), ("columns", 1)):  # fmt: skip
         if getattr(found, name) < least:
             raise ValueError(f"{name} is {getattr(found, name)}, kernels need {least} at least")
-    for name in ("threads", "columns"):
+    if found.subgroups and language != "wgsl":
+        raise ValueError("subgroups are used in WebGPU only")
+    for name in ("threads", "columns", "subgroups"):
         if getattr(found, name) & (getattr(found, name) - 1):
             raise ValueError(f"{name} is {getattr(found, name)}, which is no power of two")
     return found

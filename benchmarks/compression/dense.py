@@ -20,8 +20,8 @@ RECIPES = {
     "digits": ("digits", "mixer of half the width"),
     "char_moe": ("char", "dense decoder, 80 wide"),
     "char_blockffn": ("char", "dense decoder, 80 wide"),
-    "domain_moe.text": ("domain_text", "dense decoder of one domain, 64 wide"),
-    "domain_moe.series": ("domain_series", "dense decoder of one domain, 48 wide"),
+    "domain_moe.text": ("domain_text", "dense decoder of one domain, 56 wide"),
+    "domain_moe.series": ("domain_series", "dense decoder of one domain, 40 wide"),
 }  # fmt: skip
 """The factory in `edgemoe.models.dense_controls` of each model that ships, and what it makes."""
 

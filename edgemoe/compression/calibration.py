@@ -36,6 +36,7 @@ class Calibration:
         grams: Gram matrices by name of the weight, for those that were asked for.
         regions: experts by `RegionView.key`.
         notes: what was left out, shared, or never seen, in sentences.
+        shortage: samples that there was no time for, in a sentence.
     """
 
     samples: int = 0
@@ -44,6 +45,7 @@ class Calibration:
     grams: dict[str, Gram] = field(default_factory=dict)
     regions: dict[Key, RegionStatistics] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    shortage: str = ""
 
     def unseen(self) -> list[str]:
         """Return everything that no sample reached, by name: treat it by its weights alone."""

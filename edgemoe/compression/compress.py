@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe.compression.calibration import Calibration, calibrate
@@ -23,6 +24,7 @@ from edgemoe.compression.proof import proven
 from edgemoe.compression.pruning import Pruning
 from edgemoe.compression.pruning_methods import planned_pruning
 from edgemoe.compression.report import verdict_of
+from edgemoe.compression.samples import Samples
 from edgemoe.compression.search import Measured
 from edgemoe.compression.settings import Settings
 from edgemoe.compression.skipping import Skipping, plan_skipping
@@ -30,6 +32,7 @@ from edgemoe.compression.task import Task
 from edgemoe.compression.trained_controls import TrainedControl
 from edgemoe.compression.units import unit_bytes, units_of
 from edgemoe.errors import BudgetError
+from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
 from edgemoe.precision import Pin
 from edgemoe.reference import Reference
@@ -46,6 +49,9 @@ AFTER = 5
 
 RETREATING = 0.1
 """Of the time: for candidates that lose less, where the proof part refuses what was found."""
+
+CALIBRATING, FEWEST_CALIBRATED = 0.1, 16
+"""Of the time: for statistics, and as much again for Gram matrices; and the samples they need."""
 
 FREE = 0.1
 """Of the promised loss: a share of experts that alone loses no more goes in every search."""
@@ -103,13 +109,11 @@ def compress(
     ends = proof_ends - RETREATING * goal.seconds
     graph = task.buckets.bind(task.count)
     run_passes(graph, phases=("import", "canonicalise", "recognise"), extra=task.plugins)
-    calibration = calibrate(
-        graph, search_part.feeds(), threads=settings.workers,
-        progress=lambda done: show("calibration", done, len(search_part)),
-    )  # fmt: skip
+    calibration, affordable = _calibrated(graph, search_part, goal, settings, show)
     maker = OptionMaker(
-        task, graph, judge, search_part, settings, precision, pins, journal, goal, show, costs
-    )
+        task, graph, judge, search_part, settings, precision, pins, journal, goal, show, costs,
+        affordable,
+    )  # fmt: skip
     base = _base(maker, calibration)
     prunings, tried = _prunings(maker, calibration, prune, base)
     best: tuple[Option, Measured] | None = None
@@ -120,6 +124,11 @@ def compress(
         decisions.append(replace(decisions[-1], outliers=outliers))
     for number, decision in enumerate(decisions):
         left = ends - time.monotonic()
+        if best is not None and left < 0:
+            missed = len(decisions) - number
+            text = f"no time for {missed} of {len(decisions)} searches: give --search-time more"
+            best[0].notes.append(Note("warning", "search", text))
+            break
         deadline = time.monotonic() + left / (len(decisions) - number)
         option = maker.option(decision)
         try:
@@ -148,6 +157,33 @@ def compress(
         task, goal, option, chosen, verdict, proof, calibration, units, constants, controls, tried,
         time.monotonic() - started,
     )  # fmt: skip
+
+
+def _calibrated(
+    graph: ir.Model, samples: Samples, goal: Goal, settings: Settings, show: Progress
+) -> tuple[Calibration, int]:
+    """What the samples show that fit into a share of the time, and how many do."""
+    started, done = time.monotonic(), 0
+
+    def feeds() -> Iterator[Mapping[str, Array]]:
+        nonlocal done
+        for feed in samples.feeds():
+            late = time.monotonic() - started > CALIBRATING * goal.seconds
+            if done >= FEWEST_CALIBRATED and late:
+                return
+            done += 1
+            yield feed
+
+    found = calibrate(
+        graph, feeds(), threads=settings.workers,
+        progress=lambda count: show("calibration", count, len(samples)),
+    )  # fmt: skip
+    if done < len(samples):
+        found.shortage = (
+            f"calibrated on {done} of {len(samples)} samples: a longer --search-time takes more"
+        )
+    each = (time.monotonic() - started) / done
+    return found, max(FEWEST_CALIBRATED, int(CALIBRATING * goal.seconds / each))
 
 
 def _outliers(calibration: Calibration) -> Outliers:

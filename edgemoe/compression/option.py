@@ -36,7 +36,7 @@ from edgemoe.graph_pass import Note
 from edgemoe.pass_runner import run_passes
 from edgemoe.precision import KEPT, ExpertRounder, Pin, Precision, Unit
 from edgemoe.quantise import Codes
-from edgemoe.weight_format import BF16, F16, F32, WeightFormat, parse
+from edgemoe.weight_format import BF16, F16, F32, I4, I8, WeightFormat, parse
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -71,7 +71,9 @@ class Option:
         search = self.search
         sense(search, SHARE * max(deadline - time.monotonic(), 0.0))
         if goal.max_loss is not None:
-            found = evolve(search, largest_error(search, goal, deadline), goal, deadline)
+            uniform = _uniform(search, goal)  # what everybody would try is where to begin
+            start = min(largest_error(search, goal, deadline), *uniform, key=lambda m: m.cost)
+            found = evolve(search, start, goal, deadline)
         elif goal.max_bytes is not None:
             found = evolve(search, _within_bytes(search, goal.max_bytes), goal, deadline)
         else:
@@ -96,6 +98,7 @@ class OptionMaker:
     goal: Goal
     show: Progress
     costs: Costs | None
+    affordable: int = GRAM_SAMPLES  # samples that there is time for in a pass over the data
 
     def fused(self, decision: Decision) -> tuple[ir.Model, list[Note], tuple[Pin, ...]]:
         """The graph that is lowered, after a decision."""
@@ -114,12 +117,13 @@ class OptionMaker:
         graph, notes, pins = self.fused(decision)
         units, fixed_bytes = units_of(graph, self.task.count, pins)
         trial = Trial(graph, units)
-        rounders, unseen = self._rounders(graph, units, trial)
+        journal = Journal(self.journal, self._subject(trial, decision))
+        rounders, unseen = self._rounders(graph, units, trial, journal)
         weights = Weights(units, trial.weights, rounders, unseen, self.settings.workers)
         choices = self._choices(units, trial, pins)
         search = Search(
             units, choices, unit_bytes, fixed_bytes, self._cost(units, choices), trial, weights,
-            self.judge, Journal(self.journal, self._subject(trial, decision)), self.show,
+            self.judge, journal, self.show,
         )  # fmt: skip
         return Option(decision, search, notes, pins, graph)
 
@@ -160,13 +164,15 @@ class OptionMaker:
         return choices
 
     def _rounders(
-        self, graph: ir.Model, units: Sequence[Unit], trial: Trial
+        self, graph: ir.Model, units: Sequence[Unit], trial: Trial, journal: Journal
     ) -> tuple[dict[str, ExpertRounder], list[str]]:
         """What rounds each weight, and the weights and experts that no row reached."""
         if self.settings.rounding == "nearest":
             return {}, []
         names = [name for unit in units for name in unit.names if name in trial.products]
-        some = self.data.some(self.data.numbers[:GRAM_SAMPLES])
+        # Verdicts of another search are those of its codes: they came from as many samples.
+        count = journal.number("grams", lambda: min(GRAM_SAMPLES, self.affordable, len(self.data)))
+        some = self.data.some(self.data.numbers[:count])
         seen = calibrate(
             flat(graph), some.feeds(), grams=names, threads=self.settings.workers,
             progress=lambda done: self.show("Gram matrices", done, len(some)),
@@ -205,6 +211,13 @@ def _rounder(gram: Gram, experts: int) -> ExpertRounder:
         return gptq(rows, given, gram.of(expert if experts else None) if seen else None)
 
     return round_rows
+
+
+def _uniform(search: Search, goal: Goal) -> list[Measured]:
+    """int8 and int4 throughout, where they keep the promise, and float32."""
+    made = [search.uniform(given) for given in (I8, I4)]
+    tried = [search.measure(each) for each in made if search.may_keep(each, goal)]
+    return [m for m in tried if search.keeps(m, goal)] + [search.measure(search.best)]
 
 
 def _within_bytes(search: Search, max_bytes: int) -> Measured:

@@ -26,7 +26,10 @@ longer one, so that the last is about as good as 16 bits."""
 PROPOSALS = 6
 """Integer programs that are solved for one retreat."""
 
-LATE, LATE_STEP = 3, 0.1
+NOTHING = 0.02
+"""Of the promise: what loses no more need not lose less, or no format but float32 would be left."""
+
+LATE, LATE_STEP = 3, 0.3
 """Retreats after the deadline, of one integer program each, and how much longer each is."""
 
 
@@ -63,7 +66,7 @@ def retreat(
     One of those that the search has judged, or what the integer program makes of less error.
     """
     assert goal.max_loss is not None
-    limit = share * max(refused.verdict.counted, 0.25 * goal.max_loss)
+    limit = max(share * max(refused.verdict.counted, 0.25 * goal.max_loss), NOTHING * goal.max_loss)
     error = share * refused.verdict.error
 
     def fits(m: Measured) -> bool:

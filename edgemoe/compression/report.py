@@ -48,7 +48,9 @@ def report_of(found: Compressed) -> dict[str, Any]:
         ],
         **found.option.decision.summary(),
         "tried": found.tried,
-        "notes": [note.text for note in found.option.notes],
+        "notes": [
+            *filter(None, [found.calibration.shortage]), *(n.text for n in found.option.notes)
+        ],
         "calibration": found.calibration.summary(),
         "rounding": _rounding_notes(found),
         "runs": search.trial.runs, "reused": search.journal.reused, "seconds": found.seconds,

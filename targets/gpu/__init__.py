@@ -46,10 +46,13 @@ def with_isas(spec: TargetSpec, cpu: str) -> TargetSpec:
 
 
 def runs_here(spec: TargetSpec) -> bool:
-    """Tell whether this machine has a device for the language of `spec`."""
+    """Tell whether this machine has a device for the language of `spec`, with what it may use."""
     from edgemoe.runtime.gpu_devices import has_device
 
-    return has_device(spec.family)
+    device = facts_of(spec)
+    return has_device(
+        spec.family, threads=device.threads, local_bytes=device.local_bytes, fp16=device.fp16
+    )
 
 
 def default_tokens() -> Sequence[int] | None:

@@ -164,5 +164,7 @@ def _wgsl(text: str, groups: int, read_only: Sequence[int]) -> str:
         return f"{match[1]}var<storage, {given}> p{match[2]}"
 
     text = re.sub(r"(@group\(0\) @binding\(\d+\) )var<storage, \w+> p(\d\d)", access, text)
-    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("//"))
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("//")]
+    if "subgroupShuffle" in text:
+        lines.insert(0, "enable subgroups;")
     return "\n".join(lines) + "\n"

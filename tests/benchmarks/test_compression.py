@@ -12,10 +12,12 @@ import pytest
 from benchmarks.compression.__main__ import PARTS, with_earlier
 from benchmarks.compression.matrices import Matrix, put_back
 from benchmarks.compression.row import difference, row, tells
+from benchmarks.compression.summary import comparisons, pruned
 from benchmarks.compression.summary import summary as table_of_models
-from benchmarks.compression.tables import equal_bytes_table, promised_table, within
+from benchmarks.compression.tables import equal_bytes_table, promised_table, table, within
 from benchmarks.compression.uniform import uniform
-from benchmarks.compression_promise import summary
+from benchmarks.compression_promise import HEAD, summary
+from benchmarks.compression_time import text as time_text
 from benchmarks.quantiser import Stored
 from edgemoe.compression.judge import Verdict
 from edgemoe.compression.metrics import METRICS
@@ -119,8 +121,8 @@ def test_tables_show_both_splits_and_what_failed() -> None:
     assert promised_table({"failed": "too small\n  try"}) == "no candidate: too small"
     assert within(None) == ""
     uniform_row = row("i8", 250, 1000, verdict([1.2], 1.0))
-    table = equal_bytes_table([{"uniform": uniform_row, "mixture": None}], ["i8"])
-    assert "none as small" in table
+    shown = equal_bytes_table([{"uniform": uniform_row, "mixture": None}], ["i8"])
+    assert "none as small" in shown
 
 
 def test_the_summary_of_promises_counts_each_split_by_itself() -> None:
@@ -228,6 +230,25 @@ def test_the_readme_has_the_table_of_the_last_run() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     shown = readme.split("<!-- compression: begin -->\n")[1].split("\n<!-- compression: end -->")[0]
     assert shown == table_of_models(json.loads(RESULTS.read_text("utf-8")))
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "compression.md"
+
+
+@pytest.mark.parametrize(("block", "file"), [
+    ("promise", "compression-promise.json"), ("time", "compression-time.json"),
+    ("compared", "compression.json"), ("pruned", "compression.json"),
+])  # fmt: skip
+def test_the_guide_has_the_tables_of_the_last_runs(block: str, file: str) -> None:
+    document = json.loads((RESULTS.parent / file).read_text("utf-8"))
+    text = {
+        "promise": lambda: table(HEAD, summary(document["records"])),
+        "time": lambda: time_text(document),
+        "compared": lambda: comparisons(document),
+        "pruned": lambda: pruned(document),
+    }[block]()
+    begin, end = f"<!-- {block}: begin -->\n", f"\n<!-- {block}: end -->"
+    assert GUIDE.read_text("utf-8").split(begin)[1].split(end)[0] == text
 
 
 @pytest.mark.needs("python:torch")

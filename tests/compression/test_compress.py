@@ -226,11 +226,20 @@ def test_what_goes_for_free_is_gone_in_every_search(searched, monkeypatch):
     monkeypatch.setattr(
         OptionMaker, "option", lambda self, given: decisions.append(given) or make(self, given)
     )
-    searched(max_loss=5.0, prune="auto")
+    ample = replace(QUICK, seconds=600.0)  # swaps end long before
+    searched(max_loss=5.0, prune="auto", settings=ample)
     assert decisions and all(decision.removes_experts for decision in decisions)
     decisions.clear()
-    searched(max_loss=0.02, prune="auto")
+    searched(max_loss=0.0005, prune="auto", settings=ample)
     assert not all(decision.removes_experts for decision in decisions)
+
+
+def test_searches_that_there_is_no_time_for_are_counted(searched):
+    hasty = replace(QUICK, seconds=0.0)
+    found = searched(max_loss=0.5, prune="auto", settings=hasty)
+    notes = [note for note in found.report()["notes"] if note.startswith("no time for")]
+    assert len(notes) == 1 and notes[0].endswith("give --search-time more")
+    assert found.verdict.counted <= 0.5
 
 
 def test_pins_are_not_searched(searched):

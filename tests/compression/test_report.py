@@ -96,7 +96,7 @@ def test_the_last_retreat_is_a_long_one():
     assert proof.loss == 0.001 and found.nbytes < 300
 
 
-@pytest.mark.parametrize(("holds_at", "proposed"), [(8e-2, 1), (1e-9, 3)])
+@pytest.mark.parametrize(("holds_at", "proposed"), [(0.22, 1), (1e-9, 3)])
 def test_a_retreat_after_the_deadline_takes_long_steps_and_few(holds_at, proposed):
     """Neither does it go on for minutes, nor give up all that was won at the first refusal."""
     start = Measured(1.0, 100, verdict(0.004, 0.0, 1.0), 100)
@@ -114,3 +114,12 @@ def test_a_retreat_after_the_deadline_takes_long_steps_and_few(holds_at, propose
     assert proof.loss == 0.001
     assert len({error for error in tried if error}) <= proposed
     assert (found.candidate == 0.0) == (holds_at == 1e-9)
+
+
+def test_a_retreat_does_not_ask_for_less_than_nothing():
+    """Sixteen bits lose next to nothing: that is enough, however long the step."""
+    start = Measured(1.0, 100, verdict(0.0, 0.0, 1.0), 100)
+    sixteen = Measured(1e-6, 500, verdict(1e-5, 0.0, 1e-6), 500)
+    search = searched(start, sixteen, Measured(0.0, 1000, verdict(0.0, 0.0, 0.0), 1000))
+    search.within_error = lambda limit: 1e-6
+    assert retreat(search, Goal(max_loss=0.005), start, 1e-4) is sixteen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -95,3 +96,19 @@ def test_rows_that_wait_are_counted_in_the_end(experts):
     gram.settle()
     assert np.array_equal(gram.rows, rows)
     assert np.allclose(gram.matrix, wanted, atol=1e-4)
+
+
+def test_with_no_time_fewer_samples_are_calibrated_on_and_that_is_said(task, tmp_path):
+    many = replace(task, samples=replace(task.samples, numbers=task.samples.numbers * 3))
+    hasty = replace(QUICK, seconds=0.0)
+    journal = tmp_path / "journal.jsonl"
+    found = compress(many, hasty.goal(0.05, None), settings=hasty, journal=journal)
+    assert found.calibration.samples == 16
+    assert found.report()["notes"][0].startswith("calibrated on 16 of 36 samples")
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    counts = {line["key"]: line["number"] for line in lines
+              if "number" in line}  # fmt: skip
+    assert counts["grams"] == 16
+    ample = replace(QUICK, seconds=600.0)  # swaps end long before
+    whole = compress(many, ample.goal(0.05, None), settings=ample)
+    assert whole.calibration.samples == 36 and whole.calibration.shortage == ""

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 
 from edgemoe.targets.gpu.codegen import source_of
+from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.spec import load_target
 
 DEVICES = ("opencl", "webgpu")
 
 
 def launch(
-    target: str, kernel: Any, arrays: Sequence[np.ndarray], read_only: Sequence[int] = ()
+    target: str | Graphics, kernel: Any, arrays: Sequence[np.ndarray], read_only: Sequence[int] = ()
 ) -> list[np.ndarray]:
     """Run `kernel` on copies of `arrays` (32-bit dtypes, in its order); gives them back."""
-    device = load_target(target).gpu
+    device = load_target(target).gpu if isinstance(target, str) else target
     assert device is not None
     text = source_of("kernel_0", kernel.function(device), device, read_only)
     run = _opencl if device.language == "opencl" else _webgpu
@@ -71,7 +72,7 @@ def _device() -> Any:
     except RuntimeError:
         pytest.skip("needs a Vulkan driver: apt install mesa-vulkan-drivers")
     return adapter.request_device_sync(required_features=[
-        f for f in ("shader-f16",) if f in adapter.features
+        f for f in ("shader-f16", "subgroup") if f in adapter.features
     ])  # fmt: skip
 
 
@@ -80,6 +81,7 @@ def _webgpu(text: str, arrays: Sequence[np.ndarray], groups: int, threads: int) 
 
     del threads
     device, usage = _device(), wgpu.BufferUsage
+    text = text.replace("enable subgroups;", "")  # naga knows them without it, and refuses it
     buffers = [
         device.create_buffer_with_data(
             data=np.ascontiguousarray(a).tobytes(),

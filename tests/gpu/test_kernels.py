@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,19 @@ def test_norms_and_softmax(device: str) -> None:
         1
     ]
     powers = np.exp(30.0 * (x - x.max(-1, keepdims=True)))
+    np.testing.assert_allclose(found, powers / powers.sum(-1, keepdims=True), atol=2e-6)
+
+
+def test_subgroups_sum_rows() -> None:
+    facts = load_target("webgpu").gpu
+    assert facts is not None
+    device = replace(facts, subgroups=4)  # lavapipe has 4 at least
+    x = np.random.default_rng(0).standard_normal((5, 150)).astype(np.float32)
+    made = norm.stand_in(Call(Softmax(), (150,), 5, (x.size, x.size), device))
+    text = source_of("k", made.function(device), device, ())
+    assert text.startswith("enable subgroups;") and "subgroupShuffleDown" in text
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    found = launch(device, made, [x, np.zeros_like(x)])[1]
     np.testing.assert_allclose(found, powers / powers.sum(-1, keepdims=True), atol=2e-6)
 
 

@@ -13,7 +13,7 @@ from edgemoe.models import (  # noqa: E402
     checkpoint,
     domain_data,
     domain_moe,
-    train_domain_moe,
+    train_language,
 )
 from edgemoe.models.series import Series  # noqa: E402
 from edgemoe.models.vocabulary import decode  # noqa: E402
@@ -57,16 +57,16 @@ def test_calibration_names_the_domain_of_every_sample(folder):
 def test_rows_begin_anywhere_and_none_is_like_the_next(monkeypatch):
     values = torch.randn(600, 7, generator=torch.Generator().manual_seed(0))
     series = Series(values, 400, 500, 600)
-    draw = train_domain_moe.hours_of(series, 5)
+    draw = domain_data.hours_of(series, 5)
     rows = draw(torch.Generator().manual_seed(1))
-    assert rows.shape == (5, train_domain_moe.LENGTH + 1)
+    assert rows.shape == (5, train_language.LENGTH + 1)
     ends = [(row == domain_data.NEWLINE).nonzero()[:, 0] for row in rows]
     assert all((end.diff() == domain_data.LINE).all() for end in ends)
     assert len({int(end[0]) for end in ends}) > 1
-    monkeypatch.setattr(train_domain_moe, "SHIFT", 0.0)
-    monkeypatch.setattr(train_domain_moe, "SCALE", 0.0)
+    monkeypatch.setattr(domain_data, "SHIFT", 0.0)
+    monkeypatch.setattr(domain_data, "SCALE", 0.0)
     small = replace(series, validate_from=20)  # one place to start from
-    (row,) = train_domain_moe.hours_of(small, 1)(torch.Generator().manual_seed(1))
+    (row,) = domain_data.hours_of(small, 1)(torch.Generator().manual_seed(1))
     assert decode(row) in decode(domain_data.digits(values[:20]))
 
 
@@ -91,4 +91,4 @@ def test_every_expert_of_the_shipped_model_serves_one_domain():
     for text, series in zip(loads["text"], loads["series"], strict=True):
         shared = [e for e in range(domain_moe.EXPERTS) if min(text[e], series[e]) > 0.001]
         assert shared == []
-        assert sum(load > 0.01 for load in text) >= 6 <= sum(load > 0.01 for load in series)
+        assert sum(load > 0.01 for load in text) >= 4 <= sum(load > 0.01 for load in series)

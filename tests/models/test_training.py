@@ -18,7 +18,7 @@ from edgemoe.models import (  # noqa: E402  # noqa: E402  # noqa: E402
     train_language,
 )
 from edgemoe.models.series import Series  # noqa: E402
-from edgemoe.models.vocabulary import CHARACTERS, encode  # noqa: E402
+from edgemoe.models.vocabulary import CHARACTERS, encode, unigram  # noqa: E402
 
 WAVE = torch.sin(torch.arange(400.0) * (2 * math.pi / 13))[:, None]
 LINE = 0.01 * torch.arange(400.0)[:, None]
@@ -58,7 +58,7 @@ def test_the_split_keeps_the_order_and_loses_nothing(tmp_path):
 
 def test_unigram_of_an_even_text_is_the_logarithm_of_its_alphabet():
     tokens = encode("".join(CHARACTERS) * 3)
-    assert train_language.unigram(tokens, tokens) == pytest.approx(math.log(96))
+    assert unigram(tokens, tokens) == pytest.approx(math.log(96))
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,11 @@ class Gate:
 
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
-        del device
         names = ["z", "out", *(["x"] if self.spec.gated else []),
                  *(["r"] if self.spec.residual else [])]  # fmt: skip
         emit = self._columns if self.spec.over_tokens else self._rows
-        return grid.kernel(dict.fromkeys(names, "float32"), self.groups, self.threads, emit)
+        pointers = dict.fromkeys(names, "float32")
+        return grid.kernel(pointers, self.groups, self.threads, emit, device.subgroups)
 
     def _write(self, at: grid.Grid, place: Expr, value: Expr) -> None:
         if self.spec.gated:

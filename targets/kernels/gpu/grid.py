@@ -26,16 +26,21 @@ UNBOUNDED = 1 << 30
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a thread is: its work-group, its number in it, and the buffers by name."""
+    """Where a thread is: its work-group, its number in it, and the buffers by name.
+
+    `lanes` neighbouring threads are a subgroup, which exchanges registers; 0 where none is known.
+    """
 
     buffers: Mapping[str, tirx.Var]
     group: Expr
     thread: Expr
+    lanes: int = 0
 
 
 def kernel(
-    pointers: Mapping[str, str], groups: int, threads: int, body: Callable[[Grid], None]
-) -> tirx.PrimFunc:
+    pointers: Mapping[str, str], groups: int, threads: int, body: Callable[[Grid], None],
+    lanes: int = 0,
+) -> tirx.PrimFunc:  # fmt: skip
     """A kernel with `pointers` (dtypes by name) as its parameters; `body` emits one thread."""
     with native_functions(), IRBuilder() as builder, T.prim_func(s_tir=True):
         handles = {name: T.arg(name, T.handle(dtype)) for name, dtype in pointers.items()}
@@ -48,7 +53,7 @@ def kernel(
                 name: T.decl_buffer((UNBOUNDED,), dtype, data=handles[name])
                 for name, dtype in pointers.items()
             }
-            body(Grid(buffers, group, thread))
+            body(Grid(buffers, group, thread, lanes))
     return builder.get()
 
 
@@ -87,16 +92,36 @@ def strided(thread: Expr, count: int, threads: int, body: Callable[[Expr], None]
             body(register(thread + whole * threads))
 
 
-def reduce(values: tirx.Var, thread: Expr, threads: int, combine: Combine) -> None:
-    """Combine `values` [threads] of the work-group into element 0, pair by pair.
+def reduce(at: Grid, values: tirx.Var, threads: int, combine: Combine) -> None:
+    """Combine `values` [threads] of the work-group into element 0.
 
-    `values` must have been written by every thread; a barrier stands before and after.
+    `values` must have been written by every thread; a barrier stands before and after. Threads of a
+    subgroup combine without one, all others pair by pair.
     """
+    count = threads
+    if 1 < at.lanes <= threads:
+        mine = registers(1)
+        T.buffer_store(mine, values[at.thread], [0])
+        distance = at.lanes // 2
+        while distance:
+            everyone = tirx.const(0xFFFFFFFF, "uint32")
+            other = tirx.call_intrin(
+                "float32", "tirx.tvm_warp_shuffle_down", everyone, mine[0], distance, at.lanes,
+                at.lanes,
+            )  # fmt: skip
+            T.buffer_store(mine, combine(mine[0], register(other)), [0])
+            distance //= 2
+        barrier()
+        with when(tirx.EQ(tirx.truncmod(at.thread, at.lanes), 0)):
+            T.buffer_store(values, mine[0], [tirx.truncdiv(at.thread, at.lanes)])
+        count = threads // at.lanes
     barrier()
-    half = threads // 2
+    half = count // 2
     while half:
-        with when(thread < half):
-            T.buffer_store(values, combine(values[thread], values[thread + half]), [thread])
+        with when(at.thread < half):
+            T.buffer_store(
+                values, combine(values[at.thread], values[at.thread + half]), [at.thread]
+            )
         barrier()
         half //= 2
 

@@ -41,13 +41,12 @@ class RowNorm:
 
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
-        del device
         names = ["x", "out", "scale", "shift"]
         if isinstance(self.spec, Norm) and not self.spec.scale:
             names.remove("scale")
         pointers = dict.fromkeys(names[: len(self.parameters)], "float32")
         emit = self._norm if isinstance(self.spec, Norm) else self._softmax
-        return grid.kernel(pointers, self.groups, self.threads, emit)
+        return grid.kernel(pointers, self.groups, self.threads, emit, device.subgroups)
 
     def _norm(self, at: grid.Grid) -> None:
         spec = self.spec
@@ -107,7 +106,7 @@ def row_value(
     )  # fmt: skip
     grid.barrier()  # nobody reads the last result any more
     T.buffer_store(values, part[0], [at.thread])
-    grid.reduce(values, at.thread, threads, combine)
+    grid.reduce(at, values, threads, combine)
     return register(values[0])
 
 
