@@ -9,14 +9,13 @@ import argparse
 import re
 from pathlib import Path
 
+_RENDERERS = {
+    ("opencl", False): "PoCL",
+    ("opencl", True): "PoCL, which has no fp16: float32",
+    ("wgsl", False): "lavapipe; SwiftShader in Chromium",
+    ("wgsl", True): "lavapipe",
+}
 BEGIN, END = "<!-- status: begin -->", "<!-- status: end -->"
-
-
-RUNNERS = {
-    ("opencl", False): "PoCL", ("opencl", True): "a compiler only: PoCL has no 16-bit floats",
-    ("wgsl", False): "lavapipe, Chromium, Node", ("wgsl", True): "lavapipe",
-}  # fmt: skip
-"""What runs the kernels of GPUs in tests, by language and whether they use 16-bit floats."""
 
 
 def table() -> str:
@@ -37,7 +36,7 @@ def table() -> str:
             emulator = spec.mcu.emulator.command
         runner = f"`{emulator[0]}`" if emulator else "the machine itself"
         if spec.gpu is not None:
-            runner = RUNNERS[spec.gpu.language, spec.gpu.fp16]
+            runner = _RENDERERS[spec.gpu.language, spec.gpu.fp16]
         known = (*family_of(spec).PRECISIONS, *(INTEGERS if spec.mcu else ())) or names
         marks = " | ".join("yes" if name in known else "no" for name in names)
         lines.append(f"| `{spec.name}` | {spec.summary} | {isas} | {marks} | {runner} |")

@@ -128,10 +128,8 @@ class _Main:
         key_head = tiles.local(tirx.truncmod(rest, pairs))
         batch = tiles.local(tirx.truncdiv(rest, pairs))
         self.rows = tiles.local(tirx.min(flat - first_row, ROWS))
-        self.cells = {
-            name: T.alloc_buffer((ROWS,), "int32")
-            for name in ("q", "o", "m", "first", "last", "kind")
-        }
+        tables = ("q", "o", "first", "last", "kind", *(("m",) if self.spec.mask != "none" else ()))
+        self.cells = {name: T.alloc_buffer((ROWS,), "int32") for name in tables}
         self.cells |= {
             "peak": T.alloc_buffer((ROWS,), "float32"),
             "shrink": T.alloc_buffer((ROWS,), "float32"),
@@ -180,7 +178,8 @@ class _Main:
                 )  # fmt: skip
 
             T.buffer_store(cells["q"], start("q"), [r])
-            T.buffer_store(cells["m"], start("m"), [r])
+            if self.spec.mask != "none":
+                T.buffer_store(cells["m"], start("m"), [r])
             out = start("o")
             T.buffer_store(cells["o"], out, [r])
             facts: list[Expr] = [

@@ -6,6 +6,7 @@ of a row so far and m' the one after this block, earlier results shrink by exp(m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -59,9 +60,8 @@ class SoftmaxStep:
 
     def _nothing(self, isa: Isa, buffers: dict[str, tirx.Var], row: Expr, at: Expr) -> None:
         """The row sees no key of this block: all weights are 0."""
-        zero = tirx.const(0.0, "float32")
-        for j in range(0, KEYS, isa.lanes):
-            tiles.store(buffers["scores"], at + j, tiles.splat(zero, isa.lanes), isa.lanes)
+        zero = tiles.splat(tirx.const(0.0, "float32"), isa.lanes)
+        _for_keys(isa, lambda j: tiles.store(buffers["scores"], at + j, zero, isa.lanes))
         T.buffer_store(buffers["shrink"], tirx.const(1.0, "float32"), [row])
 
     def _row(
@@ -70,28 +70,40 @@ class SoftmaxStep:
     ) -> None:  # fmt: skip
         lanes, scores = isa.lanes, buffers["scores"]
         kind = tiles.local(buffers["kind"][row])
-        scale = vm.register(tirx.const(self.scale, "float32"))
         edge = tiles.local(
             tirx.Cast("int32", tirx.any(low > 0, high < KEYS, tirx.Not(tirx.EQ(kind, CLEAN))))
         )
-        places = range(0, KEYS, lanes)
         with T.If(edge > 0), T.Then():
+            scale = vm.register(tirx.const(self.scale, "float32"))
             if self.mask != "none":
                 with T.If(tirx.EQ(kind, MIXED)), T.Then():
                     self._mask(isa, buffers, row, at, low, high, base, keys)
                 scale = vm.register(tirx.Select(tirx.EQ(kind, MIXED), _one(), scale))
-            for j in places:
+
+            def limit(j: int | Expr, scale: Expr = scale) -> None:
                 value = vm.register(tiles.load(scores, at + j, lanes) * tiles.splat(scale, lanes))
                 # A row that sees nothing weighs all keys alike.
                 value = tirx.Select(tiles.splat(kind > CLEAN, lanes), _splat(0.0, lanes), value)
-                number = tiles.ramp(tirx.const(j, "int32"), lanes)
+                place = tirx.const(j, "int32") if isinstance(j, int) else j
+                number = tiles.ramp(place, lanes)
                 seen = tirx.And(
                     number >= tiles.splat(low, lanes), number < tiles.splat(high, lanes)
                 )
                 value = tirx.Select(seen, value, _splat(HIDDEN, lanes))
                 tiles.store(scores, at + j, value, lanes)
+
+            _for_keys(isa, limit)
         # What the edge has changed is scaled already.
         factor = vm.register(tirx.Select(edge > 0, _one(), tirx.const(self.scale, "float32")))
+        weigh = self._weigh_scalars if lanes == 1 else self._weigh
+        weigh(isa, buffers, row, at, factor)
+
+    def _weigh(
+        self, isa: Isa, buffers: dict[str, tirx.Var], row: Expr, at: Expr, factor: Expr
+    ) -> None:
+        """Scores of a row become weights; a block is held in registers."""
+        lanes, scores = isa.lanes, buffers["scores"]
+        places = range(0, KEYS, lanes)
         values = [
             vm.register(tiles.load(scores, at + j, lanes) * tiles.splat(factor, lanes))
             for j in places
@@ -100,9 +112,7 @@ class SoftmaxStep:
         new = vm.register(_larger(peak, vm.across(values, _larger)))
         weights = []
         for j, value in zip(places, values, strict=True):
-            weight = vm.register(vm.exp(value - tiles.splat(new, lanes)))
-            hidden = value < _splat(_THRESHOLD, lanes)
-            weights.append(vm.register(tirx.Select(hidden, _splat(0.0, lanes), weight)))
+            weights.append(vm.register(_weight(value, new, lanes)))
             tiles.store(scores, at + j, weights[-1], lanes)
         shrink = vm.register(vm.exp(peak - new))
         T.buffer_store(buffers["peak"], new, [row])
@@ -111,6 +121,29 @@ class SoftmaxStep:
         for weight in weights:
             total = total + weight
         tiles.store(buffers["total"], row * lanes, total, lanes)
+
+    def _weigh_scalars(
+        self, isa: Isa, buffers: dict[str, tirx.Var], row: Expr, at: Expr, factor: Expr
+    ) -> None:
+        """Likewise without vectors: loops, with what is known so far in the block's own place."""
+        del isa
+        scores, total = buffers["scores"], buffers["total"]
+        largest = T.alloc_buffer((1,), "float32")
+        T.buffer_store(largest, scores[at] * factor, [0])
+        with T.serial(0, KEYS) as j:
+            value = vm.register(scores[at + j] * factor)
+            T.buffer_store(scores, value, [at + j])
+            T.buffer_store(largest, _larger(largest[0], value), [0])
+        peak = vm.register(buffers["peak"][row])
+        new = vm.register(_larger(peak, largest[0]))
+        shrink = vm.register(vm.exp(peak - new))
+        T.buffer_store(buffers["peak"], new, [row])
+        T.buffer_store(buffers["shrink"], shrink, [row])
+        T.buffer_store(total, total[row] * shrink, [row])
+        with T.serial(0, KEYS) as j:
+            weight = vm.register(_weight(vm.register(scores[at + j]), new, 1))
+            T.buffer_store(scores, weight, [at + j])
+            T.buffer_store(total, total[row] + weight, [row])
 
     def _mask(
         self, isa: Isa, buffers: dict[str, tirx.Var], row: Expr, at: Expr, low: Expr, high: Expr,
@@ -133,10 +166,28 @@ class SoftmaxStep:
 
         with T.If(base + KEYS <= keys):  # the mask has no elements behind the last key
             with T.Then():
-                for j in range(0, KEYS, isa.lanes):
-                    apply(tirx.const(j, "int32"), isa.lanes)
+                _for_keys(
+                    isa,
+                    lambda j: apply(tirx.const(j, "int32") if isinstance(j, int) else j, isa.lanes),
+                )
             with T.Else(), T.serial(0, high - low) as j:
                 apply(tiles.local(low + j), 1)
+
+
+def _for_keys(isa: Isa, visit: Callable[[int | Expr], None]) -> None:
+    """Vector after vector of a block; a loop where a vector is one key."""
+    if isa.lanes == 1:
+        with T.serial(0, KEYS) as j:
+            visit(j)
+        return
+    for j in range(0, KEYS, isa.lanes):
+        visit(j)
+
+
+def _weight(value: Expr, peak: Expr, lanes: int) -> Expr:
+    """exp(value - peak), 0 for what is hidden."""
+    weight = vm.register(vm.exp(value - tiles.splat(peak, lanes)))
+    return tirx.Select(value < _splat(_THRESHOLD, lanes), _splat(0.0, lanes), weight)
 
 
 def _larger(a: Expr, b: Expr) -> Expr:

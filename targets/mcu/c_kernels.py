@@ -18,6 +18,9 @@ from edgemoe.targets.mcu.c_text import Function
 CORE = "em_core.h"
 """The header with the small functions that kernels call."""
 
+SUMS = "em_sums.h"
+"""Its second part: sums of products."""
+
 
 @dataclass(frozen=True)
 class CKernels:
@@ -52,8 +55,10 @@ class CKernels:
 
 
 def core_header() -> str:
-    """The text of `em_core.h`."""
-    return resources.files("edgemoe.runtime.c.mcu").joinpath(CORE).read_text("utf-8")
+    """The text of `em_core.h`, with its second part in the place of its `#include`."""
+    folder = resources.files("edgemoe.runtime.c.mcu")
+    text = folder.joinpath(CORE).read_text("utf-8")
+    return text.replace(f'#include "{SUMS}"', folder.joinpath(SUMS).read_text("utf-8").rstrip())
 
 
 def core_writers() -> frozenset[tuple[str, int]]:

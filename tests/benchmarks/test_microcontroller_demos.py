@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import microcontrollers
+from benchmarks import microcontroller_blocks, microcontrollers
 from benchmarks.compression.tables import table
 from benchmarks.microcontroller_demos import (
     HEADS,
@@ -97,5 +97,9 @@ def test_the_readme_shows_the_results() -> None:
     demos = json.loads((results / "microcontroller-demos.json").read_text("utf-8"))
     for part in text_of(demos).split("\n\n"):
         assert part in readme
-    layers = json.loads((results / "microcontrollers-cmsis-nn.json").read_text("utf-8"))["results"]
+    layers = json.loads((results / "microcontrollers.json").read_text("utf-8"))["results"]
     assert table(microcontrollers.HEADS, microcontrollers.rows_of(layers)) in readme
+    docs = (root / "docs" / "integer.md").read_text("utf-8")
+    blocks = json.loads((results / "microcontroller-blocks.json").read_text("utf-8"))["results"]
+    rows = [microcontroller_blocks.row(r) for r in blocks]
+    assert table(microcontroller_blocks.HEADS, rows) in docs

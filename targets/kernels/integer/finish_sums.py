@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tvm import tirx
+from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
@@ -43,14 +45,20 @@ class FinishSums:
                 {"sums": "int32", "multiplier": "int32", "out": self.out}, self.integers
             )
             n = dict(zip((*self.integers, "begin", "end"), numbers, strict=True))
-            with T.serial(n["begin"], n["end"]) as row, T.serial(0, n["columns"]) as column:
-                total = local(buffers["sums"][row * n["stride"] + column] * n["left"])
-                high = local(extern("em_smmla", total, buffers["multiplier"][column], n["offset"]))
-                value = local(tirx.shift_right(high, n["right"]))
-                if self.limited:
-                    found = extern("em_limit", value, n["low"], n["high"])
-                else:
-                    found = extern(f"em_whole_s{self.out.removeprefix('int')}", value)
-                at = row * n["columns"] + column
-                T.buffer_store(buffers["out"], tirx.Cast(self.out, found), [at])
+            with T.serial(n["begin"], n["end"]) as row:
+                start, out = local(row * n["stride"]), local(row * n["columns"])
+
+                def one(column: Expr, start: Expr = start, out: Expr = out) -> None:
+                    total = local(buffers["sums"][start + column] * n["left"])
+                    factor = buffers["multiplier"][column]
+                    high = local(extern("em_smmla", total, factor, n["offset"]))
+                    found = self._within(local(tirx.shift_right(high, n["right"])), n)
+                    T.buffer_store(buffers["out"], tirx.Cast(self.out, found), [out + column])
+
+                tiles.for_unrolled(n["columns"], 4, one)
         return tiles.Built(builder.get())
+
+    def _within(self, value: Expr, n: Mapping[str, Expr]) -> Expr:
+        if self.limited:
+            return extern("em_limit", value, n["low"], n["high"])
+        return extern(f"em_whole_s{self.out.removeprefix('int')}", value)

@@ -23,26 +23,27 @@ HANDLES = ("edgemoe.integer.WeighRows",)
 
 @dataclass(frozen=True)
 class WeighRows:
-    """The kernel; one task per row. Where it is `queued`, rows are the first of a queue."""
+    """The kernel of one width; a task is a row, where it is `queued` one of a queue."""
 
     x: str
     weights: str
     queued: bool
+    width: int
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (x, weights, out, order?, offsets?, width, zero_x, zero_w, right)."""
+        """C types of (x, weights, out, order?, offsets?, zero_x, zero_w, right)."""
         pointers = (C_TYPES[self.x], C_TYPES[self.weights], "int16_t*")
-        return (*pointers, *["int32_t*"] * (2 * self.queued), *["int32_t"] * 4)
+        return (*pointers, *["int32_t*"] * (2 * self.queued), *["int32_t"] * 3)
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel."""
         del name, isa
         queue = {"order": "int32", "offsets": "int32"} if self.queued else {}
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, (width, zero_x, zero_w, right, begin, end) = tiles.parameters(
+            buffers, (zero_x, zero_w, right, begin, end) = tiles.parameters(
                 {"x": self.x, "weights": self.weights, "out": "int16", **queue},
-                ("width", "zero_x", "zero_w", "right"),
+                ("zero_x", "zero_w", "right"),
             )
             half = local(tirx.shift_right(tirx.shift_left(tirx.const(1, "int32"), right), 1))
             with T.serial(begin, end) as row:
@@ -51,7 +52,7 @@ class WeighRows:
                     slot = local(buffers["order"][buffers["offsets"][0] + row])
                 weight = local(tirx.Cast("int32", buffers["weights"][slot]) - zero_w)
                 more = local(half - zero_x * weight)
-                start = local(row * width)
+                start = local(row * self.width)
 
                 def one(
                     k: Expr, start: Expr = start, weight: Expr = weight, more: Expr = more
@@ -60,7 +61,7 @@ class WeighRows:
                     found = tirx.shift_right(x * weight + more, right)
                     T.buffer_store(buffers["out"], tirx.Cast("int16", found), [start + k])
 
-                tiles.for_unrolled(width, 4, one)
+                tiles.for_unrolled(tirx.const(self.width, "int32"), 4, one)
         return tiles.Built(builder.get())
 
 
@@ -78,8 +79,8 @@ def append(site: Site, queue: Queue | None = None) -> None:
     rows = size_of(tuple(lead))
     queued = [] if queue is None else [Pointer(queue.order), Pointer(queue.offsets, 0, 4)]
     site.program.step(
-        WeighRows(dtype_of(x), dtype_of(weights), queue is not None), "weigh_rows",
-        [*site.pointers([x, weights]), Pointer(site.outputs[0]), *queued, width,
+        WeighRows(dtype_of(x), dtype_of(weights), queue is not None, width), "weigh_rows",
+        [*site.pointers([x, weights]), Pointer(site.outputs[0]), *queued,
          integer(node, "zero_x"), integer(node, "zero_w"), integer(node, "right")],
         tasks=rows, label=f"{rows} rows of {width} times their weights", origin=site.origin,
         nodes=site.nodes, macs=rows * width, nbytes=3 * rows * width,
