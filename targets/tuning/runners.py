@@ -124,6 +124,11 @@ def runner_of(text: str, spec: TargetSpec, *, allow_emulator: bool = False) -> R
     Raises:
         OptionError: there is no such runner, or it cannot run code of the target.
     """
+    if spec.family != "cpu":
+        raise OptionError(
+            f"target {spec.name} is not timed: products are cut by what its file says of the "
+            "device\n  next: change the target file, or give the target of a CPU"
+        )
     kind, _, rest = text.partition(":")
     if kind == "ssh" and rest and not rest.startswith("-"):
         return SshRunner(rest)

@@ -23,6 +23,8 @@ def page(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # What compiling would check on a device is checked in the browser here.
         patch.setattr("edgemoe.targets.gpu.runs_here", lambda spec: False)
+        # Several buckets are tested with toys, in Node.
+        patch.setitem(web_demo.MODELS["char_moe"], "tokens", [1])
         web_demo.write_page(folder)
     with served(folder) as url:
         yield folder, url

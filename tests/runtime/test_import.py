@@ -55,14 +55,15 @@ def test_the_runtime_imports_only_numpy():
     assert python(code) == "[] False False"
 
 
-@pytest.mark.needs("python:venv", "python:ensurepip")
+@pytest.mark.needs("python:venv", "python:pip")
 def test_a_bare_environment_runs_an_artifact(toy_artifact, toys, tmp_path):
     """A fresh environment with NumPy and `pip install --no-deps` of this project."""
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     executable = str(tmp_path / "venv" / "bin" / "python")
     ignored = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "tests")
     shutil.copytree(ROOT, tmp_path / "project", symlinks=True, ignore=ignored)
-    pip = [executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", executable, "install", "--quiet",
+           "--disable-pip-version-check"]  # fmt: skip
     steps = (
         ["numpy", "setuptools>=77"],
         ["--no-deps", "--no-build-isolation", str(tmp_path / "project")],

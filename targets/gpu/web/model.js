@@ -48,12 +48,19 @@ export async function load(base = new URL("./", import.meta.url), options = {}) 
   const device = options.device ?? (await sharedDevice(manifest, options));
   const weights = files("weights.bin");
   weights.catch(() => {}); // reported below, after what comes first
-  const source = async (name) => new TextDecoder().decode(await files(`kernels/${name}.wgsl`));
+  const texts = new Map(); // kernel -> promise of its text: fetched once
+  const source = (name) => {
+    if (!texts.has(name)) {
+      const text = files(`kernels/${name}.wgsl`).then((data) => new TextDecoder().decode(data));
+      text.catch(() => texts.delete(name)); // another run may try again
+      texts.set(name, text);
+    }
+    return texts.get(name);
+  };
   const build = async (names) => {
     const kernels = plan.kernels.filter((kernel) => names.has(kernel.name));
-    const texts = await Promise.all(kernels.map((kernel) => source(kernel.name)));
-    const whole = kernels.map((kernel, number) => ({ ...kernel, source: texts[number] }));
-    return buildPipelines(device, whole, progress);
+    const whole = kernels.map(async (kernel) => ({ ...kernel, source: await source(kernel.name) }));
+    return buildPipelines(device, await Promise.all(whole), progress);
   };
   const first = build(new Set(plan.variants[0].steps.map((step) => step.kernel)));
   first.catch(() => {});

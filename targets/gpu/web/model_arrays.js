@@ -100,7 +100,8 @@ export function rowsOf(info) {
 export function tokenSlice(array, info, tokens, begin, take, bucket) {
   const [outer, row] = rowsOf(info);
   if (take === bucket && take === tokens) return array;
-  const part = new array.constructor(2 * Math.ceil((outer * bucket * row) / 2));
+  const step = 4 / array.BYTES_PER_ELEMENT; // copies are multiples of 4 bytes
+  const part = new array.constructor(step * Math.ceil((outer * bucket * row) / step));
   for (let k = 0; k < outer; k++) {
     const start = (k * tokens + begin) * row;
     part.set(array.subarray(start, start + take * row), k * bucket * row);

@@ -173,15 +173,23 @@ export class Model {
 
   #enqueue(arrays, chunks, { states = [], experts = false }) {
     const names = this.#returned(arrays, states);
-    this.#beginStates(arrays);
-    const readings = chunks.map((chunk) => {
-      this.#write(arrays, chunk);
-      const reading = this.#submit(chunk, names, experts);
-      this.#turn();
-      return reading;
-    });
-    this.#endStates(arrays);
-    return { tokens: arrays.tokens, chunks, readings, names };
+    let readings, failures;
+    this.#device.pushErrorScope("out-of-memory");
+    this.#device.pushErrorScope("validation");
+    try {
+      this.#beginStates(arrays);
+      readings = chunks.map((chunk) => {
+        this.#write(arrays, chunk);
+        const reading = this.#submit(chunk, names, experts);
+        this.#turn();
+        return reading;
+      });
+      this.#endStates(arrays);
+    } finally {
+      failures = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
+      failures.catch(() => {}); // reported by #finish
+    }
+    return { tokens: arrays.tokens, chunks, readings, names, failures };
   }
 
   /** Outputs that are read: not those of held states, unless `states` names them. */
@@ -258,8 +266,6 @@ export class Model {
   #submit(chunk, names, experts) {
     const variant = this.#plan.variants[chunk.variant];
     const regions = experts ? variant.regions : [];
-    this.#device.pushErrorScope("out-of-memory");
-    this.#device.pushErrorScope("validation");
     const encoder = this.#device.createCommandEncoder();
     const outputs = names.map((name) => this.#place(name, chunk));
     const routed = regions.map((region) => {
@@ -289,10 +295,9 @@ export class Model {
     pass?.end();
     outputs.forEach(copy);
     this.#device.queue.submit([encoder.finish()]);
-    const failures = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
     const mapped = stage.mapAsync(GPUMapMode.READ);
-    for (const promise of [mapped, failures]) promise.catch(() => {}); // reported by #finish
-    return { stage, outputs, routed, variant, take: chunk.take, mapped, failures };
+    mapped.catch(() => {}); // reported by #finish
+    return { stage, outputs, routed, variant, take: chunk.take, mapped };
   }
 
   #place(name, chunk) {
@@ -315,8 +320,13 @@ export class Model {
     return this.#device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   }
 
-  async #finish({ tokens, chunks, readings, names }) {
+  async #finish({ tokens, chunks, readings, names, failures }) {
     const results = {};
+    const failure = (await failures.catch(() => [])).find((error) => error !== null);
+    if (failure) {
+      const text = `${this.deviceName} refuses a run of '${this.name}': ${failure.message}`;
+      throw new EdgemoeError("device", `${text}; please report it`);
+    }
     for (const [number, reading] of readings.entries()) {
       const chunk = chunks[number];
       try {
@@ -324,11 +334,6 @@ export class Model {
       } catch (error) {
         const why = this.#lost ?? error.message;
         throw new EdgemoeError("device", `the device is lost (${why}); load the model again`);
-      }
-      const failure = (await reading.failures).find((error) => error !== null);
-      if (failure) {
-        const text = `${this.deviceName} refuses a run of '${this.name}': ${failure.message}`;
-        throw new EdgemoeError("device", `${text}; please report it`);
       }
       const data = reading.stage.getMappedRange();
       reading.outputs.forEach(({ at, info, count, dtype }, place) => {
