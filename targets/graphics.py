@@ -23,7 +23,9 @@ class Graphics:
     With `fp16` weights may be stored as native halves (`shader-f16`, `cl_khr_fp16`); otherwise
     halves travel as 32-bit words. `subgroups` neighbouring threads, a power of two, always belong
     to one subgroup (WebGPU's feature); 0: nothing is known. `columns` is how many neighbouring
-    columns the threads of a product read at once: the width of a memory transaction in words.
+    columns the threads of a product read at once: the width of a memory transaction in words;
+    `depth` how many inputs of a tile lie in local memory at a time: fewer make shorter code, which
+    browsers compile while a page waits.
     """
 
     language: Language
@@ -34,6 +36,7 @@ class Graphics:
     fp16: bool = False
     subgroups: int = 0
     columns: int = 32
+    depth: int = 32
 
     @property
     def alignment(self) -> int:
@@ -50,15 +53,15 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
     found = Graphics(
         language, int(data["threads"]), int(data["local_bytes"]), int(data["storage_buffers"]),
         int(data["binding_bytes"]), bool(data.get("fp16", False)), int(data.get("subgroups", 0)),
-        int(data.get("columns", 32)),
+        int(data.get("columns", 32)), int(data.get("depth", 32)),
     )  # fmt: skip
     for name, least in (("threads", 16), ("local_bytes", 4096), ("storage_buffers", 4),
-                        ("binding_bytes", 1 << 20), ("columns", 1)):  # fmt: skip
+                        ("binding_bytes", 1 << 20), ("columns", 1), ("depth", 8)):  # fmt: skip
         if getattr(found, name) < least:
             raise ValueError(f"{name} is {getattr(found, name)}, kernels need {least} at least")
     if found.subgroups and language != "wgsl":
         raise ValueError("subgroups are used in WebGPU only")
-    for name in ("threads", "columns", "subgroups"):
+    for name in ("threads", "columns", "depth", "subgroups"):
         if getattr(found, name) & (getattr(found, name) - 1):
             raise ValueError(f"{name} is {getattr(found, name)}, which is no power of two")
     return found

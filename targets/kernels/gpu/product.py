@@ -38,7 +38,8 @@ class Cut:
     """How a product is cut: `rows` and `columns` of a work-group, its threads, its steps.
 
     `share` threads have the same column and share its depth (few rows); `depth` inputs lie in local
-    memory at a time (tiles, where `share` is 0).
+    memory at a time (tiles, where `share` is 0). Of the rows of sums that a thread has, `together`
+    are written by one loop.
     """
 
     rows: int
@@ -46,6 +47,7 @@ class Cut:
     threads: int
     share: int = 0
     depth: int = 0
+    together: int = 1
 
     @property
     def is_tile(self) -> bool:
@@ -77,9 +79,14 @@ def tile_for(device: Graphics, block: int, ports: int, rows: float) -> Cut:
         down, columns, tall = threads // across, 4 * across, 1
         while tall < 4 and down * tall < rows:
             tall *= 2
-        for depth in (max(32, block), max(16, block), block):
-            if 4 * depth * (down * tall + columns * ports) <= device.local_bytes:
-                return Cut(down * tall, columns, threads, 0, depth)
+        for depth in (max(device.depth, block), max(16, block), block):
+            together = tall
+            while together:
+                # Sums go through the place of the columns, see `tile`.
+                held = max(depth * columns, together * threads * 4) * ports
+                if 4 * (depth * down * tall + held) <= device.local_bytes:
+                    return Cut(down * tall, columns, threads, 0, depth, together)
+                together //= 2
         if across == 1:
             raise TargetError(
                 f"{device.local_bytes:,} bytes of local memory are too little for a tile of "
@@ -204,7 +211,9 @@ def tile(
     across = cut.columns // 4
     down = cut.threads // across
     tall = cut.rows // down
-    rows, right = grid.shared(cut.depth * cut.rows), grid.shared(cut.depth * cut.columns * ports)
+    cells, together = 4 * ports, cut.together
+    rows = grid.shared(cut.depth * cut.rows)
+    right = grid.shared(max(cut.depth * cut.columns * ports, cut.threads * together * cells))
     x = register(tirx.truncmod(at.thread, across))
     y = register(tirx.truncdiv(at.thread, across))
     sums = grid.registers(tall * 4 * ports)
@@ -232,8 +241,6 @@ def tile(
                         T.buffer_store(sums, sums[cell] + above[i] * value, [cell])
         grid.barrier()
     # Through local memory, as in `few_rows`; every thread reads what it wrote itself.
-    cells = 4 * ports
-    together = min(tall, cut.depth * cut.columns * ports // (cut.threads * cells))
     for begun in range(0, tall, together):
         mine = register(at.thread * (together * cells))
         for i in range(together * cells):
