@@ -141,8 +141,7 @@ def test_kernels_keep_the_limits_of_every_device(spec: Any) -> None:
                 layout = layout_for(device, parse(name), 256, 64 * ports)
                 cut = product.cut_for(device, layout, ports, rows)
                 assert cut.threads <= device.threads
-                right = max(cut.depth * cut.columns, cut.threads * cut.together * 4) * ports
-                held = 4 * (cut.depth * cut.rows + (0 if cut.share else right))
+                held = 4 * cut.depth * (cut.rows + cut.columns * ports)
                 assert held <= device.local_bytes
     layout = layout_for(device, parse("f16"), 256, 64)
     kernel = GpuLinear(ex.Port(), layout, 64, product.cut_for(device, layout, 1, 64))

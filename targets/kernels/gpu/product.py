@@ -80,13 +80,11 @@ def tile_for(device: Graphics, block: int, ports: int, rows: float) -> Cut:
         while tall < 4 and down * tall < rows:
             tall *= 2
         for depth in (max(device.depth, block), max(16, block), block):
-            together = tall
-            while together:
-                # Sums go through the place of the columns, see `tile`.
-                held = max(depth * columns, together * threads * 4) * ports
-                if 4 * (depth * down * tall + held) <= device.local_bytes:
-                    return Cut(down * tall, columns, threads, 0, depth, together)
-                together //= 2
+            if 4 * depth * (down * tall + columns * ports) <= device.local_bytes:
+                # Sums go through the place of the columns, see `tile`: more of it would cost what
+                # it saves, since WebGPU clears local memory, which takes long to compile.
+                together = min(tall, max(1, depth * columns // (threads * 4)))
+                return Cut(down * tall, columns, threads, 0, depth, together)
         if across == 1:
             raise TargetError(
                 f"{device.local_bytes:,} bytes of local memory are too little for a tile of "
@@ -213,7 +211,7 @@ def tile(
     tall = cut.rows // down
     cells, together = 4 * ports, cut.together
     rows = grid.shared(cut.depth * cut.rows)
-    right = grid.shared(max(cut.depth * cut.columns * ports, cut.threads * together * cells))
+    right = grid.shared(cut.depth * cut.columns * ports)
     x = register(tirx.truncmod(at.thread, across))
     y = register(tirx.truncdiv(at.thread, across))
     sums = grid.registers(tall * 4 * ports)
