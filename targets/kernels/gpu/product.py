@@ -77,7 +77,9 @@ def tile_for(device: Graphics, block: int, ports: int, rows: float) -> Cut:
         down, columns, tall = threads // across, 4 * across, 1
         while tall < 4 and down * tall < rows:
             tall *= 2
-        for depth in (max(32, block), max(16, block), block):
+        # Browsers clear workgroup memory; SwiftShader takes 1 ms to compile that for each word.
+        deepest = (8,) if device.language == "wgsl" else (32, 16)
+        for depth in (*(max(n, block) for n in deepest), block):
             if 4 * depth * (down * tall + columns * ports) <= device.local_bytes:
                 return Cut(down * tall, columns, threads, 0, depth)
         if across == 1:

@@ -123,7 +123,7 @@ def lower(site: Site) -> None:
     unit = token_mix.unit_of(site, weight, batch * channels)
     given, name, read = program_at(site).precision.choose(unit), str(weight.name), reader(weight)
     layout = layout_for(program_at(site).gpu, given, depth, rows)
-    cut = product.tile_for(program_at(site).gpu, 32, 1, rows)
+    cut = product.tile_for(program_at(site).gpu, 8, 1, rows)
     spec = GpuTokenMix(epilogue, layout, batch, channels, cut)
     rounder = program_at(site).precision.rounder(name)
 
