@@ -138,6 +138,8 @@ def _opencl(text: str, name: str, read_only: Sequence[int]) -> str:
     prototype = re.compile(rf"__kernel void {name}\(.*\);$")
     lines = (line for line in text.splitlines() if line.strip() and not line.startswith("//"))
     text = "\n".join(line for line in lines if not prototype.match(line)) + "\n"
+    # Bits in another type, without a pointer that would keep the value in memory.
+    text = re.sub(r"\(\*\((float|int|uint) \*\)\(&\((\w+)\)\)\)", r"as_\1(\2)", text)
     for position in read_only:
         pattern = rf"__global (\w+)\* restrict (p{position:02})\b"
         text = re.sub(pattern, r"__global const \1* restrict \2", text)

@@ -96,7 +96,8 @@ def test_a_promise_is_kept_and_proved(compiled, tmp_path):
         artifact.manifest["memory"]["weights_bytes"], abs=64 * len(artifact.plan.weights)
     )
     (region,) = report["calibration"]["regions"]
-    assert sum(region["uses"]) == 24 * 8 * 2 and 0 < region["TLS"] < 1
+    assert 16 * 8 <= region["tokens"] <= 24 * 8  # as many as there was time for
+    assert sum(region["uses"]) == region["tokens"] * 2 and 0 < region["TLS"] < 1
     assert not list(tmp_path.glob(".*.jsonl"))  # the journal goes when the search is done
     _runs_in_onnxruntime(tmp_path / "m.onnx", artifact)
     page = html_report(artifact.plan, artifact.manifest, artifact.read_report())

@@ -31,7 +31,7 @@ FAMILIES = (
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     "model", ["digits_mixer:digits", "forecaster:etth1", "moe_lm:char_moe",
-              "blockffn_lm:char_blockffn"],
+              "blockffn_lm:char_blockffn", "sensor_moe:sensor_moe"],
 )  # fmt: skip
 def test_shipped_models(model: str, device: str, tmp_path: Path) -> None:
     tokens = [1, 8] if "_lm" in model else None
@@ -69,6 +69,16 @@ def test_narrow_weights(device: str, precision: str, tmp_path: Path) -> None:
             x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
             found.append(next(iter(session.run({name: x}).values())))
     np.testing.assert_allclose(*found, atol=2e-3 * np.abs(found[1]).max())
+
+
+@pytest.mark.skipif(not has_device("webgpu", fp16=True), reason="needs a device with shader-f16")
+def test_native_halves(tmp_path: Path) -> None:
+    artifact = edgemoe.compile(
+        "edgemoe.models.moe_lm:char_moe", target="webgpu-f16", out=tmp_path / "m.em", tokens=[1, 8],
+        precision="f16",
+    )  # fmt: skip
+    assert artifact.manifest["gpu"]["fp16"]
+    edgemoe.load(artifact.path, check=True).close()  # within the tolerance of 16-bit weights
 
 
 def family_module() -> Any:
