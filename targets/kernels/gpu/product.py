@@ -79,11 +79,12 @@ def tile_for(device: Graphics, block: int, ports: int, rows: float) -> Cut:
         down, columns, tall = threads // across, 4 * across, 1
         while tall < 4 and down * tall < rows:
             tall *= 2
-        for depth in (max(device.depth, block), max(16, block), block):
-            if 4 * depth * (down * tall + columns * ports) <= device.local_bytes:
-                # Sums go through the place of the columns, see `tile`: more of it would cost what
-                # it saves, since WebGPU clears local memory, which takes long to compile.
-                together = min(tall, max(1, depth * columns // (threads * 4)))
+        for depth in (max(n, block) for n in (device.depth, 32, 16, 8)):
+            # Sums go through the place of the columns, see `tile`. It is no larger for them: WebGPU
+            # clears local memory, and drivers take long to compile that.
+            together = min(tall, depth * columns // (threads * 4))
+            held = 4 * depth * (down * tall + columns * ports)
+            if together and held <= device.local_bytes:
                 return Cut(down * tall, columns, threads, 0, depth, together)
         if across == 1:
             raise TargetError(
