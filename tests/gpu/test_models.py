@@ -116,3 +116,19 @@ def test_options_of_other_families(option: dict[str, Any], tmp_path: Path) -> No
             **option,
         )  # fmt: skip
     assert not (tmp_path / "m.em").exists()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_many_tensors_are_joined(device: str, tmp_path: Path) -> None:
+    import torch
+
+    class Joined(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            parts = [torch.relu(x[:, i : i + 2] - i) for i in range(12)]
+            return torch.cat(parts, dim=1)
+
+    x = torch.randn(3, 14)
+    edgemoe.compile((Joined(), (x,)), target=device, out=tmp_path / "m.em")
+    with edgemoe.load(tmp_path / "m.em", check=True) as session:
+        (found,) = session.run({session.inputs[0].name: x.numpy()}).values()
+    np.testing.assert_allclose(found, Joined()(x).numpy(), atol=1e-6)
