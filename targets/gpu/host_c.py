@@ -23,7 +23,7 @@ from edgemoe.targets.c_model import (
     string,
     tensor_tables,
 )
-from edgemoe.targets.gpu.host_example import example
+from edgemoe.targets.host_example import Interface, write_example
 
 SOURCE_FOLDER = "src"
 PARTS = (
@@ -49,6 +49,20 @@ clean:
 .PHONY: clean
 """
 
+_EXAMPLE = Interface(
+    header="model_opencl.h",
+    usage="""\
+ *   make && ./example ..
+ *
+ * The arguments are the folder of the artifact, and a folder for compiled kernels.""",
+    options="""\
+    options.verify = 1; /* on the first GPU, else the first device */
+    options.cache = argc > 2 ? argv[2] : NULL;""",
+    opened="""\
+    printf("model %s on %s, arena %zu bytes, %d kernels compiled\\n", em_model_name(model),
+           em_device_name(model), em_arena_bytes(model), (int)em_kernels_built(model));""",
+)
+
 
 def write_opencl_host(
     plan: Plan, folder: Path, needs: Mapping[str, Any], build_id: bytes,
@@ -70,8 +84,7 @@ def write_opencl_host(
     source.mkdir(parents=True, exist_ok=True)
     (source / "model_opencl.h").write_text(c_source("opencl/model_opencl.h"), "utf-8")
     (source / "Makefile").write_text(_MAKEFILE, "utf-8")
-    for name, data in example(plan, inputs).items():
-        (source / name).write_bytes(data)
+    write_example(plan, folder, inputs, _EXAMPLE)
     model = source / "model_opencl.c"
     model.write_text(opencl_host(plan, needs, build_id), "utf-8")
     return model
