@@ -30,7 +30,8 @@ import onnx_ir as ir
 from benchmarks import microcontroller_peers as peers
 from benchmarks.compression.tables import table
 from benchmarks.machine import facts
-from edgemoe.artifact import ManifestExtras, SelfTest
+from edgemoe.artifact import SelfTest
+from edgemoe.artifact_writer import Contents
 from edgemoe.integer.arithmetic import scaling
 from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Plan, TensorInfo
@@ -94,10 +95,7 @@ def program(
     )  # fmt: skip
     out = folder / f"{name}_{target}"
     test = SelfTest(feed, {"y": np.zeros(y.shape, y.dtype)}, 65535.0)
-    family.write(
-        spec, lowered, plan, out, selftests=[test], extras=ManifestExtras(), report={},
-        show=lambda what, step: None,
-    )  # fmt: skip
+    family.write(spec, lowered, plan, out, Contents([test]), lambda what, step: None)
     return read_manifest(out), profile_mcu(out, feed, runs=peers.RUNS)
 
 

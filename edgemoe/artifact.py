@@ -1,6 +1,6 @@
 """Writes artifacts: staging folder, manifest, self-test, packing.
 
-`targets/host_package.py` puts them together for CPU targets; the parts serve other families too.
+`artifact_writer.py` puts them together.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe.artifact import Artifact, ManifestExtras
+from edgemoe.artifact_writer import Contents
 from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples
 from edgemoe.compression.settings import Settings
 from edgemoe.deciding import costs_of, measure_of, write_within
@@ -28,6 +29,7 @@ from edgemoe.plugins import load_plugins
 from edgemoe.precision import Precision, parse_pins
 from edgemoe.reference import Reference
 from edgemoe.self_tests import CACHE_TOLERANCE, self_test_of, tolerance_of
+from edgemoe.target_options import TargetOptions
 from edgemoe.unusable import refuse_unusable, refuse_unusable_cache, refuse_without_search
 from edgemoe.variants import pass_times, prepared, with_narrow_caches
 
@@ -210,9 +212,11 @@ def compile(
         graphs: Sequence[ir.Model], counts: Sequence[int | None], given: Precision
     ) -> Lowered:
         lowered: Lowered = family.lower(
-            spec, graphs, counts, given, tunings, title=title, max_ram=max_ram,
-            expert_slots=expert_slots,
-            states=[x for x in inputs if x.state_output is not None],
+            spec, graphs, counts, given, tunings,
+            TargetOptions(
+                title, [x for x in inputs if x.state_output is not None], max_ram, expert_slots,
+                objects,
+            ),
         )  # fmt: skip
         return lowered
 
@@ -231,8 +235,7 @@ def compile(
             generic = family.generic_steps(lowered.variants, lowered.kernels)
             refuse_if_strict(plan, variants, generic)
         done = total - len(spec.isas) - 1
-        artifact: Artifact = family.write(
-            spec, lowered, plan, place,
+        contents = Contents(
             selftests=[
                 self_test_of(
                     v, inputs,
@@ -251,12 +254,13 @@ def compile(
                     "warnings": source.notes, "passes": pass_times(variants),
                     **({} if decided is None else {"compression": decided.report()}),
                     **({} if integer is None else {"integers": integer.report})},
-            show=lambda what, step: show(what, done + step, total),
             measure=measure_of(
                 task, decided, reference, goal, given, narrowed, static=integer is not None
             ) if family.runs_here(spec) else None,
-            as_objects=objects,
         )  # fmt: skip
+        artifact: Artifact = family.write(
+            spec, lowered, plan, place, contents, lambda what, step: show(what, done + step, total)
+        )
         return artifact
 
     artifact, decided = write_within(write, decided)

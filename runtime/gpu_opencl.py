@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.runtime.errors import DeviceError, EdgemoeError
+from edgemoe.runtime.errors import DeviceError
 from edgemoe.runtime.gpu_build import build_all
 from edgemoe.runtime.gpu_cache import ProgramCache
 from edgemoe.runtime.gpu_device import (
@@ -20,16 +19,12 @@ from edgemoe.runtime.gpu_device import (
     NoReading,
     Range,
     Reading,
-    chosen,
     padded_bytes,
 )
-from edgemoe.runtime.gpu_memory import too_little
+from edgemoe.runtime.gpu_opened import Cause, OpenedDevice, open_once
 from edgemoe.runtime.gpu_program import Kernel
 
 Array = NDArray[Any]
-
-_opened: dict[int, OpenClDevice] = {}
-_opening = threading.Lock()
 
 _KINDS = {4: "gpu", 2: "cpu", 8: "accelerator"}
 _MEMORY = (-4, -5, -6, -61)  # allocation failure, out of resources, of host memory, buffer size
@@ -102,20 +97,16 @@ def open_opencl(number: int | None, check: Callable[[DeviceInfo], None]) -> Open
             "/etc/OpenCL/vendors (OCL_ICD_VENDORS); install the driver of your GPU, or PoCL for "
             "the CPU (Debian: apt install pocl-opencl-icd)"
         )
-    info = chosen([info for info, _ in found], number, "opencl")
-    check(info)
-    with _opening:
-        if info.number not in _opened:
-            _opened[info.number] = OpenClDevice(info, found[info.number][1])
-        return _opened[info.number]
+    return open_once(found, number, check, OpenClDevice, "opencl")
 
 
-class OpenClDevice:
+class OpenClDevice(OpenedDevice):
     """See `gpu_device.Device`."""
 
+    language = "OpenCL"
+
     def __init__(self, info: DeviceInfo, device: Any) -> None:
-        self.info = info
-        self.kernels_built = self.kernels_cached = 0
+        super().__init__(info)
         self._cl = _module()
         self._device = device
         self._programs: dict[str, Any] = {}
@@ -125,41 +116,19 @@ class OpenClDevice:
             self._queue = self._cl.CommandQueue(self._context)
         self._clock: Any = None  # a second queue, which notes times
 
-    @contextlib.contextmanager
-    def _errors(self, doing: str, nbytes: int = 0) -> Iterator[None]:
-        """Turn errors of the driver into ours."""
-        try:
-            yield
-        except self._cl.Error as error:
-            raise self._error(error, doing, nbytes) from error
+    def _caught(self) -> type[Exception]:
+        return cast("type[Exception]", self._cl.Error)
 
-    def _error(self, error: Any, doing: str, nbytes: int) -> EdgemoeError:
+    def _cause(self, error: Exception, text: str) -> Cause:
+        del text
         code = getattr(error, "code", None)
-        where = f"{self.info.name} ({self.info.spec})"
-        if code in _MEMORY:
-            return too_little(self.info, doing, nbytes)
-        if code in _LOST:
-            _opened.pop(self.info.number, None)
-            return DeviceError(
-                f"{where} is lost ({error}); load the artifact again, and look whether the driver "
-                "was reset (edgemoe targets --devices)"
-            )
-        return DeviceError(
-            f"{where} cannot {doing}: {error}; run edgemoe verify, try another device (edgemoe "
-            "targets --devices), and report it"
-        )
+        return "memory" if code in _MEMORY else "lost" if code in _LOST else "other"
 
-    def allocate(self, nbytes: int, what: str) -> Any:
-        """See `Device`."""
-        doing = f"hold {what}"
-        size = max(4, -(-nbytes // 4) * 4)
-        if size > self.info.buffer_bytes:
-            raise too_little(self.info, doing, size)
-        with self._errors(doing, size):
-            memory = self._cl.Buffer(self._context, self._cl.mem_flags.READ_WRITE, size)
-            # Drivers allocate late: what does not fit shows when it is first touched.
-            self._fill(memory, 0, size)
-            self._queue.finish()
+    def _new(self, nbytes: int) -> Any:
+        memory = self._cl.Buffer(self._context, self._cl.mem_flags.READ_WRITE, nbytes)
+        # Drivers allocate late: what does not fit shows when it is first touched.
+        self._fill(memory, 0, nbytes)
+        self._queue.finish()
         return memory
 
     def free(self, memory: Any) -> None:
@@ -212,12 +181,7 @@ class OpenClDevice:
         try:
             program.build()
         except cl.Error as error:
-            log = "\n  ".join(str(error).strip().splitlines()[:15])
-            raise DeviceError(
-                f"the OpenCL compiler of {self.info.name} ({self.info.spec}, driver "
-                f"{self.info.driver}) refuses kernel '{kernel.name}':\n  {log}\ntry another "
-                "device (edgemoe targets --devices), and report it"
-            ) from error
+            raise self._refusal(kernel, error) from error
         self.kernels_built += 1
         self._cache.write(key, program.get_info(cl.program_info.BINARIES)[0])
         return program

@@ -18,7 +18,7 @@ SUFFIX = {"opencl": "cl", "wgsl": "wgsl"}
 
 @dataclass(frozen=True)
 class Buffer:
-    """A tensor on the device; `index` of an input or output, `offset` in arena or weights."""
+    """A tensor on a device; `index` of an input or output, `offset` in arena or weights."""
 
     name: str
     dtype: str
@@ -132,18 +132,20 @@ def _kernel(folder: Path, item: Mapping[str, Any], suffix: str) -> Kernel:
     )
 
 
-def _variant(item: Mapping[str, Any], kernels: Mapping[str, Kernel]) -> Variant:
-    buffers = tuple(
-        Buffer(
-            name=str(b["name"]),
-            dtype=str(b["dtype"]),
-            shape=tuple(map(int, b["shape"])),
-            where=str(b["where"]),
-            index=int(b["index"]),
-            offset=int(b["offset"]),
-        )
-        for b in item["buffers"]
+def buffer_of(item: Mapping[str, Any]) -> Buffer:
+    """Read a buffer of a plan."""
+    return Buffer(
+        name=str(item["name"]),
+        dtype=str(item["dtype"]),
+        shape=tuple(map(int, item["shape"])),
+        where=str(item["where"]),
+        index=int(item["index"]),
+        offset=int(item["offset"]),
     )
+
+
+def _variant(item: Mapping[str, Any], kernels: Mapping[str, Kernel]) -> Variant:
+    buffers = tuple(buffer_of(b) for b in item["buffers"])
     steps = tuple(_step(step, buffers, kernels) for step in item["steps"])
     tokens = item["tokens"]
     return Variant(

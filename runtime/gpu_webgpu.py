@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
-from edgemoe.runtime.errors import DeviceError, EdgemoeError
+from edgemoe.runtime.errors import DeviceError
 from edgemoe.runtime.gpu_build import build_all
 from edgemoe.runtime.gpu_clock import encode, stamped, waited
 from edgemoe.runtime.gpu_device import (
@@ -19,10 +18,9 @@ from edgemoe.runtime.gpu_device import (
     NoReading,
     Range,
     Reading,
-    chosen,
     padded_bytes,
 )
-from edgemoe.runtime.gpu_memory import too_little
+from edgemoe.runtime.gpu_opened import Cause, OpenedDevice, open_once
 from edgemoe.runtime.gpu_program import Kernel
 from edgemoe.runtime.gpu_staging import Staging, WebGpuReading
 
@@ -40,9 +38,6 @@ _LIMITS = (
 _BACKENDS = ("Vulkan", "Metal", "DX12")
 _KINDS = {"DiscreteGPU": "gpu", "IntegratedGPU": "gpu", "CPU": "cpu"}
 _MOST_QUERIES = 2048  # steps of one set of time stamps
-
-_opened: dict[int, WebGpuDevice] = {}
-_opening = threading.Lock()
 
 
 def _module() -> Any:
@@ -110,24 +105,20 @@ def open_webgpu(number: int | None, check: Callable[[DeviceInfo], None]) -> WebG
             "or none is found (VK_DRIVER_FILES); install the driver of your GPU, or Mesa's "
             "lavapipe for the CPU (Debian: apt install mesa-vulkan-drivers libvulkan1)"
         )
-    info = chosen([info for info, _ in found], number, "webgpu")
-    check(info)
-    with _opening:
-        if info.number not in _opened:
-            _opened[info.number] = WebGpuDevice(info, found[info.number][1])
-        return _opened[info.number]
+    return open_once(found, number, check, WebGpuDevice, "webgpu")
 
 
-class WebGpuDevice:
+class WebGpuDevice(OpenedDevice):
     """See `gpu_device.Device`.
 
     wgpu has no interface to keep compiled pipelines on disk: they are compiled once per process,
     and the driver keeps what it does by itself (Mesa: mesa_shader_cache in the user's cache).
     """
 
+    language = "WGSL"
+
     def __init__(self, info: DeviceInfo, adapter: Any) -> None:
-        self.info = info
-        self.kernels_built = self.kernels_cached = 0
+        super().__init__(info)
         self._wgpu = _module()
         self._pipelines: dict[tuple[str, tuple[int, ...]], Any] = {}
         self._layouts: dict[tuple[int, tuple[int, ...]], Any] = {}
@@ -143,41 +134,20 @@ class WebGpuDevice:
         usage = self._wgpu.BufferUsage
         self._token = self._device.create_buffer(size=4, usage=usage.COPY_SRC | usage.COPY_DST)
 
-    @contextlib.contextmanager
-    def _errors(self, doing: str, nbytes: int = 0) -> Iterator[None]:
-        """Turn errors of wgpu into ours."""
-        try:
-            yield
-        except EdgemoeError:
-            raise
-        except Exception as error:  # wgpu raises RuntimeError for some of its own
-            raise self._error(error, doing, nbytes) from error
+    def _caught(self) -> type[Exception]:
+        return Exception  # wgpu raises RuntimeError for some of its own
 
-    def _error(self, error: Exception, doing: str, nbytes: int) -> EdgemoeError:
-        text = " ".join(str(error).split())
-        where = f"{self.info.name} ({self.info.spec})"
+    def _cause(self, error: Exception, text: str) -> Cause:
         if isinstance(error, self._wgpu.GPUOutOfMemoryError) or "out of memory" in text.lower():
-            return too_little(self.info, doing, nbytes)
-        if re.search(r"\blost\b|destroyed|invalid device", text, re.IGNORECASE):
-            _opened.pop(self.info.number, None)
-            return DeviceError(
-                f"{where} is lost ({text[:200]}); load the artifact again, and look whether the "
-                "driver was reset (edgemoe targets --devices)"
-            )
-        return DeviceError(
-            f"{where} cannot {doing}: {text[:1000]}; run edgemoe verify, try another device "
-            "(edgemoe targets --devices), and report it"
-        )
+            return "memory"
+        lost = re.search(r"\blost\b|destroyed|invalid device", text, re.IGNORECASE)
+        return "lost" if lost else "other"
 
-    def allocate(self, nbytes: int, what: str) -> Any:
-        """See `Device`; new buffers hold zeros."""
-        size, usage = max(4, -(-nbytes // 4) * 4), self._wgpu.BufferUsage
-        if size > self.info.buffer_bytes:
-            raise too_little(self.info, f"hold {what}", size)
-        with self._errors(f"hold {what}", size):
-            return self._device.create_buffer(
-                size=size, usage=usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
-            )
+    def _new(self, nbytes: int) -> Any:
+        usage = self._wgpu.BufferUsage  # new buffers hold zeros
+        return self._device.create_buffer(
+            size=nbytes, usage=usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
+        )
 
     def free(self, memory: Any) -> None:
         """See `Device`."""
@@ -224,12 +194,7 @@ class WebGpuDevice:
                 layout=layout, compute={"module": module, "entry_point": kernel.name}
             )
         except Exception as error:
-            log = "\n  ".join(str(error).strip().splitlines()[:15])
-            raise DeviceError(
-                f"the WGSL compiler for {self.info.name} ({self.info.spec}) refuses kernel "
-                f"'{kernel.name}':\n  {log}\ntry another device (edgemoe targets --devices), and "
-                "report it"
-            ) from error
+            raise self._refusal(kernel, error) from error
 
     def _layout(self, kernel: Kernel) -> Any:
         key = (len(kernel.parameters), kernel.read_only)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import ArtifactError
 from edgemoe.runtime.frame import numpy_dtype
+from edgemoe.runtime.gpu_program import Buffer
 from edgemoe.runtime.manifest import inside
 from edgemoe.runtime.weights import HEADER
 
@@ -23,22 +24,6 @@ Array = NDArray[Any]
 ALIGNMENT = 64
 SERIAL_UNITS = 200_000
 """A step of fewer multiply-accumulates plus bytes runs on the calling thread alone."""
-
-
-@dataclass(frozen=True)
-class HostBuffer:
-    """A tensor of the CPU: `index` of an input or output, `offset` in arena or weights."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    where: str
-    index: int
-    offset: int
-
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes."""
-        return int(np.prod(self.shape, dtype=np.int64)) * numpy_dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -89,7 +74,7 @@ class Host:
         self._pool = ThreadPoolExecutor(count - 1, "edgemoe-cpu") if count > 1 else None
 
     def view(
-        self, buffer: HostBuffer, inputs: Sequence[Array | None], outputs: Mapping[int, Array]
+        self, buffer: Buffer, inputs: Sequence[Array | None], outputs: Mapping[int, Array]
     ) -> Array:
         """The elements of a buffer, flat."""
         dtype = numpy_dtype(buffer.dtype)
@@ -103,7 +88,7 @@ class Host:
         return memory[buffer.offset : buffer.offset + buffer.nbytes].view(dtype)
 
     def call(
-        self, call: HostCall, buffers: Mapping[int, HostBuffer], inputs: Sequence[Array | None],
+        self, call: HostCall, buffers: Mapping[int, Buffer], inputs: Sequence[Array | None],
         outputs: Mapping[int, Array],
     ) -> None:  # fmt: skip
         """Run one step."""

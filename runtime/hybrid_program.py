@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgemoe.runtime.errors import ArtifactError
-from edgemoe.runtime.gpu_program import Program, program_of
-from edgemoe.runtime.hybrid_host import HostBuffer, HostCall
+from edgemoe.runtime.gpu_program import Buffer, Program, buffer_of, program_of
+from edgemoe.runtime.hybrid_host import HostCall
 from edgemoe.runtime.manifest import inside
 
 
@@ -31,7 +31,7 @@ class HybridVariant:
     """The parts of one variant in their order, and the buffers of the CPU by number."""
 
     parts: tuple[Part, ...]
-    buffers: Mapping[int, HostBuffer]
+    buffers: Mapping[int, Buffer]
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,10 @@ def _variant(
     data: Mapping[str, Any], on_gpu: set[str], symbols: Mapping[str, str]
 ) -> HybridVariant:
     buffers = {
-        number: HostBuffer(
-            str(b["dtype"]), tuple(map(int, b["shape"])), str(b["where"]), int(b["index"]),
-            int(b["offset"]),
-        )
+        number: buffer_of(b)
         for number, b in enumerate(data["buffers"])
         if str(b["where"]).startswith("host")
-    }  # fmt: skip
+    }
     parts: list[Part] = []
     seen = 0
     for number, step in enumerate(data["steps"]):

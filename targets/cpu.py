@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 
-from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.artifact import Artifact
+from edgemoe.artifact_writer import Contents
 from edgemoe.errors import OptionError
-from edgemoe.plan import Decision, Pointer, TensorInfo, Variant
+from edgemoe.plan import Decision, Plan, Pointer, TensorInfo, Variant
 from edgemoe.precision import Precision
+from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import flags_of, isas_of
 from edgemoe.targets.host_package import write_cpu_artifact
@@ -76,6 +77,7 @@ class Lowered:
     weights: WeightTable
     tunings: Tunings = UNTUNED
     decisions: tuple[Decision, ...] = ()
+    objects: bool = False  # kernels as objects by LLVM where C source is usual
 
 
 def lower_variants(
@@ -96,19 +98,14 @@ def lower_variants(
 
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
-    precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
-    states: Sequence[TensorInfo] = (), max_ram: int | None = None,
-    expert_slots: int | None = None,
+    precision: Precision, tunings: Tunings = UNTUNED, options: TargetOptions = NO_OPTIONS,
 ) -> Lowered:  # fmt: skip
     """Lower fused graphs of static shapes for `spec`.
 
     Raises:
-        OptionError: `max_ram` or `expert_slots` is given: they are for microcontrollers.
+        OptionError: an option is for microcontrollers.
     """
-    del title, states
-    for option, given in (("--max-ram", max_ram), ("--expert-slots", expert_slots)):
-        if given is not None:
-            raise OptionError(f"{option} is for microcontrollers, target {spec.name} is none")
+    options.refuse_for_microcontrollers(spec.name)
     return lower_variants(graphs, counts, precision, tunings)
 
 
@@ -154,20 +151,10 @@ def _may_share(variant: Variant, number: int, result: int) -> bool:
 
 
 def write(
-    spec: TargetSpec,
-    lowered: Lowered,
-    plan: Any,
-    out: Path,
-    *,
-    selftests: Sequence[SelfTest],
-    extras: ManifestExtras,
-    report: Mapping[str, Any],
+    spec: TargetSpec, lowered: Lowered, plan: Plan, out: Path, contents: Contents,
     show: Callable[[str, int], None],
-    measure: Callable[[Path], Mapping[str, Any]] | None = None,
-    as_objects: bool = False,
-) -> Artifact:
-    """Generate the kernels and write the artifact; they are objects in any case."""
-    del as_objects
+) -> Artifact:  # fmt: skip
+    """Generate the kernels and write the artifact."""
     with tempfile.TemporaryDirectory(prefix="edgemoe-") as folder:
         objects: list[Path] = []
         for number, isa in enumerate(spec.isas):
@@ -180,9 +167,8 @@ def write(
             objects += compile_kernels(built, isa, Path(folder))
         show("library", len(spec.isas))
         return write_cpu_artifact(
-            out, plan, lowered.weights.data(), objects, compiler=spec.compiler,
-            selftests=selftests, extras=extras, report=report, measure=measure,
-        )  # fmt: skip
+            out, plan, lowered.weights.data(), objects, contents, compiler=spec.compiler
+        )
 
 
 def versions() -> dict[str, str]:

@@ -1,27 +1,51 @@
-"""Generates `example.c` of a CPU artifact: opens it, runs the self-test input, prints numbers."""
+"""Generates `example.c` of an artifact with a C interface: opens it, runs once, prints numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe.plan import DTYPE_BYTES, Plan, TensorInfo
+from edgemoe.plan import Plan
+from edgemoe.targets.c_model import comment
 
 SOURCE_FOLDER = "src"
 
-_HEAD = """\
-/* example.c - runs model '{name}' once and prints the first numbers of every output.
- *
+
+@dataclass(frozen=True)
+class Interface:
+    """What an example says that depends on the interface: pieces of C text."""
+
+    header: str
+    usage: str  # lines of a comment: how it is built, and its arguments
+    options: str  # statements that set `options`
+    opened: str  # a statement that prints what was opened
+
+
+CPU = Interface(
+    header="edgemoe.h",
+    usage="""\
  *   cc -std=c11 -O2 -o example example.c ../model.so && ./example ..
  *
  * or, all in one program, see the command at the top of model.c. The argument is the folder of the
- * artifact. The inputs are those of the self-test; states start at zeros.
+ * artifact.""",
+    options="""\
+    options.verify = 1; /* with default threads and the best instruction set */""",
+    opened="""\
+    printf("model %s, instruction set %s, arena %zu bytes\\n", em_model_name(model),
+           em_isa_name(model), em_arena_bytes(model));""",
+)
+
+_TEXT = """\
+/* example.c - runs model '{name}' once and prints the first numbers of every output.
+ *
+{usage} The inputs are those of the self-test, or zeros; states start at zeros.
  */
-#include "edgemoe.h"
+#include "{header}"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +57,12 @@ static int fail(const char *what)
     return 1;
 }}
 
-/* Read `bytes` of the file `name` in `dir`/src; zeros when there is no such file. */
-static void *read_input(const char *dir, const char *name, size_t bytes)
+/* Read `bytes` of an input's file in `dir`/src; zeros when there is no such file. */
+static void *read_input(const char *dir, int32_t number, size_t bytes)
 {{
     char path[4096];
     void *data = calloc(1, bytes ? bytes : 1);
-    snprintf(path, sizeof path, "%s/src/%s", dir, name);
+    snprintf(path, sizeof path, "%s/src/example_input_%d.bin", dir, (int)number);
     FILE *file = fopen(path, "rb");
     if (file != NULL) {{
         if (data != NULL && fread(data, 1, bytes, file) != bytes)
@@ -75,29 +99,39 @@ static void print_first(const em_tensor *tensor)
 
 int main(int argc, char **argv)
 {{
+    static const int64_t tokens[] = {{{tokens}}}; /* per input, where it has a token axis */
     const char *dir = argc > 1 ? argv[1] : "..";
-    em_options options = {{0, 1, NULL}}; /* default threads, verify the weights, best ISA */
+    em_options options;
     em_model *model;
+    em_tensor inputs[{inputs}], outputs[{outputs}];
+    memset(&options, 0, sizeof options);
+    memset(inputs, 0, sizeof inputs);
+    memset(outputs, 0, sizeof outputs);
+{options}
     if (em_open(dir, &options, &model) != EM_OK)
         return fail("em_open");
-    printf("model %s, instruction set %s, arena %zu bytes\\n", em_model_name(model),
-           em_isa_name(model), em_arena_bytes(model));
-"""
-
-_TAIL = """\
-    for (int32_t i = 0; i < {output_count}; i++) {{
-        if (em_output_shape(model, inputs, {input_count}, i, &outputs[i]) != EM_OK)
+{opened}
+    for (int32_t i = 0; i < em_input_count(model); i++) {{
+        const em_tensor_info *info = em_input_info(model, i);
+        inputs[i].dtype = info->dtype;
+        inputs[i].rank = info->rank;
+        for (int32_t a = 0; a < info->rank; a++)
+            inputs[i].shape[a] = a == info->token_axis ? tokens[i] : info->shape[a];
+        inputs[i].data = read_input(dir, i, em_tensor_bytes(&inputs[i]));
+    }}
+    for (int32_t i = 0; i < em_output_count(model); i++) {{
+        if (em_output_shape(model, inputs, em_input_count(model), i, &outputs[i]) != EM_OK)
             return fail("em_output_shape");
         outputs[i].data = malloc(em_tensor_bytes(&outputs[i]) + 1);
     }}
-    if (em_run(model, inputs, {input_count}, outputs, {output_count}) != EM_OK)
+    if (em_run(model, inputs, em_input_count(model), outputs, em_output_count(model)) != EM_OK)
         return fail("em_run");
-    for (int32_t i = 0; i < {output_count}; i++) {{
+    for (int32_t i = 0; i < em_output_count(model); i++) {{
         printf("%s:", em_output_info(model, i)->name);
         print_first(&outputs[i]);
         free(outputs[i].data);
     }}
-    for (int32_t i = 0; i < {input_count}; i++)
+    for (int32_t i = 0; i < em_input_count(model); i++)
         free(inputs[i].data);
     em_close(model);
     return 0;
@@ -106,48 +140,37 @@ _TAIL = """\
 
 
 def write_example(
-    plan: Plan, folder: Path, inputs: Mapping[str, NDArray[Any]] | None = None
+    plan: Plan,
+    folder: Path,
+    inputs: Mapping[str, NDArray[Any]] | None = None,
+    interface: Interface = CPU,
 ) -> Path:
     """Write `src/example.c` and the raw input files that it reads; returns its path.
 
-    Without `inputs` (or for states that they leave out) the example runs on zeros, with the
-    smallest bucket of tokens.
+    Args:
+        plan: the model.
+        folder: the artifact's folder.
+        inputs: arrays by input name; what is left out is zeros, with as many tokens as the
+            smallest bucket.
+        interface: whose functions the example calls.
     """
     source = folder / SOURCE_FOLDER
     source.mkdir(parents=True, exist_ok=True)
-    given = dict(inputs or {})
-    tokens = plan.variants[0].tokens or 1
-    lines = [
-        f"    em_tensor inputs[{max(1, len(plan.inputs))}] = {{{{NULL, 0, 0, {{0}}}}}};",
-        f"    em_tensor outputs[{max(1, len(plan.outputs))}] = {{{{NULL, 0, 0, {{0}}}}}};",
-    ]
+    tokens = []
     for number, info in enumerate(plan.inputs):
-        name = f"example_input_{number}.bin"
-        array = given.get(info.name)
+        array = None if inputs is None else inputs.get(info.name)
+        count = plan.variants[0].tokens or 1
         if array is not None:
-            (source / name).write_bytes(np.ascontiguousarray(array).tobytes())
-        lines += _input(number, info, name, _shape(info, array, tokens))
-    text = _HEAD.format(name=plan.name.replace("*/", "* /"))
-    text += "\n".join(lines) + "\n"
-    text += _TAIL.format(input_count=len(plan.inputs), output_count=len(plan.outputs))
+            data = np.ascontiguousarray(array).tobytes()
+            if data.count(0) < len(data):  # the example takes zeros where there is no file
+                (source / f"example_input_{number}.bin").write_bytes(data)
+            count = count if info.token_axis is None else array.shape[info.token_axis]
+        tokens.append(str(count))
+    text = _TEXT.format(
+        name=comment(plan.name), usage=interface.usage, header=interface.header,
+        options=interface.options, opened=interface.opened, tokens=", ".join(tokens) or "0",
+        inputs=max(1, len(plan.inputs)), outputs=max(1, len(plan.outputs)),
+    )  # fmt: skip
     path = source / "example.c"
     path.write_text(text, "utf-8")
     return path
-
-
-def _shape(info: TensorInfo, array: NDArray[Any] | None, tokens: int) -> tuple[int, ...]:
-    if array is not None:
-        return tuple(array.shape)
-    return tuple(tokens if extent < 0 else extent for extent in info.shape)
-
-
-def _input(number: int, info: TensorInfo, name: str, shape: tuple[int, ...]) -> list[str]:
-    nbytes = DTYPE_BYTES[info.dtype]
-    for extent in shape:
-        nbytes *= extent
-    return [
-        f"    inputs[{number}].dtype = EM_{info.dtype.upper()};",
-        f"    inputs[{number}].rank = {len(shape)};",
-        *(f"    inputs[{number}].shape[{a}] = {extent};" for a, extent in enumerate(shape)),
-        f'    inputs[{number}].data = read_input(dir, "{name}", {nbytes});',
-    ]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.artifact_writer import Contents
 from edgemoe.plan import (
     Argument,
     Buffer,
@@ -310,9 +311,7 @@ def cached_compiler() -> tuple[str, ...]:
     return (sys.executable, "-S", str(Path(__file__).parent / "cached_cc.py"), folder, "cc")
 
 
-def build(
-    toy: Toy, out: Path, *, compiler: Sequence[str] = ("cc",), command: str = "", **more: Any
-) -> Artifact:
+def build(toy: Toy, out: Path, *, compiler: Sequence[str] = ("cc",), command: str = "") -> Artifact:
     """Write a whole artifact to `out`."""
     with tempfile.TemporaryDirectory() as folder:
         return write_cpu_artifact(
@@ -320,8 +319,6 @@ def build(
             toy.plan,
             toy.weights,
             compile_kernels(Path(folder), toy.plan.isas, compiler),
+            Contents(toy.selftests, ManifestExtras(command, vocabulary=toy.vocabulary)),
             compiler=cached_compiler() if tuple(compiler) == ("cc",) else compiler,
-            selftests=toy.selftests,
-            extras=ManifestExtras(command, vocabulary=toy.vocabulary),
-            **more,
         )

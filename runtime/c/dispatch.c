@@ -17,12 +17,16 @@ const char *em_dtype_name(int32_t dtype)
     return dtype >= 0 && dtype < DTYPE_COUNT ? DTYPES[dtype].name : "unknown";
 }
 
+size_t em_dtype_bytes(int32_t dtype)
+{
+    return dtype >= 0 && dtype < DTYPE_COUNT ? DTYPES[dtype].bytes : 0;
+}
+
 size_t em_tensor_bytes(const em_tensor *tensor)
 {
-    if (tensor == NULL || tensor->dtype < 0 || tensor->dtype >= DTYPE_COUNT ||
-        tensor->rank < 0 || tensor->rank > EM_MAX_RANK)
+    if (tensor == NULL || tensor->rank < 0 || tensor->rank > EM_MAX_RANK)
         return 0;
-    size_t bytes = DTYPES[tensor->dtype].bytes;
+    size_t bytes = em_dtype_bytes(tensor->dtype);
     for (int32_t i = 0; i < tensor->rank; i++)
         bytes *= (size_t)tensor->shape[i];
     return bytes;
@@ -69,7 +73,7 @@ static em_status mismatch(em_status status, const char *kind, const em_tensor_in
                           const em_tensor *given, int64_t tokens)
 {
     char got[256], want[256];
-    int64_t shape[EM_MAX_RANK];
+    int64_t shape[EM_MAX_RANK] = {0};
     for (int32_t i = 0; i < info->rank; i++)
         shape[i] = i == info->token_axis ? tokens : info->shape[i];
     return em_fail(status, "%s '%s' is %s %s, expected %s %s", kind, info->name,
@@ -84,7 +88,7 @@ em_status em_check_inputs(const em_tensor *inputs, int32_t count, int64_t *token
     if (count != m->input_count || (count > 0 && inputs == NULL))
         return em_fail(EM_ERROR_INPUT, "model '%s' has %d inputs, %d were given", m->name,
                        (int)m->input_count, (int)count);
-    const char *first = NULL;
+    const char *first = "";
     *tokens = -1;
     for (int32_t i = 0; i < count; i++) {
         const em_tensor_info *info = &m->inputs[i];
@@ -133,9 +137,8 @@ em_status em_check_outputs(const em_tensor *inputs, const em_tensor *outputs, in
 
 static em_status no_variant(int64_t tokens, const char *why)
 {
-    char buckets[256];
+    char buckets[256] = "";
     size_t used = 0;
-    buckets[0] = '\0';
     for (int32_t i = 0; i < em_this_model.variant_count && used < sizeof buckets; i++)
         used += (size_t)snprintf(buckets + used, sizeof buckets - used, "%s%lld", i ? ", " : "",
                                  (long long)em_this_model.variants[i].tokens);

@@ -3,6 +3,7 @@
 #define EDGEMOE_INTERNAL_H
 
 #include "edgemoe.h"
+#include "shared.h"
 
 #include <pthread.h>
 
@@ -55,8 +56,6 @@ typedef struct em_isa {
     const struct em_kernels *kernels;
 } em_isa;
 
-enum { EM_DISPATCH_STATIC = 0, EM_DISPATCH_PAD = 1, EM_DISPATCH_SPLIT = 2 };
-
 typedef struct em_description {
     const char *name;
     const char *target;
@@ -77,15 +76,6 @@ typedef struct em_description {
 } em_description;
 
 extern const em_description em_this_model; /* in model.c */
-
-/* ---- errors ---- */
-
-em_status em_fail(em_status status, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
-void em_clear_error(void);
 
 /* ---- weights.c: the mapped file ---- */
 
@@ -117,17 +107,6 @@ em_pool *em_pool_start(int32_t threads); /* the caller counts as one; NULL: coul
 void em_pool_stop(em_pool *pool);        /* NULL is allowed */
 void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t tasks);
 int32_t em_cpu_count(void); /* CPUs that this process may use */
-
-/* ---- dispatch.c: tokens to variants ---- */
-
-/* The variant for the next chunk of `remaining` tokens; *take of them go into it. */
-em_status em_choose(int64_t tokens, int64_t remaining, int32_t *variant, int64_t *take);
-/* Checks the inputs; *tokens is the extent of the token axis, -1 where there is none. */
-em_status em_check_inputs(const em_tensor *inputs, int32_t count, int64_t *tokens);
-em_status em_check_outputs(const em_tensor *inputs, const em_tensor *outputs, int32_t count,
-                           int64_t tokens);
-void em_expect(const em_tensor_info *info, int64_t tokens, em_tensor *tensor);
-em_status em_check_tokens(int64_t tokens); /* can em_choose cover them all? */
 
 /* ---- a handle ---- */
 

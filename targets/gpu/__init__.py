@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 
-from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.artifact import Artifact
+from edgemoe.artifact_writer import Contents
 from edgemoe.errors import OptionError, TargetError
 from edgemoe.plan import Plan, TensorInfo
 from edgemoe.precision import Precision
+from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, static_infos, versions
 from edgemoe.targets.gpu.codegen import source_of
 from edgemoe.targets.gpu.package import write_gpu_artifact
@@ -72,9 +73,7 @@ def refuse_narrow(states: Sequence[TensorInfo], target: str) -> None:
 
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
-    precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
-    states: Sequence[TensorInfo] = (), max_ram: int | None = None,
-    expert_slots: int | None = None,
+    precision: Precision, tunings: Tunings = UNTUNED, options: TargetOptions = NO_OPTIONS,
 ) -> Lowered:  # fmt: skip
     """Lower fused graphs of static shapes for `spec`; equal weights and kernels are shared.
 
@@ -82,13 +81,10 @@ def lower(
         OptionError: an option is for other families, or a cache has a format without kernels here.
         UnsupportedOpError: a tensor has a dtype, or a size, that the device does not take.
     """
-    del title
     from edgemoe.targets.lowering import lower as lower_program
 
-    for option, given in (("--max-ram", max_ram), ("--expert-slots", expert_slots)):
-        if given is not None:
-            raise OptionError(f"{option} is for microcontrollers, target {spec.name} is none")
-    refuse_narrow(states, spec.name)
+    options.refuse_for_microcontrollers(spec.name)
+    refuse_narrow(options.states, spec.name)
     kernels, weights = GpuKernels(), WeightTable(alignment=facts_of(spec).alignment)
     variants = []
     for graph, count in zip(graphs, counts, strict=True):
@@ -99,21 +95,10 @@ def lower(
 
 
 def write(
-    spec: TargetSpec,
-    lowered: Lowered,
-    plan: Plan,
-    out: Path,
-    *,
-    selftests: Sequence[SelfTest],
-    extras: ManifestExtras,
-    report: Mapping[str, Any],
+    spec: TargetSpec, lowered: Lowered, plan: Plan, out: Path, contents: Contents,
     show: Callable[[str, int], None],
-    measure: Callable[[Path], Mapping[str, Any]] | None = None,
-    as_objects: bool = False,
-) -> Artifact:
+) -> Artifact:  # fmt: skip
     """Generate the source of every kernel and write the artifact."""
-    if as_objects:
-        raise OptionError(f"--objects is for microcontrollers, target {spec.name} is none")
     device = facts_of(spec)
     show(f"kernels in {device.language}", 0)
     read_only = {kernel.name: kernel.read_only for kernel in plan.kernels}
@@ -122,7 +107,4 @@ def write(
         for kernel, name in lowered.kernels.names.items()
     }
     show("files", 1)
-    return write_gpu_artifact(
-        out, spec, plan, lowered.weights.data(), sources, selftests=selftests, extras=extras,
-        report=report, measure=measure,
-    )  # fmt: skip
+    return write_gpu_artifact(out, spec, plan, lowered.weights.data(), sources, contents)

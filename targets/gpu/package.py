@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from edgemoe.artifact import (
-    Artifact,
-    ManifestExtras,
-    SelfTest,
-    WeightWriter,
-    staging,
-    write_manifest,
-    write_plan,
-    write_selftests,
-)
+from edgemoe.artifact import Artifact
+from edgemoe.artifact_writer import Contents, Weights, write_artifact
 from edgemoe.errors import TargetError
 from edgemoe.plan import Plan
 from edgemoe.targets.gpu.host_c import write_opencl_host
@@ -35,62 +23,44 @@ SUFFIX = {"opencl": "cl", "wgsl": "wgsl"}
 
 
 def write_gpu_artifact(
-    out: Path,
-    spec: TargetSpec,
-    plan: Plan,
-    weights: Iterable[NDArray[Any] | bytes],
-    sources: Mapping[str, str],
-    *,
-    selftests: Sequence[SelfTest] = (),
-    extras: ManifestExtras | None = None,
-    report: Mapping[str, Any] | None = None,
-    measure: Callable[[Path], Mapping[str, Any]] | None = None,
-) -> Artifact:
+    out: Path, spec: TargetSpec, plan: Plan, weights: Weights, sources: Mapping[str, str],
+    contents: Contents,
+) -> Artifact:  # fmt: skip
     """Write the artifact to `out`, or nothing at all.
 
     Args:
         out: folder to write, or a name that ends in .zip.
         spec: the target.
         plan: the plan; every argument of a step is a whole buffer.
-        weights: the bytes of `plan.weights`, in their order; may be a generator.
+        weights: the bytes of `plan.weights`.
         sources: the source text of every kernel of the plan.
-        selftests: inputs with expected outputs.
-        extras: what the manifest says beyond the plan.
-        report: goes to `report.json`.
-        measure: runs the finished artifact and returns its accuracy figures for the manifest.
+        contents: what else there is.
 
     Raises:
         ArtifactError: `out` is something else, or cannot be written.
-        TargetError: a kernel needs more than the device has.
     """
-    assert spec.gpu is not None
-    with staging(out, zipped=out.suffix == ".zip") as folder:
-        with WeightWriter(folder / "weights.bin") as writer:
-            for section, data in zip(plan.weights, weights, strict=True):
-                writer.write(section, data)
-            build_id = writer.finish(plan)
-        (folder / KERNELS).mkdir()
-        for name, text in sources.items():
-            (folder / KERNELS / f"{name}.{SUFFIX[spec.gpu.language]}").write_text(text, "utf-8")
-        write_plan(folder, plan)
-        write_selftests(folder, selftests)
-        (folder / "report.json").write_text(json.dumps(report or {}, indent=1) + "\n", "utf-8")
-        needs = needs_of(plan, spec.gpu, sources)
-        if spec.gpu.language == "opencl":
-            first = selftests[0].inputs if selftests else None
-            write_opencl_host(plan, folder, needs, build_id, first)
+    gpu = spec.gpu
+    assert gpu is not None
+    needs = needs_of(plan, gpu, sources)
+
+    def add(folder: Path, build_id: bytes) -> Mapping[str, Any]:
+        write_sources(folder, gpu.language, sources)
+        if gpu.language == "opencl":
+            write_opencl_host(plan, folder, needs, build_id, contents.first_inputs)
         else:
             write_web(plan, folder)
-        entries = {
-            "family": spec.family, "machine": spec.gpu.language, "library": "plan.json",
-            "gpu": needs,
+        return {
+            "family": spec.family, "machine": gpu.language, "library": "plan.json", "gpu": needs
         }  # fmt: skip
-        extras = replace(extras or ManifestExtras(), entries=entries)
-        write_manifest(folder, plan, build_id, extras)
-        if measure is not None:
-            accuracy = measure(folder)
-            write_manifest(folder, plan, build_id, replace(extras, accuracy=accuracy))
-    return Artifact.open(out)
+
+    return write_artifact(out, plan, contents, add, weights=weights)
+
+
+def write_sources(folder: Path, language: str, sources: Mapping[str, str]) -> None:
+    """Write a file per kernel."""
+    (folder / KERNELS).mkdir()
+    for name, text in sources.items():
+        (folder / KERNELS / f"{name}.{SUFFIX[language]}").write_text(text, "utf-8")
 
 
 def needs_of(plan: Plan, device: Graphics, sources: Mapping[str, str]) -> dict[str, Any]:

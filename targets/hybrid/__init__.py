@@ -10,10 +10,12 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
-from edgemoe.errors import OptionError, TargetError
+from edgemoe.artifact import Artifact
+from edgemoe.artifact_writer import Contents
+from edgemoe.errors import TargetError
 from edgemoe.plan import Decision, Kernel, Plan, TensorInfo, Variant, WeightSection
 from edgemoe.precision import Precision
+from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets import cpu, gpu, middle
 from edgemoe.targets.cpu import Lowered, default_tokens, generic_steps, static_infos, versions
 from edgemoe.targets.gpu.program import GpuProgram
@@ -78,9 +80,7 @@ class _Both(WeightTable):
 
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
-    precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
-    states: Sequence[TensorInfo] = (), max_ram: int | None = None,
-    expert_slots: int | None = None,
+    precision: Precision, tunings: Tunings = UNTUNED, options: TargetOptions = NO_OPTIONS,
 ) -> Lowered:  # fmt: skip
     """Lower fused graphs of static shapes; every operation goes where it was measured to be faster.
 
@@ -88,10 +88,8 @@ def lower(
         OptionError: an option is for other families.
         TargetError: this machine lacks one of the devices, so that nothing can be measured.
     """
-    for option, given in (("--max-ram", max_ram), ("--expert-slots", expert_slots)):
-        if given is not None:
-            raise OptionError(f"{option} is for microcontrollers, target {spec.name} is none")
-    gpu.refuse_narrow(states, spec.name)
+    options.refuse_for_microcontrollers(spec.name)
+    gpu.refuse_narrow(options.states, spec.name)
     if not runs_here(spec):
         raise TargetError(
             f"target {spec.name} is placed by measuring both devices, and this machine lacks one "
@@ -100,7 +98,7 @@ def lower(
     tables, joints, decisions = new_tables(spec), [], list[Decision]()
     for graph, count in zip(graphs, counts, strict=True):
         straight = straight_list(graph, [Program.source, GpuProgram.source])
-        build = _Builder(spec, graph, straight, precision, tunings, states, title)
+        build = _Builder(spec, graph, straight, precision, tunings, options.states, options.title)
         found = build.placement()
         joint = build.joint(found.places, tables, count)
         joints.append(joint)
@@ -108,7 +106,12 @@ def lower(
     weights = _Both(tables.cpu_weights, tables.gpu_weights)
     variants = tuple(_with_start(joint.variant, weights.start) for joint in joints)
     return HybridLowered(
-        variants, tables.kernels, weights, tunings, tuple(decisions), tables.cpu_weights.nbytes
+        variants,
+        tables.kernels,
+        weights,
+        tunings,
+        tuple(decisions),
+        host_weights=tables.cpu_weights.nbytes,
     )
 
 
@@ -269,25 +272,11 @@ def with_host_facts(plan: Plan, spec: TargetSpec, kernels: KernelTable, host_wei
 
 
 def write(
-    spec: TargetSpec,
-    lowered: Lowered,
-    plan: Plan,
-    out: Path,
-    *,
-    selftests: Sequence[SelfTest],
-    extras: ManifestExtras,
-    report: Mapping[str, Any],
+    spec: TargetSpec, lowered: Lowered, plan: Plan, out: Path, contents: Contents,
     show: Callable[[str, int], None],
-    measure: Callable[[Path], Mapping[str, Any]] | None = None,
-    as_objects: bool = False,
-) -> Artifact:
+) -> Artifact:  # fmt: skip
     """Generate the kernels of both devices and write the artifact."""
-    if as_objects:
-        raise OptionError(f"--objects is for microcontrollers, target {spec.name} is none")
     assert isinstance(lowered, HybridLowered)
     show("kernels of both devices", 0)
     plan = with_host_facts(plan, spec, lowered.kernels, lowered.host_weights)
-    return write_hybrid_artifact(
-        out, spec, plan, lowered.weights.data(), lowered.kernels, selftests=selftests,
-        extras=extras, report=report, measure=measure,
-    )  # fmt: skip
+    return write_hybrid_artifact(out, spec, plan, lowered.weights.data(), lowered.kernels, contents)

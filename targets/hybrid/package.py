@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from edgemoe.artifact import (
-    Artifact,
-    ManifestExtras,
-    SelfTest,
-    WeightWriter,
-    staging,
-    write_manifest,
-    write_plan,
-    write_selftests,
-)
+from edgemoe.artifact import Artifact
+from edgemoe.artifact_writer import EMPTY, Contents, Weights, write_artifact
 from edgemoe.plan import Plan
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import needed_by
 from edgemoe.targets.gpu.codegen import source_of
-from edgemoe.targets.gpu.package import KERNELS, SUFFIX, needs_of, refuse_excess
+from edgemoe.targets.gpu.package import needs_of, refuse_excess, write_sources
 from edgemoe.targets.host_c import run_compiler
 from edgemoe.targets.program import KernelTable
 from edgemoe.targets.spec import TargetSpec
@@ -35,17 +23,9 @@ LIBRARY = "kernels.so"
 
 
 def write_hybrid_artifact(
-    out: Path,
-    spec: TargetSpec,
-    plan: Plan,
-    weights: Iterable[NDArray[Any] | bytes],
-    kernels: KernelTable,
-    *,
-    selftests: Sequence[SelfTest] = (),
-    extras: ManifestExtras | None = None,
-    report: Mapping[str, Any] | None = None,
-    measure: Callable[[Path], Mapping[str, Any]] | None = None,
-) -> Artifact:
+    out: Path, spec: TargetSpec, plan: Plan, weights: Weights, kernels: KernelTable,
+    contents: Contents = EMPTY,
+) -> Artifact:  # fmt: skip
     """Write the artifact to `out`, or nothing at all; the arguments are as for other families.
 
     Raises:
@@ -53,42 +33,31 @@ def write_hybrid_artifact(
         ToolError: the C compiler is missing or failed.
         TargetError: a kernel needs more than the GPU has.
     """
-    assert spec.gpu is not None
     gpu, (isa,) = spec.gpu, spec.isas
+    assert gpu is not None
     read_only = {kernel.name: kernel.read_only for kernel in plan.kernels}
     on_gpu = {kernel.name for kernel in plan.kernels if kernel.threads}
-    with staging(out, zipped=out.suffix == ".zip") as folder:
-        with WeightWriter(folder / "weights.bin") as writer:
-            for section, data in zip(plan.weights, weights, strict=True):
-                writer.write(section, data)
-            build_id = writer.finish(plan)
-        (folder / KERNELS).mkdir()
-        sources, built = {}, {}
-        for kernel, name in kernels.names.items():
-            if name in on_gpu:
-                text = source_of(name, kernel.function(gpu), gpu, read_only[name])  # type: ignore[attr-defined]
-                sources[name] = text
-                (folder / KERNELS / f"{name}.{SUFFIX[gpu.language]}").write_text(text, "utf-8")
-            elif hasattr(kernel, "build"):
-                built[name] = kernel.build(name, isa)
+    sources, built = {}, {}
+    for kernel, name in kernels.names.items():
+        if name in on_gpu:
+            sources[name] = source_of(name, kernel.function(gpu), gpu, read_only[name])  # type: ignore[attr-defined]
+        elif hasattr(kernel, "build"):
+            built[name] = kernel.build(name, isa)
+    needs = needs_of(plan, gpu, sources)
+    refuse_excess(plan.target, needs, gpu)
+
+    def add(folder: Path, build_id: bytes) -> Mapping[str, Any]:
+        del build_id  # the library has no weights of its own
+        write_sources(folder, gpu.language, sources)
         with tempfile.TemporaryDirectory(prefix="edgemoe-") as scratch:
             objects = compile_kernels(built, isa, Path(scratch))
             names = [item.name for item in objects]
             command = [*spec.compiler, "-shared", "-o", LIBRARY, *names, "-Wl,-z,defs", "-lm"]
             run_compiler(command, Path(scratch))
             shutil.copyfile(Path(scratch) / LIBRARY, folder / LIBRARY)
-        write_plan(folder, plan)
-        write_selftests(folder, selftests)
-        (folder / "report.json").write_text(json.dumps(report or {}, indent=1) + "\n", "utf-8")
-        needs = needs_of(plan, gpu, sources)
-        refuse_excess(plan.target, needs, gpu)
-        entries = {
+        return {
             "family": "hybrid", "gpu_family": spec.parts[1].family, "library": LIBRARY,
             "gpu": needs, "cpu_flags": sorted(needed_by(isa)),
         }  # fmt: skip
-        extras = replace(extras or ManifestExtras(), entries=entries)
-        write_manifest(folder, plan, build_id, extras)
-        if measure is not None:
-            accuracy = measure(folder)
-            write_manifest(folder, plan, build_id, replace(extras, accuracy=accuracy))
-    return Artifact.open(out)
+
+    return write_artifact(out, plan, contents, add, weights=weights)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 
-from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.artifact import Artifact
+from edgemoe.artifact_writer import Contents
 from edgemoe.errors import OptionError
 from edgemoe.integer.expert_groups import group_experts
 from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.precision import Precision
+from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
 from edgemoe.targets.mcu import slots, tiling
 from edgemoe.targets.mcu.c_kernels import c_kernels
@@ -70,14 +71,12 @@ def default_tokens() -> Sequence[int]:
 
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
-    precision: Precision, tunings: Tunings = UNTUNED, *, title: str = "",
-    states: Sequence[TensorInfo] = (), max_ram: int | None = None,
-    expert_slots: int | None = None,
+    precision: Precision, tunings: Tunings = UNTUNED, options: TargetOptions = NO_OPTIONS,
 ) -> Lowered:  # fmt: skip
     """Lower a fused graph of static shapes.
 
     Raises:
-        BudgetError: arena and `states` do not fit `max_ram` bytes, however steps are cut.
+        BudgetError: arena and states do not fit `max_ram` bytes, however steps are cut.
         OptionError: there are several token counts, or a weight has a format without kernels here.
     """
     if len(graphs) != 1:
@@ -92,17 +91,17 @@ def lower(
     group_experts(graphs[0].graph)
     lower_program(graphs[0], program)
     alignment, decisions = facts_of(spec).alignment, list[Decision]()
-    if expert_slots is not None:
-        program, decisions = slots.with_slots(program, expert_slots, alignment, spec.name)
-    if max_ram is None:
+    if options.expert_slots is not None:
+        program, decisions = slots.with_slots(program, options.expert_slots, alignment, spec.name)
+    if options.max_ram is None:
         variant = program.finish(None, alignment)
     else:
-        fixed = sum(nbytes_of(x) for x in states)
-        tiled = tiling.within(program, max_ram, fixed, alignment, title, spec.name)
+        fixed = sum(nbytes_of(x) for x in options.states)
+        tiled = tiling.within(program, options.max_ram, fixed, alignment, options.title, spec.name)
         variant, decisions = tiled.variant, [*decisions, tiled.decision]
     if not any(n.domain == DOMAIN for n in graphs[0].graph):
         _check_formats(weights, spec)
-    return Lowered((variant,), kernels, weights, tunings, tuple(decisions))
+    return Lowered((variant,), kernels, weights, tunings, tuple(decisions), options.objects)
 
 
 def _check_formats(weights: WeightTable, spec: TargetSpec) -> None:
@@ -132,19 +131,10 @@ def static_infos(infos: Sequence[TensorInfo], count: int | None) -> tuple[Tensor
 
 
 def write(
-    spec: TargetSpec,
-    lowered: Lowered,
-    plan: Plan,
-    out: Path,
-    *,
-    selftests: Sequence[SelfTest],
-    extras: ManifestExtras,
-    report: Mapping[str, Any],
+    spec: TargetSpec, lowered: Lowered, plan: Plan, out: Path, contents: Contents,
     show: Callable[[str, int], None],
-    measure: Callable[[Path], Mapping[str, Any]] | None = None,
-    as_objects: bool = False,
-) -> Artifact:
-    """Generate the kernels, as C or `as_objects` by LLVM, and write the artifact."""
+) -> Artifact:  # fmt: skip
+    """Generate the kernels, as C or objects by LLVM, and write the artifact."""
     (isa,) = spec.isas
     prefix = identifier(plan.name)
     show(f"kernels for {isa.name}", 0)
@@ -153,8 +143,7 @@ def write(
     kernels = c_kernels(built, prefix)
     show("C files", 1)
     return write_mcu_artifact(
-        out, spec, plan, lowered.weights.data(), kernels, selftests=selftests, extras=extras,
-        report=report, measure=measure,
+        out, spec, plan, lowered.weights.data(), kernels, contents,
         make_objects=(lambda folder: write_objects(built, prefix, spec, folder))
-        if as_objects else None,
+        if lowered.objects else None,
     )  # fmt: skip

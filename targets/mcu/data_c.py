@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from edgemoe.artifact import SelfTest
 from edgemoe.plan import TensorInfo
+from edgemoe.targets.c_model import comment
 from edgemoe.targets.literals import float_literal
 from edgemoe.targets.mcu.arrays import C_TYPES, contents, numbers
 from edgemoe.targets.mcu.header import section_macro
-from edgemoe.targets.mcu.model import Model, comment
+from edgemoe.targets.mcu.model import Model
 
 Array = NDArray[Any]
 

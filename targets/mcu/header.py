@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgemoe.plan import DTYPE_BYTES, TensorInfo
+from edgemoe.targets.c_model import comment
 from edgemoe.targets.mcu.arrays import C_TYPES
-from edgemoe.targets.mcu.model import Model, comment
+from edgemoe.targets.mcu.model import Model
 
 
 def header(model: Model) -> str:

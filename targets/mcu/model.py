@@ -101,11 +101,6 @@ def base_of(model: Model, buffer: Buffer) -> tuple[str, str, int]:
     return f"{place}_{names.tensors[state.name]}", kind, 0
 
 
-def comment(text: str) -> str:
-    """Make text safe inside a C comment."""
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("\n", " ")
-
-
 def counts_of(model: Model, loop: Loop) -> str:
     """The array of tokens per trip, as an expression."""
     assert loop.counts is not None

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from edgemoe.artifact import (
-    Artifact,
-    ManifestExtras,
-    SelfTest,
-    staging,
-    write_manifest,
-    write_plan,
-    write_selftests,
-)
+from edgemoe.artifact import Artifact, SelfTest
+from edgemoe.artifact_writer import EMPTY, Contents, Weights, write_artifact
 from edgemoe.plan import Plan
 from edgemoe.runtime.selftest import read_cases
 from edgemoe.targets.mcu.arrays import arrays_of
@@ -37,32 +27,21 @@ OBJECTS = "objects"
 
 
 def write_mcu_artifact(
-    out: Path,
-    spec: TargetSpec,
-    plan: Plan,
-    weights: Iterable[NDArray[Any] | bytes],
-    kernels: CKernels,
-    *,
-    selftests: Sequence[SelfTest] = (),
-    extras: ManifestExtras | None = None,
-    report: Mapping[str, Any] | None = None,
+    out: Path, spec: TargetSpec, plan: Plan, weights: Weights, kernels: CKernels,
+    contents: Contents = EMPTY, *,
     make_objects: Callable[[Path], Sequence[str]] | None = None,
-    measure: Callable[[Path], Mapping[str, Any]] | None = None,
-) -> Artifact:
+) -> Artifact:  # fmt: skip
     """Write the artifact to `out`, or nothing at all.
 
     Args:
         out: folder to write, or a name that ends in .zip.
         spec: the target.
         plan: the plan, of one variant with static shapes.
-        weights: the bytes of `plan.weights`, in their order; may be a generator.
+        weights: the bytes of `plan.weights`.
         kernels: the generated C of all kernels of the plan.
-        selftests: inputs with expected outputs; the first also goes into `NAME_selftest.c`.
-        extras: what the manifest says beyond the plan.
-        report: goes to `report.json`.
+        contents: what else there is; the first self-test also goes into `NAME_selftest.c`.
         make_objects: writes kernels as object files to a folder and returns their names; the device
             then takes these, the C source stays for checks on a PC.
-        measure: runs the finished artifact and returns its accuracy figures for the manifest.
 
     Raises:
         ArtifactError: `out` is something else, or cannot be written.
@@ -70,36 +49,29 @@ def write_mcu_artifact(
     assert spec.mcu is not None
     names = names_of(plan)
     model = Model(plan, names, arrays_of(plan), kernels.functions, spec.mcu.alignment)
-    with staging(out, zipped=out.suffix == ".zip") as folder:
+
+    def add(folder: Path, build_id: bytes) -> Mapping[str, Any]:
+        del build_id  # weights and program are compiled together
+        whole = model
         if make_objects is not None:
             (folder / OBJECTS).mkdir()
             made = tuple(f"{OBJECTS}/{name}" for name in make_objects(folder / OBJECTS))
-            model = replace(model, objects=made)
-        _write_sources(folder, model, spec, weights, kernels)
-        write_plan(folder, plan)
-        write_selftests(folder, selftests)
-        _write(folder, f"{names.prefix}_selftest.c", selftest(model, _first(selftests)))
-        _write(folder, "report.json", json.dumps(report or {}, indent=1) + "\n")
-        memory = memory_report(folder, model, spec.compiler)
-        entries = {**manifest_entries(model, spec), "memory": memory}
-        extras = replace(extras or ManifestExtras(), entries=entries)
-        write_manifest(folder, plan, bytes(16), extras)
-        if measure is not None:
-            accuracy = measure(folder)
-            cases = read_cases(folder)
-            if cases:  # measuring may have changed what is expected
-                first = SelfTest(cases[0].inputs, cases[0].outputs, cases[0].tolerance)
-                _write(folder, f"{names.prefix}_selftest.c", selftest(model, first))
-            write_manifest(folder, plan, bytes(16), replace(extras, accuracy=accuracy))
-    return Artifact.open(out)
+            whole = replace(model, objects=made)
+        _write_sources(folder, whole, spec, weights, kernels)
+        write_test(folder)
+        memory = memory_report(folder, whole, spec.compiler)
+        return {**manifest_entries(whole, spec), "memory": memory}
 
+    def write_test(folder: Path) -> None:
+        cases = read_cases(folder)  # measuring may have changed what is expected
+        first = SelfTest(cases[0].inputs, cases[0].outputs, cases[0].tolerance) if cases else None
+        _write(folder, f"{names.prefix}_selftest.c", selftest(model, first))
 
-def _first(selftests: Sequence[SelfTest]) -> SelfTest | None:
-    return selftests[0] if selftests else None
+    return write_artifact(out, plan, contents, add, weights=None, measured=write_test)
 
 
 def _write_sources(
-    folder: Path, model: Model, spec: TargetSpec, weights: Iterable[NDArray[Any] | bytes],
+    folder: Path, model: Model, spec: TargetSpec, weights: Weights,
     kernels: CKernels,
 ) -> None:  # fmt: skip
     prefix = model.names.prefix

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Iterator
 
 from edgemoe.plan import Argument, Kernel, Loop, Pointer, Step
+from edgemoe.targets.c_model import comment
 from edgemoe.targets.mcu.arrays import C_TYPES
 from edgemoe.targets.mcu.c_kernels import CORE
-from edgemoe.targets.mcu.model import Model, address, comment, counts_of
+from edgemoe.targets.mcu.model import Model, address, counts_of
 from edgemoe.targets.mcu.slots import (
     after_trip,
     before_loop,

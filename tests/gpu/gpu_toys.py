@@ -13,16 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemoe.artifact import (
-    Artifact,
-    ManifestExtras,
-    SelfTest,
-    WeightWriter,
-    staging,
-    write_manifest,
-    write_plan,
-    write_selftests,
-)
+from edgemoe.artifact import Artifact, ManifestExtras, SelfTest
+from edgemoe.artifact_writer import Contents, write_artifact
 from edgemoe.plan import (
     Buffer,
     Kernel,
@@ -354,29 +346,17 @@ def write(toy: GpuToy, out: Path, language: str, **needs: Any) -> Artifact:
     """Write a whole artifact, as the compiler does; `needs` replace what the kernels need."""
     family, suffix = ("opencl", "cl") if language == "opencl" else ("webgpu", "wgsl")
     plan = toy.plan
-    with staging(out) as folder:
-        with WeightWriter(folder / "weights.bin") as writer:
-            for section, data in zip(plan.weights, toy.weights, strict=True):
-                writer.write(section, data)
-            build_id = writer.finish(plan)
+    needs = {**needs_of(toy, language), **needs}
+    contents = Contents(toy.selftests, ManifestExtras(vocabulary=toy.vocabulary))
+
+    def add(folder: Path, build_id: bytes) -> dict[str, Any]:
         (folder / "kernels").mkdir()
         for name, text in toy.sources.items():
             (folder / "kernels" / f"{name}.{suffix}").write_text(text)
-        write_plan(folder, plan)
-        write_selftests(folder, toy.selftests)
-        (folder / "report.json").write_text("{}\n")
-        needs = {**needs_of(toy, language), **needs}
         if family == "opencl":
-            inputs = toy.selftests[0].inputs if toy.selftests else None
-            write_opencl_host(plan, folder, needs, build_id, inputs)
+            write_opencl_host(plan, folder, needs, build_id, contents.first_inputs)
         else:
             write_web(plan, folder)
-        entries = {
-            "family": family,
-            "machine": family,
-            "library": "plan.json",
-            "gpu": needs,
-        }
-        extras = ManifestExtras(vocabulary=toy.vocabulary, entries=entries)
-        write_manifest(folder, plan, build_id, extras)
-    return Artifact.open(out)
+        return {"family": family, "machine": family, "library": "plan.json", "gpu": needs}
+
+    return write_artifact(out, plan, contents, add, weights=toy.weights)

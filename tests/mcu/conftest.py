@@ -13,6 +13,7 @@ import pytest
 
 import edgemoe
 from edgemoe.artifact import Artifact, SelfTest
+from edgemoe.artifact_writer import Contents
 from edgemoe.buckets import feed_for, plan_buckets
 from edgemoe.frontend import load_model
 from edgemoe.plan import Plan, TensorInfo
@@ -114,7 +115,7 @@ def write_program(tmp_path) -> Callable[..., Artifact]:
         built = {name: s.build(name, isa) for s, name in program.kernels.names.items()}
         return write_mcu_artifact(
             tmp_path / f"toy-{target}", spec, plan, program.weights.data(), c_kernels(built, "toy"),
-            selftests=[test] if test else [],
+            Contents([test] if test else []),
         )  # fmt: skip
 
     return write

@@ -50,7 +50,7 @@ def test_a_budget_that_is_large_enough_cuts_nothing(mcu_artifact):
     assert not artifact.plan.variants[0].loops
 
 
-@pytest.mark.parametrize("option", [{"max_ram": 1000}, {"expert_slots": 2}])
+@pytest.mark.parametrize("option", [{"max_ram": 1000}, {"expert_slots": 2}, {"objects": True}])
 def test_it_is_for_microcontrollers(option, mcu_model, tmp_path):
     with pytest.raises(OptionError, match="is for microcontrollers, target x86-64 is none"):
         mcu_model("digits").compile("x86-64", tmp_path / "x", **option)

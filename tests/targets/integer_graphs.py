@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgemoe.artifact import ManifestExtras, SelfTest
+from edgemoe.artifact import SelfTest
+from edgemoe.artifact_writer import Contents
 from edgemoe.integer.expert_groups import group_experts
 from edgemoe.integer.operator_table import DOMAIN, evaluate
 from edgemoe.plan import Plan, Pointer, Step, TensorInfo, Variant
 from edgemoe.precision import Precision
+from edgemoe.target_options import TargetOptions
 from edgemoe.targets import family_of, load_target
 from edgemoe.targets.lowering import lower
 from edgemoe.targets.mcu.c_kernels import c_kernels, core_header
@@ -150,7 +152,8 @@ def artifact_of(
         )
         for start, values in ((0, model.graph.inputs), (100, model.graph.outputs))
     ]
-    lowered = family.lower(spec, [model], [None], Precision())
+    options = TargetOptions(objects=as_objects)
+    lowered = family.lower(spec, [model], [None], Precision(), options=options)
     plan = Plan(
         "graph", spec.name, tuple(isa.name for isa in spec.isas), *infos, lowered.variants,
         lowered.kernels.kernels(), tuple(lowered.weights.sections), lowered.weights.nbytes,
@@ -159,8 +162,5 @@ def artifact_of(
         {f"t{n}": graph.arrays[str(v.name)] for n, v in enumerate(graph.inputs)},
         {f"t{100 + n}": graph.arrays[name] for n, name in enumerate(outputs)}, 0.0,
     )  # fmt: skip
-    family.write(
-        spec, lowered, plan, out, selftests=[test], extras=ManifestExtras(), report={},
-        show=lambda what, step: None, as_objects=as_objects,
-    )  # fmt: skip
+    family.write(spec, lowered, plan, out, Contents([test]), lambda what, step: None)
     return out

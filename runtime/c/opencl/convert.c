@@ -3,24 +3,6 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name;
-    size_t bytes;
-} DTYPES[] = {{"float32", 4}, {"float64", 8}, {"float16", 2}, {"bfloat16", 2}, {"int8", 1},
-              {"uint8", 1},   {"int16", 2},   {"uint16", 2},  {"int32", 4},    {"uint32", 4},
-              {"int64", 8},   {"uint64", 8},  {"bool", 1}};
-#define DTYPE_COUNT ((int32_t)(sizeof DTYPES / sizeof DTYPES[0]))
-
-const char *em_dtype_name(int32_t dtype)
-{
-    return dtype >= 0 && dtype < DTYPE_COUNT ? DTYPES[dtype].name : "unknown";
-}
-
-size_t em_dtype_bytes(int32_t dtype)
-{
-    return dtype >= 0 && dtype < DTYPE_COUNT ? DTYPES[dtype].bytes : 0;
-}
-
 static float float_of_bits(uint32_t bits)
 {
     float value;
@@ -183,8 +165,8 @@ static int32_t is_float(int32_t dtype) { return dtype <= EM_BFLOAT16; }
 
 em_status em_cl_check_values(int32_t input, const void *data, size_t count)
 {
-    const em_tensor_info *info = &em_cl_model.inputs[input];
-    const int32_t dtype = em_cl_model.input_dtypes[input];
+    const em_tensor_info *info = &em_this_model.inputs[input];
+    const int32_t dtype = em_this_model.input_dtypes[input];
     const int64_t least = dtype == EM_UINT32 ? 0 : INT32_MIN;
     const int64_t most = dtype == EM_UINT32 ? (int64_t)UINT32_MAX : INT32_MAX;
     const size_t width = em_dtype_bytes(info->dtype);

@@ -48,7 +48,7 @@ int32_t em_device_count(void)
 
 static em_status check(const em_model *model)
 {
-    const em_cl_description *m = &em_cl_model;
+    const em_description *m = &em_this_model;
     size_t threads = 0;
     cl_ulong local = 0;
     cl_uint bits = 0;

@@ -7,10 +7,11 @@
 
 #include "model_opencl.h"
 
+#include "../shared.h"
+
 /* ---- the description of the model ---- */
 
 enum { EM_IN_INPUT = 0, EM_IN_OUTPUT = 1, EM_IN_ARENA = 2, EM_IN_WEIGHTS = 3 };
-enum { EM_DISPATCH_STATIC = 0, EM_DISPATCH_PAD = 1, EM_DISPATCH_SPLIT = 2 };
 
 typedef struct em_cl_kernel {
     const char *name; /* entry point, and name of the file in kernels/ */
@@ -32,27 +33,27 @@ typedef struct em_cl_step {
     size_t groups;
 } em_cl_step;
 
-typedef struct em_cl_variant {
+typedef struct em_variant {
     int64_t tokens; /* -1: no token axis */
     const em_cl_buffer *buffers;
     const em_cl_step *steps;
     const int32_t *arguments; /* numbers of buffers */
     int32_t buffer_count;
     int32_t step_count;
-} em_cl_variant;
+    size_t arena_bytes;
+} em_variant;
 
 typedef struct em_cl_range {
     size_t offset;
     size_t bytes;
 } em_cl_range;
 
-typedef struct em_cl_description {
+typedef struct em_description {
     const char *name;
     unsigned char build_id[16];
     uint64_t weights_bytes; /* of the payload, after the header */
     const em_cl_range *ranges; /* what steps read of the weights, ascending */
     int32_t range_count;
-    size_t arena_bytes;
     int32_t dispatch;
     int32_t pad_ok; /* a last chunk below the smallest bucket may be padded */
     const em_tensor_info *inputs;
@@ -64,7 +65,7 @@ typedef struct em_cl_description {
     const unsigned char *in_place; /* per input: its state output may share its bytes */
     int32_t input_count;
     int32_t output_count;
-    const em_cl_variant *variants; /* ascending tokens */
+    const em_variant *variants; /* ascending tokens */
     int32_t variant_count;
     const em_cl_kernel *kernels;
     int32_t kernel_count;
@@ -73,9 +74,9 @@ typedef struct em_cl_description {
     size_t local_bytes;
     size_t alignment;
     int32_t fp16;
-} em_cl_description;
+} em_description;
 
-extern const em_cl_description em_cl_model;
+extern const em_description em_this_model;
 
 /* ---- a handle ---- */
 
@@ -119,8 +120,6 @@ typedef struct em_cl_chunk {
     int64_t take;
 } em_cl_chunk;
 
-em_status em_fail(em_status status, const char *format, ...);
-void em_clear_error(void);
 em_status em_cl_fail(const em_model *model, cl_int code, const char *doing);
 em_status em_stage_need(em_model *model, size_t bytes);
 
@@ -135,14 +134,7 @@ int32_t em_cl_is_held(int32_t input); /* is it a state? */
 cl_mem em_cl_state(const em_model *model, int32_t input, int32_t written);
 em_status em_cl_new(em_model *model, size_t bytes, const char *what, cl_mem *memory);
 em_status em_cl_zero(em_model *model, cl_mem memory, size_t bytes);
-/* tokens.c */
-em_status em_cl_choose(int64_t tokens, int64_t remaining, int32_t *variant, int64_t *take);
-em_status em_cl_check(const em_tensor *inputs, int32_t count, int64_t *tokens);
-em_status em_cl_check_outputs(const em_tensor *inputs, const em_tensor *outputs, int32_t count,
-                              int64_t tokens);
-void em_cl_expect(const em_tensor_info *info, int64_t tokens, em_tensor *tensor);
 /* convert.c */
-size_t em_dtype_bytes(int32_t dtype);
 em_status em_cl_check_values(int32_t input, const void *data, size_t count);
 void em_cl_convert(int32_t dtype, int32_t wanted, const void *from, void *to, size_t count);
 

@@ -17,7 +17,7 @@ em_status em_stage_need(em_model *model, size_t bytes)
     model->stage_bytes = model->stage == NULL ? 0 : bytes;
     if (model->stage == NULL)
         return em_fail(EM_ERROR_MEMORY, "out of memory: model '%s' needs %zu bytes",
-                       em_cl_model.name, bytes);
+                       em_this_model.name, bytes);
     return EM_OK;
 }
 
@@ -75,24 +75,24 @@ static em_status check_header(const unsigned char *header, size_t bytes, const c
                        "%s is not a weight file of edgemoe; copy the artifact again or compile "
                        "the model again",
                        path);
-    if (memcmp(header + 16, em_cl_model.build_id, 16) != 0 ||
-        word_at(header + 32) != em_cl_model.weights_bytes)
+    if (memcmp(header + 16, em_this_model.build_id, 16) != 0 ||
+        word_at(header + 32) != em_this_model.weights_bytes)
         return em_fail(EM_ERROR_FORMAT,
                        "%s belongs to another build than the program of model '%s'; use "
                        "weights.bin and the sources of one artifact",
-                       path, em_cl_model.name);
+                       path, em_this_model.name);
     return EM_OK;
 }
 
 /* Groups the ranges that steps read into pages that one buffer of the device holds. */
 static em_status make_pages(em_model *model)
 {
-    model->pages = calloc((size_t)em_cl_model.range_count + 1, sizeof *model->pages);
+    model->pages = calloc((size_t)em_this_model.range_count + 1, sizeof *model->pages);
     if (model->pages == NULL)
-        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", em_cl_model.name);
-    for (int32_t r = 0; r < em_cl_model.range_count; r++) {
-        const size_t begin = em_cl_model.ranges[r].offset;
-        const size_t end = begin + em_cl_model.ranges[r].bytes;
+        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", em_this_model.name);
+    for (int32_t r = 0; r < em_this_model.range_count; r++) {
+        const size_t begin = em_this_model.ranges[r].offset;
+        const size_t end = begin + em_this_model.ranges[r].bytes;
         em_cl_page *last = model->page_count > 0 ? &model->pages[model->page_count - 1] : NULL;
         if (last != NULL && (begin < last->end || end - last->begin <= model->largest)) {
             if (end > last->end)
@@ -138,7 +138,7 @@ static em_status read_weights(em_model *model, FILE *file, const char *path, int
     em_status status = check_header(header, got, path);
     if (status == EM_OK)
         status = em_stage_need(model, UPLOAD_BYTES);
-    const size_t total = (size_t)em_cl_model.weights_bytes;
+    const size_t total = (size_t)em_this_model.weights_bytes;
     for (size_t at = 0; at < total && status == EM_OK;) {
         const size_t part = total - at < UPLOAD_BYTES ? total - at : UPLOAD_BYTES;
         if (fread(model->stage, 1, part, file) != part)
@@ -177,11 +177,11 @@ static em_status open_weights(em_model *model, const char *dir, int32_t verify)
 
 /* ---- inputs, outputs, states ---- */
 
-int32_t em_cl_is_held(int32_t input) { return em_cl_model.inputs[input].state >= 0; }
+int32_t em_cl_is_held(int32_t input) { return em_this_model.inputs[input].state >= 0; }
 
 cl_mem em_cl_state(const em_model *model, int32_t input, int32_t written)
 {
-    const int32_t output = em_cl_model.inputs[input].state;
+    const int32_t output = em_this_model.inputs[input].state;
     return (model->parity ^ written) != 0 ? model->outputs[output] : model->inputs[input];
 }
 
@@ -189,7 +189,7 @@ static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
 em_status em_cl_allocate(em_model *model, const char *dir, int32_t verify)
 {
-    const em_cl_description *m = &em_cl_model;
+    const em_description *m = &em_this_model;
     const size_t in = (size_t)m->input_count + 1, out = (size_t)m->output_count + 1;
     model->inputs = calloc(in, sizeof *model->inputs);
     model->spares = calloc(in, sizeof *model->spares);
@@ -200,7 +200,7 @@ em_status em_cl_allocate(em_model *model, const char *dir, int32_t verify)
         return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", m->name);
     em_status status = open_weights(model, dir, verify);
     if (status == EM_OK)
-        status = em_cl_new(model, m->arena_bytes, "the arena of activations", &model->arena);
+        status = em_cl_new(model, em_arena_bytes(model), "the arena of activations", &model->arena);
     for (int32_t i = 0; i < m->input_count && status == EM_OK; i++) {
         const int32_t output = m->inputs[i].state;
         const size_t bytes =

@@ -1,29 +1,8 @@
-/* model.c - handles: opening, closing, errors and questions. */
+/* model.c - handles: opening, closing, errors of the driver and states. */
 #include "host.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__GNUC__)
-static __thread char last_error[1024];
-#else
-static char last_error[1024];
-#endif
-
-em_status em_fail(em_status status, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(last_error, sizeof last_error, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
-void em_clear_error(void) { last_error[0] = '\0'; }
-
-const char *em_last_error(void) { return last_error; }
 
 em_status em_cl_fail(const em_model *model, cl_int code, const char *doing)
 {
@@ -61,7 +40,7 @@ em_status em_open(const char *dir, const em_options *options, em_model **model)
         options = &defaults;
     em_model *opened = calloc(1, sizeof *opened);
     if (opened == NULL)
-        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", em_cl_model.name);
+        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", em_this_model.name);
     em_status status = em_cl_open_device(opened, options->device);
     if (status == EM_OK)
         status = em_cl_build(opened, dir, options->cache);
@@ -81,7 +60,7 @@ static void release(cl_mem memory)
         clReleaseMemObject(memory);
 }
 
-static void close_recording(em_cl_recording *recording, const em_cl_variant *variant)
+static void close_recording(em_cl_recording *recording, const em_variant *variant)
 {
     for (int32_t s = 0; s < variant->step_count && recording->kernels != NULL; s++)
         if (recording->kernels[s] != NULL)
@@ -94,7 +73,7 @@ static void close_recording(em_cl_recording *recording, const em_cl_variant *var
 
 void em_close(em_model *model)
 {
-    const em_cl_description *m = &em_cl_model;
+    const em_description *m = &em_this_model;
     if (model == NULL)
         return;
     if (model->queue != NULL)
@@ -133,63 +112,20 @@ em_status em_state_reset(em_model *model)
     em_clear_error();
     if (model == NULL)
         return em_fail(EM_ERROR_ARGUMENT, "em_state_reset: `model` must not be NULL");
-    memset(model->zero, 1, (size_t)em_cl_model.input_count);
+    memset(model->zero, 1, (size_t)em_this_model.input_count);
     return EM_OK;
-}
-
-em_status em_output_shape(const em_model *model, const em_tensor *inputs, int32_t input_count,
-                          int32_t index, em_tensor *output)
-{
-    int64_t tokens;
-    em_clear_error();
-    if (model == NULL || output == NULL || index < 0 || index >= em_cl_model.output_count)
-        return em_fail(EM_ERROR_ARGUMENT, "em_output_shape: model '%s' has outputs 0 to %d",
-                       em_cl_model.name, (int)em_cl_model.output_count - 1);
-    const em_status status = em_cl_check(inputs, input_count, &tokens);
-    if (status == EM_OK)
-        em_cl_expect(&em_cl_model.outputs[index], tokens, output);
-    return status;
 }
 
 size_t em_state_bytes(const em_model *model)
 {
     size_t bytes = 0;
     (void)model;
-    for (int32_t i = 0; i < em_cl_model.input_count; i++)
+    for (int32_t i = 0; i < em_this_model.input_count; i++)
         if (em_cl_is_held(i))
-            bytes += em_cl_model.input_bytes[i] * (em_cl_model.in_place[i] ? 1 : 2);
+            bytes += em_this_model.input_bytes[i] * (em_this_model.in_place[i] ? 1 : 2);
     return bytes;
 }
 
-const em_tensor_info *em_input_info(const em_model *model, int32_t index)
-{
-    (void)model;
-    return index >= 0 && index < em_cl_model.input_count ? &em_cl_model.inputs[index] : NULL;
-}
-
-const em_tensor_info *em_output_info(const em_model *model, int32_t index)
-{
-    (void)model;
-    return index >= 0 && index < em_cl_model.output_count ? &em_cl_model.outputs[index] : NULL;
-}
-
-int64_t em_bucket(const em_model *model, int32_t index)
-{
-    (void)model;
-    return index >= 0 && index < em_cl_model.variant_count ? em_cl_model.variants[index].tokens
-                                                            : -1;
-}
-
-int32_t em_bucket_count(const em_model *model)
-{
-    (void)model;
-    return em_cl_model.variants[0].tokens < 0 ? 0 : em_cl_model.variant_count;
-}
-
-int32_t em_input_count(const em_model *model) { (void)model; return em_cl_model.input_count; }
-int32_t em_output_count(const em_model *model) { (void)model; return em_cl_model.output_count; }
-size_t em_arena_bytes(const em_model *model) { (void)model; return em_cl_model.arena_bytes; }
-const char *em_model_name(const em_model *model) { (void)model; return em_cl_model.name; }
 int32_t em_kernels_built(const em_model *model) { return model == NULL ? 0 : model->kernels_built; }
 const char *em_device_name(const em_model *model)
 {

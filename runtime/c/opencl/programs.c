@@ -120,7 +120,7 @@ static em_status build(em_model *model, int32_t k, const char *dir, const char *
     char path[PATH_BYTES];
     size_t bytes = 0;
     cl_int code = CL_SUCCESS;
-    const char *name = em_cl_model.kernels[k].name;
+    const char *name = em_this_model.kernels[k].name;
     const int written = snprintf(path, sizeof path, "%s/kernels/%s.cl", dir, name);
     char *source = written < PATH_BYTES ? em_read_file(path, &bytes) : NULL;
     if (source == NULL)
@@ -153,10 +153,10 @@ static em_status build(em_model *model, int32_t k, const char *dir, const char *
 em_status em_cl_build(em_model *model, const char *dir, const char *cache)
 {
     em_status status = EM_OK;
-    model->programs = calloc((size_t)em_cl_model.kernel_count + 1, sizeof *model->programs);
+    model->programs = calloc((size_t)em_this_model.kernel_count + 1, sizeof *model->programs);
     if (model->programs == NULL)
-        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", em_cl_model.name);
-    for (int32_t k = 0; k < em_cl_model.kernel_count && status == EM_OK; k++)
+        return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", em_this_model.name);
+    for (int32_t k = 0; k < em_this_model.kernel_count && status == EM_OK; k++)
         status = build(model, k, dir, cache);
     return status;
 }

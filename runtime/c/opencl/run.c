@@ -14,7 +14,7 @@ static cl_mem whole(const em_model *model, const em_cl_buffer *buffer)
         return em_cl_is_held(buffer->index) ? em_cl_state(model, buffer->index, 0)
                                             : model->inputs[buffer->index];
     if (buffer->where == EM_IN_OUTPUT) {
-        const int32_t state = em_cl_model.outputs[buffer->index].state;
+        const int32_t state = em_this_model.outputs[buffer->index].state;
         return state < 0 ? model->outputs[buffer->index] : em_cl_state(model, state, 1);
     }
     return NULL;
@@ -44,16 +44,16 @@ static em_status view_of(const em_model *model, const em_cl_buffer *buffer, cl_m
     return code == CL_SUCCESS ? EM_OK : em_cl_fail(model, code, "place a buffer");
 }
 
-static em_status record_step(const em_model *model, const em_cl_variant *variant,
+static em_status record_step(const em_model *model, const em_variant *variant,
                              const em_cl_recording *recording, const em_cl_step *step,
                              cl_kernel *kernel)
 {
     cl_int code = CL_SUCCESS;
     const int32_t *arguments = variant->arguments + step->first;
-    if (em_cl_model.kernels[step->kernel].copies &&
+    if (em_this_model.kernels[step->kernel].copies &&
         recording->views[arguments[0]] == recording->views[arguments[1]])
         return EM_OK;
-    *kernel = clCreateKernel(model->programs[step->kernel], em_cl_model.kernels[step->kernel].name,
+    *kernel = clCreateKernel(model->programs[step->kernel], em_this_model.kernels[step->kernel].name,
                              &code);
     for (int32_t a = 0; a < step->count && code == CL_SUCCESS; a++) {
         code = clSetKernelArg(*kernel, (cl_uint)a, sizeof(cl_mem),
@@ -64,7 +64,7 @@ static em_status record_step(const em_model *model, const em_cl_variant *variant
 
 static em_status record(em_model *model, int32_t number, em_cl_recording **made)
 {
-    const em_cl_variant *variant = &em_cl_model.variants[number];
+    const em_variant *variant = &em_this_model.variants[number];
     em_cl_recording *recording = &model->recordings[2 * number + model->parity];
     em_status status = EM_OK;
     *made = recording;
@@ -74,7 +74,7 @@ static em_status record(em_model *model, int32_t number, em_cl_recording **made)
     cl_kernel *kernels = calloc((size_t)variant->step_count + 1, sizeof(cl_kernel));
     if (recording->views == NULL || kernels == NULL) {
         free(kernels);
-        return em_fail(EM_ERROR_MEMORY, "out of memory in a run of model '%s'", em_cl_model.name);
+        return em_fail(EM_ERROR_MEMORY, "out of memory in a run of model '%s'", em_this_model.name);
     }
     for (int32_t b = 0; b < variant->buffer_count && status == EM_OK; b++)
         status = view_of(model, &variant->buffers[b], &recording->views[b]);
@@ -86,7 +86,7 @@ static em_status record(em_model *model, int32_t number, em_cl_recording **made)
 
 static em_status run_steps(em_model *model, int32_t number)
 {
-    const em_cl_variant *variant = &em_cl_model.variants[number];
+    const em_variant *variant = &em_this_model.variants[number];
     em_cl_recording *recording;
     const em_status status = record(model, number, &recording);
     if (status != EM_OK)
@@ -95,7 +95,7 @@ static em_status run_steps(em_model *model, int32_t number)
         const em_cl_step *step = &variant->steps[s];
         if (recording->kernels[s] == NULL)
             continue;
-        const size_t local = em_cl_model.kernels[step->kernel].threads;
+        const size_t local = em_this_model.kernels[step->kernel].threads;
         const size_t global = step->groups * local;
         const cl_int code = clEnqueueNDRangeKernel(model->queue, recording->kernels[s], 1, NULL,
                                                    &global, &local, 0, NULL, NULL);
@@ -107,17 +107,6 @@ static em_status run_steps(em_model *model, int32_t number)
 
 /* ---- inputs and outputs ---- */
 
-/* A tensor as rows of the token axis: `outer` blocks of `row` elements per token. */
-static void rows_of(const em_tensor_info *info, size_t *outer, size_t *row)
-{
-    *outer = *row = 1;
-    for (int32_t i = 0; i < info->rank; i++)
-        if (i < info->token_axis)
-            *outer *= (size_t)info->shape[i];
-        else if (i > info->token_axis)
-            *row *= (size_t)info->shape[i];
-}
-
 static size_t elements(const em_tensor *tensor)
 {
     size_t count = 1;
@@ -126,31 +115,49 @@ static size_t elements(const em_tensor *tensor)
     return count;
 }
 
+/* A tensor as rows of the token axis: `outer` blocks of `tokens` times `row` elements, of which a
+ * chunk has [begin, begin + take), the first of `bucket` on the device. No token axis: one block. */
+typedef struct rows {
+    size_t outer, row, bucket, take, tokens, begin;
+} rows;
+
+static rows rows_of(const em_tensor_info *info, const em_tensor *tensor, const em_cl_chunk *chunk)
+{
+    rows r = {1, 1, 1, 1, 1, 0};
+    if (info->token_axis < 0) {
+        r.row = elements(tensor);
+        return r;
+    }
+    for (int32_t i = 0; i < info->rank; i++)
+        if (i < info->token_axis)
+            r.outer *= (size_t)info->shape[i];
+        else if (i > info->token_axis)
+            r.row *= (size_t)info->shape[i];
+    r.bucket = (size_t)em_this_model.variants[chunk->variant].tokens;
+    r.take = (size_t)chunk->take;
+    r.tokens = (size_t)chunk->tokens;
+    r.begin = (size_t)chunk->begin;
+    return r;
+}
+
 static size_t up(size_t bytes) { return (bytes + 3) / 4 * 4; }
 
 static em_status write_input(em_model *model, const em_tensor *input, int32_t i,
                              const em_cl_chunk *chunk)
 {
-    const em_tensor_info *info = &em_cl_model.inputs[i];
-    const int32_t dtype = em_cl_model.input_dtypes[i];
+    const em_tensor_info *info = &em_this_model.inputs[i];
+    const int32_t dtype = em_this_model.input_dtypes[i];
     const size_t width = em_dtype_bytes(dtype), from_width = em_dtype_bytes(info->dtype);
-    size_t outer = 1, row = elements(input), bucket = 1, take = 1, tokens = 1, begin = 0;
-    if (info->token_axis >= 0) {
-        rows_of(info, &outer, &row);
-        bucket = (size_t)em_cl_model.variants[chunk->variant].tokens;
-        take = (size_t)chunk->take;
-        tokens = (size_t)chunk->tokens;
-        begin = (size_t)chunk->begin;
-    }
-    const size_t bytes = outer * bucket * row * width;
+    const rows r = rows_of(info, input, chunk);
+    const size_t bytes = r.outer * r.bucket * r.row * width;
     const unsigned char *from = input->data;
     const em_status status = em_stage_need(model, up(bytes));
     if (status != EM_OK)
         return status;
     memset(model->stage, 0, up(bytes));
-    for (size_t k = 0; k < outer; k++)
-        em_cl_convert(info->dtype, dtype, from + (k * tokens + begin) * row * from_width,
-                      model->stage + k * bucket * row * width, take * row);
+    for (size_t k = 0; k < r.outer; k++)
+        em_cl_convert(info->dtype, dtype, from + (k * r.tokens + r.begin) * r.row * from_width,
+                      model->stage + k * r.bucket * r.row * width, r.take * r.row);
     cl_mem memory = em_cl_is_held(i) ? em_cl_state(model, i, 0) : model->inputs[i];
     const cl_int code = clEnqueueWriteBuffer(model->queue, memory, CL_TRUE, 0, up(bytes),
                                              model->stage, 0, NULL, NULL);
@@ -160,18 +167,11 @@ static em_status write_input(em_model *model, const em_tensor *input, int32_t i,
 static em_status read_output(em_model *model, const em_tensor *output, int32_t i,
                              const em_cl_chunk *chunk)
 {
-    const em_tensor_info *info = &em_cl_model.outputs[i];
-    const int32_t dtype = em_cl_model.output_dtypes[i];
+    const em_tensor_info *info = &em_this_model.outputs[i];
+    const int32_t dtype = em_this_model.output_dtypes[i];
     const size_t width = em_dtype_bytes(dtype), to_width = em_dtype_bytes(info->dtype);
-    size_t outer = 1, row = elements(output), bucket = 1, take = 1, tokens = 1, begin = 0;
-    if (info->token_axis >= 0) {
-        rows_of(info, &outer, &row);
-        bucket = (size_t)em_cl_model.variants[chunk->variant].tokens;
-        take = (size_t)chunk->take;
-        tokens = (size_t)chunk->tokens;
-        begin = (size_t)chunk->begin;
-    }
-    const size_t bytes = outer * bucket * row * width;
+    const rows r = rows_of(info, output, chunk);
+    const size_t bytes = r.outer * r.bucket * r.row * width;
     const em_status status = em_stage_need(model, up(bytes));
     if (status != EM_OK)
         return status;
@@ -180,10 +180,10 @@ static em_status read_output(em_model *model, const em_tensor *output, int32_t i
                                             model->stage, 0, NULL, NULL);
     if (code != CL_SUCCESS)
         return em_cl_fail(model, code, "run the model");
-    for (size_t k = 0; k < outer; k++)
-        em_cl_convert(dtype, info->dtype, model->stage + k * bucket * row * width,
-                      (unsigned char *)output->data + (k * tokens + begin) * row * to_width,
-                      take * row);
+    for (size_t k = 0; k < r.outer; k++)
+        em_cl_convert(dtype, info->dtype, model->stage + k * r.bucket * r.row * width,
+                      (unsigned char *)output->data + (k * r.tokens + r.begin) * r.row * to_width,
+                      r.take * r.row);
     return EM_OK;
 }
 
@@ -191,8 +191,8 @@ static em_status read_output(em_model *model, const em_tensor *output, int32_t i
 
 static size_t state_bytes(int32_t i)
 {
-    const size_t in = em_cl_model.input_bytes[i];
-    const size_t out = em_cl_model.output_bytes[em_cl_model.inputs[i].state];
+    const size_t in = em_this_model.input_bytes[i];
+    const size_t out = em_this_model.output_bytes[em_this_model.inputs[i].state];
     return in > out ? in : out;
 }
 
@@ -226,7 +226,7 @@ static em_status end_state(em_model *model, const em_tensor *input, const em_ten
                            int32_t i)
 {
     const em_cl_chunk none = {0, -1, 0, 0};
-    const int32_t output = em_cl_model.inputs[i].state;
+    const int32_t output = em_this_model.inputs[i].state;
     em_status status = EM_OK;
     if (outputs[output].data != NULL)
         status = read_output(model, &outputs[output], output, &none);
@@ -238,8 +238,8 @@ static em_status end_state(em_model *model, const em_tensor *input, const em_ten
 /* Do any states move between two buffers? */
 static int32_t has_pairs(void)
 {
-    for (int32_t i = 0; i < em_cl_model.input_count; i++)
-        if (em_cl_is_held(i) && !em_cl_model.in_place[i])
+    for (int32_t i = 0; i < em_this_model.input_count; i++)
+        if (em_cl_is_held(i) && !em_this_model.in_place[i])
             return 1;
     return 0;
 }
@@ -250,15 +250,15 @@ static em_status run_chunk(em_model *model, const em_tensor *inputs, const em_te
                            const em_cl_chunk *chunk)
 {
     em_status status = EM_OK;
-    for (int32_t i = 0; i < em_cl_model.input_count && status == EM_OK; i++) {
-        const int32_t again = em_cl_model.inputs[i].token_axis >= 0 || chunk->begin == 0;
+    for (int32_t i = 0; i < em_this_model.input_count && status == EM_OK; i++) {
+        const int32_t again = em_this_model.inputs[i].token_axis >= 0 || chunk->begin == 0;
         if (inputs[i].data != NULL && again)
             status = write_input(model, &inputs[i], i, chunk);
     }
     if (status == EM_OK)
         status = run_steps(model, chunk->variant);
-    for (int32_t i = 0; i < em_cl_model.output_count && status == EM_OK; i++)
-        if (em_cl_model.outputs[i].state < 0)
+    for (int32_t i = 0; i < em_this_model.output_count && status == EM_OK; i++)
+        if (em_this_model.outputs[i].state < 0)
             status = read_output(model, &outputs[i], i, chunk);
     if (status == EM_OK && has_pairs())
         model->parity ^= 1;
@@ -272,18 +272,20 @@ em_status em_run(em_model *model, const em_tensor *inputs, int32_t input_count,
     em_clear_error();
     if (model == NULL)
         return em_fail(EM_ERROR_ARGUMENT, "em_run: `model` must not be NULL");
-    em_status status = em_cl_check(inputs, input_count, &chunk.tokens);
+    em_status status = em_check_inputs(inputs, input_count, &chunk.tokens);
     if (status == EM_OK)
-        status = em_cl_check_outputs(inputs, outputs, output_count, chunk.tokens);
-    for (int32_t i = 0; i < em_cl_model.input_count && status == EM_OK; i++)
+        status = em_check_outputs(inputs, outputs, output_count, chunk.tokens);
+    if (status == EM_OK)
+        status = em_check_tokens(chunk.tokens);
+    for (int32_t i = 0; i < em_this_model.input_count && status == EM_OK; i++)
         if (inputs[i].data != NULL)
             status = em_cl_check_values(i, inputs[i].data, elements(&inputs[i]));
-    for (int32_t i = 0; i < em_cl_model.input_count && status == EM_OK; i++)
+    for (int32_t i = 0; i < em_this_model.input_count && status == EM_OK; i++)
         if (em_cl_is_held(i))
             status = begin_state(model, &inputs[i], i);
     int64_t remaining = chunk.tokens;
     while (status == EM_OK) {
-        status = em_cl_choose(chunk.tokens, remaining, &chunk.variant, &chunk.take);
+        status = em_choose(chunk.tokens, remaining, &chunk.variant, &chunk.take);
         if (status == EM_OK)
             status = run_chunk(model, inputs, outputs, &chunk);
         chunk.begin += chunk.take;
@@ -291,7 +293,7 @@ em_status em_run(em_model *model, const em_tensor *inputs, int32_t input_count,
         if (remaining <= 0)
             break;
     }
-    for (int32_t i = 0; i < em_cl_model.input_count && status == EM_OK; i++)
+    for (int32_t i = 0; i < em_this_model.input_count && status == EM_OK; i++)
         if (em_cl_is_held(i))
             status = end_state(model, &inputs[i], outputs, i);
     const cl_int code = status == EM_OK ? clFinish(model->queue) : CL_SUCCESS;
