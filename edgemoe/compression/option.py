@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgemoe.compression.calibration import calibrate
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.decision import Decision
+from edgemoe.compression.decoupled_limits import largest_errors
 from edgemoe.compression.format_choices import possible
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
@@ -72,7 +73,8 @@ class Option:
         sense(search, SHARE * max(deadline - time.monotonic(), 0.0))
         if goal.max_loss is not None:
             uniform = _uniform(search, goal)  # what everybody would try is where to begin
-            start = min(largest_error(search, goal, deadline), *uniform, key=lambda m: m.cost)
+            programs = largest_errors if len(search.judge.metrics) > 1 else largest_error
+            start = min(programs(search, goal, deadline), *uniform, key=lambda m: m.cost)
             found = evolve(search, start, goal, deadline)
         elif goal.max_bytes is not None:
             found = evolve(search, _within_bytes(search, goal.max_bytes), goal, deadline)
