@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from edgemoe.compression.candidates import Candidate
 from edgemoe.compression.goal import Goal
-from edgemoe.compression.moving_limit import DECADES, NEAR, STEPS, Bound, between, over_promise
+from edgemoe.compression.moving_limit import (
+    DECADES,
+    NEAR,
+    STEPS,
+    Bound,
+    between,
+    largest_error,
+    over_promise,
+)
 from edgemoe.compression.output_loss import OutputLoss
 from edgemoe.compression.search import NOISE, Measured, Search
 
@@ -66,7 +74,8 @@ def largest_errors(search: Search, goal: Goal, deadline: float = float("inf")) -
     """The smallest candidate of the integer program that keeps the promise for every output.
 
     Once something smaller than the best is found, no more is tried after the deadline. Leaves the
-    limits in `search.error_limits`.
+    limits in `search.error_limits`. Where errors add up to so much more than their sums that no
+    limits are found, one limit on all of them shrinks all.
     """
     best = search.measure(search.best)
     if not search.units:  # every weight is too small to have a format
@@ -87,7 +96,7 @@ def largest_errors(search: Search, goal: Goal, deadline: float = float("inf")) -
         for limit in limits:
             limit.move(halve=step % 3 == 2, back=late)
     search.error_limits = np.exp([limit.low.place for limit in limits])
-    return best
+    return largest_error(search, goal, deadline) if best.candidate == search.best else best
 
 
 def _largest_sums(search: Search) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.search import NOISE, Measured, Search
@@ -20,16 +20,26 @@ NOTHING = 0.02
 
 
 def retreat(
-    search: Search, goal: Goal, refused: Measured, share: float = STEP,
-    deadline: float = float("inf"), broken: Collection[str] = (),
+    search: Search, goal: Goal, refused: Measured, shares: Mapping[str, float] | float = STEP,
+    deadline: float = float("inf"),
 ) -> Measured:  # fmt: skip
     """The smallest candidate that loses clearly less than one that the proof refused.
 
     One of those that the search has judged, or what the integer program makes of less error.
-    `broken` are the outputs that the proof refused it for: of several, the others keep theirs.
+
+    Args:
+        search: the search that found it.
+        goal: the promise.
+        refused: the candidate.
+        shares: the part of its loss and error that is aimed at, for all judged outputs, or for
+            those that it was refused for by name: of several, the others keep what they may lose.
+        deadline: after it a single program is solved.
     """
-    if len(refused.verdict.losses) > 1:
-        return _retreat_by_output(search, goal, refused, share, deadline, broken)
+    losses = refused.verdict.losses
+    given = dict.fromkeys(losses, shares) if isinstance(shares, float) else dict(shares)
+    if len(losses) > 1:
+        return _retreat_by_output(search, goal, refused, given, deadline)
+    (share,) = given.values()
     limit = _aimed(refused.verdict.counted, goal, share)
     error = share * refused.verdict.error
 
@@ -48,16 +58,14 @@ def retreat(
 
 
 def _retreat_by_output(
-    search: Search, goal: Goal, refused: Measured, share: float, deadline: float,
-    broken: Collection[str],
-) -> Measured:  # fmt: skip
-    """The same for several outputs: those that broke their promise lose less."""
+    search: Search, goal: Goal, refused: Measured, shares: Mapping[str, float], deadline: float
+) -> Measured:
+    """The same for several outputs: those with a share lose less, the others keep the promise."""
     promised = goal.max_loss
     assert promised is not None
     before = refused.verdict.losses
-    aimed = [name for name in before if name in broken] or list(before)
-    limits = {name: _aimed(before[name].counted, goal, share) for name in aimed}
-    errors = {name: share * before[name].error for name in aimed}
+    limits = {name: _aimed(before[name].counted, goal, share) for name, share in shares.items()}
+    errors = {name: share * before[name].error for name, share in shares.items()}
 
     def fits(m: Measured) -> bool:
         losses = m.verdict.losses
@@ -68,9 +76,9 @@ def _retreat_by_output(
 
     places = {name: place for place, name in enumerate(search.judge.metrics)}
     predicted = search.predicted_by_output(refused.candidate)
-    for name in aimed:
+    for name, share in shares.items():
         predicted[places[name]] *= share
-    for _ in range(PROPOSALS):
+    for _ in range(PROPOSALS):  # errors that are summed are not those that are measured
         made = search.measure(search.within_errors(predicted))
         if fits(made) or made.candidate == search.best or time.monotonic() > deadline:
             break
