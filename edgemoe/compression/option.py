@@ -241,9 +241,10 @@ def _infeasible(search: Search, goal: Goal, found: Measured) -> str:
         if unit.role not in KEPT
     ))  # fmt: skip
     names = ", ".join(formats[:4])
+    of = f" of {best.verdict.output}" if len(best.verdict.losses) > 1 else ""
     return (
         f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {names} "
-        f"weights the loss is {best.verdict.counted:.3%} on the search part; nearest: "
+        f"weights the loss{of} is {best.verdict.counted:.3%} on the search part; nearest: "
         f"{found.verdict.counted:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or "
         "fewer formats that --precision prescribes"
     )

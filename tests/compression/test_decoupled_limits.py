@@ -23,7 +23,9 @@ from edgemoe.compression.retreat import retreat
 from edgemoe.compression.search import Measured
 from edgemoe.compression.settings import Settings
 from edgemoe.compression.task import task_of
+from edgemoe.errors import BudgetError
 from edgemoe.frontend import load_model
+from edgemoe.html_report import _compression
 
 QUICK = Settings(seconds=60.0, formats=("f16", "i8.a32", "i4.a32", "i3", "i2"))
 PROMISE = 0.02
@@ -116,6 +118,8 @@ def test_the_report_groups_layers_by_the_output_that_they_hurt_most(found):
         assert group["loss"] == found.verdict.losses[group["output"]].loss
     text = compression_text(report, verbose=True)
     assert "layers that hurt it most" in text and "mse of b" in text and "hurts most" in text
+    page = "".join(_compression(report))
+    assert "layers that hurt it most" in page and "lenient.0.weight, lenient.2.weight" in page
 
 
 def test_a_retreat_takes_from_what_hurts_the_output_that_was_refused(found):
@@ -135,12 +139,19 @@ def test_the_manifest_and_its_text_name_every_output(found):
     assert any(line.startswith(f"mse of {other}: loss") for line in accuracy_lines(accuracy))
 
 
+def test_what_breaks_the_promise_is_named(task):
+    hasty = replace(QUICK, seconds=0.0)
+    with pytest.raises(BudgetError, match=r"even with i2 weights the loss of a is \d+"):
+        compress(task, hasty.goal(1e-6, None), settings=hasty, precision="i2")
+
+
 def test_one_output_has_one_limit_and_no_groups(task):
     with patch("edgemoe.compression.option.largest_errors", side_effect=AssertionError):
         only = replace(task, metrics={"b": task.metrics["b"]})
         hasty = replace(QUICK, seconds=1.0)
         found = compress(only, hasty.goal(PROMISE, None), settings=hasty)
     report = found.report()
+    assert "hurt" not in "".join(_compression(report))
     assert report["metric_groups"] == [] and "outputs" not in found.foreseen()
     assert "hurt" not in compression_text(report, verbose=True)
 
