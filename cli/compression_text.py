@@ -20,6 +20,12 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
         f"{low:+.3%} to {high:+.3%}), {accuracy['value']:.6g} against "
         f"{accuracy['fp32']:.6g} in fp32",
         *counted_line(accuracy),
+        *(
+            f"{own['metric']} of {name}: loss {own['loss']:+.3%} (95% interval "
+            f"{own['interval'][0]:+.3%} to {own['interval'][1]:+.3%})"
+            for name, own in accuracy.get("outputs", {}).items()
+            if name != accuracy["output"]
+        ),
         f"on {accuracy['data']}, against {accuracy['baseline']}",
     ]
     errors = ", ".join(
@@ -49,6 +55,8 @@ def compression_text(report: Mapping[str, Any], *, verbose: bool) -> str:
     parts = [table(("role", "f32", "now", "smaller"), rows)]
     parts.append(f"average {report['average_bits']:.2f} bits per weight of a product")
     parts.append(_controls(report))
+    if report.get("metric_groups"):
+        parts.append(table(GROUP_COLUMNS, _groups(report)))
     parts += _pruning(report)
     if verbose:
         parts.append(_units(report))
@@ -79,6 +87,21 @@ def _controls(report: Mapping[str, Any]) -> str:
     return table(("on the proof part", "bytes", "loss", "95% interval", metric), rows)
 
 
+GROUP_COLUMNS = (
+    "judged", "loss on the proof part", "layers that hurt it most", "f32", "now", "bits", "which",
+)  # fmt: skip
+
+
+def _groups(report: Mapping[str, Any], most: int = 3) -> list[tuple[object, ...]]:
+    """Every judged output with the layers that hurt it most, the first of them by name."""
+    return [
+        (f"{g['metric']} of {g['output']}", f"{g['loss']:+.3%}", len(g["layers"]),
+         f"{g['bytes']['before']:,}", f"{g['bytes']['after']:,}", f"{g['average_bits']:.2f}",
+         ", ".join(g["layers"][:most]) + (", ..." if len(g["layers"]) > most else ""))
+        for g in report["metric_groups"]
+    ]  # fmt: skip
+
+
 def _pruning(report: Mapping[str, Any]) -> list[str]:
     pruning = report["pruning"]
     lines = []
@@ -103,12 +126,15 @@ def _pruning(report: Mapping[str, Any]) -> list[str]:
 
 
 def _units(report: Mapping[str, Any]) -> str:
+    several = bool(report.get("metric_groups"))
     rows = [
         (unit["weights"][0], unit["role"], f"{unit['shape'][1]} -> {unit['shape'][0]}",
-         unit["experts"] or "", unit["format"], f"{unit['bytes']:,}", f"{unit['alone']:.2e}")
+         unit["experts"] or "", unit["format"], f"{unit['bytes']:,}", f"{unit['alone']:.2e}",
+         *([unit["hurts"] or ""] if several else []))
         for unit in report["units"]
     ]  # fmt: skip
-    return table(("weight", "role", "shape", "experts", "format", "bytes", "error alone"), rows)
+    columns = ("weight", "role", "shape", "experts", "format", "bytes", "error alone")
+    return table((*columns, *(["hurts most"] if several else [])), rows)
 
 
 def _region(region: Mapping[str, Any]) -> str:

@@ -142,7 +142,8 @@ def _compression(found: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
     units = [
         (", ".join(u["weights"]), u["role"], " x ".join(map(str, u["shape"])), u["experts"],
-         u["format"], u["bytes"], f"{u['alone']:.2e}")
+         u["format"], u["bytes"], f"{u['alone']:.2e}",
+         *([u["hurts"] or ""] if found.get("metric_groups") else []))
         for u in found["units"]
     ]  # fmt: skip
     regions = [
@@ -158,8 +159,18 @@ def _compression(found: Mapping[str, Any]) -> list[str]:
         f"<p>Average {found['average_bits']:.2f} bits per weight of a product.</p>",
         _table(("on the proof part", "bytes", "loss", "95% interval", found["proof"]["metric"]),
                controls),
-        _table(("weight", "role", "shape", "experts", "format", "bytes", "error alone"), units),
+        _table(("weight", "role", "shape", "experts", "format", "bytes", "error alone",
+                *(["hurts most"] if found.get("metric_groups") else [])), units),
     ]  # fmt: skip
+    groups = [
+        (f"{g['metric']} of {g['output']}", f"{g['loss']:+.3%}", ", ".join(g["layers"]),
+         g["bytes"]["before"], g["bytes"]["after"], f"{g['average_bits']:.2f}")
+        for g in found.get("metric_groups", ())
+    ]  # fmt: skip
+    if groups:
+        header = ("judged", "loss on the proof part", "layers that hurt it most", "bytes in f32",
+                  "bytes now", "bits")  # fmt: skip
+        parts.append(_table(header, groups))
     if regions:
         header = ("experts of", "E", "tokens per expert", "TLS", "CLS_8", "CLS_32")
         parts.append(_table(header, regions))

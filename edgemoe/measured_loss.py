@@ -57,13 +57,19 @@ def measurer(
 
 
 def described(verdict: Verdict, what: str, goal: Goal) -> dict[str, Any]:
-    """A verdict as the manifest keeps it."""
+    """A verdict as the manifest keeps it; `outputs` holds each loss where several are judged."""
+    each = {
+        name: {"metric": own.metric, "loss": own.loss, "interval": list(own.interval),
+               "value": own.value, "fp32": own.baseline, "floor": own.floor}
+        for name, own in verdict.losses.items()
+    }  # fmt: skip
     return {
         "metric": verdict.metric, "output": verdict.output, "loss": verdict.loss,
         "interval": list(verdict.interval), "value": verdict.value, "fp32": verdict.baseline,
         "floor": verdict.floor, "relative_rms_error": dict(verdict.rms), "max_loss": goal.max_loss,
         "confident": goal.confident,
         "data": f"{verdict.samples} {what}", "baseline": "onnxruntime, float32",
+        **({"outputs": each} if len(each) > 1 else {}),
     }  # fmt: skip
 
 
@@ -119,13 +125,15 @@ def _token_by_token(
 
 
 def _refusal(verdict: Verdict, what: str, goal: Goal) -> str:
-    low, high = verdict.interval
-    figures = f"{verdict.metric} {verdict.value:.6g}, fp32 {verdict.baseline:.6g}"
+    name = max(goal.broken(verdict), key=lambda output: goal.compared(verdict.losses[output]))
+    own = verdict.losses[name]
+    low, high = own.interval
+    figures = f"{own.metric} {own.value:.6g}, fp32 {own.baseline:.6g}"
     return (
-        f"output {verdict.output!r} loses {verdict.loss:.3%} ({figures}; 95% interval {low:.3%} to "
+        f"output {name!r} loses {own.loss:.3%} ({figures}; 95% interval {low:.3%} to "
         f"{high:.3%}) on {verdict.samples} {what}, --max-loss allows {goal.max_loss:.3%}"
         + (" at the upper end of the interval" if goal.confident else "")
-        + (f"; {by_chance(verdict.loss, verdict.floor)}" if verdict.floor > verdict.loss else "")
+        + (f"; {by_chance(own.loss, own.floor)}" if own.floor > own.loss else "")
         + "\n"
         "  try: --precision auto or f32, or a larger --max-loss"
     )

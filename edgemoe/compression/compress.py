@@ -241,11 +241,11 @@ def _prunings(
             continue
         verdict = maker.pruned(replace(base, pruning=pruning), maker.judge)
         tried.append({"ratio": ratio, **verdict_of(verdict)})
-        spread = goal.margin * verdict.standard_error
-        if goal.max_loss is not None and not verdict.counted + spread <= goal.max_loss:
+        lost = verdict.shifted(goal.margin)
+        if goal.max_loss is not None and not lost <= goal.max_loss:
             break
         fitting.append(pruning)
-        if goal.max_loss is not None and verdict.counted + spread <= FREE * goal.max_loss:
+        if goal.max_loss is not None and lost <= FREE * goal.max_loss:
             free = len(fitting) - 1
     # A search for each would take too long: what costs nothing, the largest share, the one halfway.
     last = len(fitting) - 1

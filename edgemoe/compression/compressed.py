@@ -14,8 +14,9 @@ from edgemoe.compression.controls import Control
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.judge import Judge, Verdict
 from edgemoe.compression.option import Option
-from edgemoe.compression.proof import proven, retreat
+from edgemoe.compression.proof import proven
 from edgemoe.compression.report import report_of
+from edgemoe.compression.retreat import retreat
 from edgemoe.compression.search import Measured, Search
 from edgemoe.compression.task import Task
 from edgemoe.graph_pass import Note

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgemoe.compression.judge import Verdict
+from edgemoe.compression.output_loss import OutputLoss
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,17 @@ class Goal:
     confident: bool = False
 
     def holds(self, verdict: Verdict) -> bool:
-        """Tell whether the promise of a loss holds on the samples of a verdict."""
+        """Tell whether the promise of a loss holds for every output, on a verdict's samples."""
+        return not self.broken(verdict)
+
+    def broken(self, verdict: Verdict) -> list[str]:
+        """The outputs whose loss breaks the promise, on a verdict's samples."""
         if self.max_loss is None:
-            return True
-        found = verdict.counted_high if self.confident else verdict.counted
-        return bool(found <= self.max_loss)
+            return []
+        return [
+            name for name, own in verdict.losses.items() if not self.compared(own) <= self.max_loss
+        ]
+
+    def compared(self, own: OutputLoss) -> float:
+        """The loss of an output that is compared with the promise."""
+        return own.counted_high if self.confident else own.counted

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgemoe.compression.judge import Verdict
+from edgemoe.compression.output_loss import OutputLoss
 
 
 class Journal:
@@ -85,4 +86,10 @@ class Journal:
 def _verdict(data: dict[str, Any]) -> Verdict:
     """Raise KeyError for what an earlier version wrote: its losses were compared otherwise."""
     whole = {field.name: data[field.name] for field in dataclasses.fields(Verdict)}
-    return Verdict(**{**whole, "interval": tuple(data["interval"]), "sums": np.array(data["sums"])})
+    each = {
+        name: OutputLoss(**{**own, "interval": tuple(own["interval"])})
+        for name, own in data["each"].items()
+    }
+    return Verdict(**{
+        **whole, "interval": tuple(data["interval"]), "sums": np.array(data["sums"]), "each": each,
+    })  # fmt: skip

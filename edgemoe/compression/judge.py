@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe.compression.metrics import METRICS, Metric
+from edgemoe.compression.output_loss import OutputLoss
 from edgemoe.compression.parallel import in_order
 from edgemoe.compression.samples import Samples
 
@@ -29,12 +30,12 @@ CONFIDENCE = 0.95
 class Verdict:
     """What a candidate loses on the samples it was run on.
 
-    `loss` is the largest over the judged outputs, `interval` its paired bootstrap interval (Efron
-    and Tibshirani, 1993, ch. 13: percentiles over sets of samples, candidate and fp32 drawn
-    together), `value` and `baseline` the metric of that output. `error` is a sum over outputs of
-    squared errors relative to fp32: smooth, and defined without targets. `sums` [outputs, samples,
-    2] are what everything comes from. `floor` is the loss that is to be expected of outputs this
-    far from fp32 (`Metric.distance`), the largest over the outputs.
+    `loss` is that of the output for which most is counted, `interval` its paired bootstrap interval
+    (Efron and Tibshirani, 1993, ch. 13: percentiles over sets of samples, candidate and fp32 drawn
+    together), `value` and `baseline` the metric of that output, `floor` the loss that is to be
+    expected of it this far from fp32 (`Metric.distance`). `error` is a sum over outputs of squared
+    errors relative to fp32: smooth, and defined without targets. `sums` [outputs, samples, 2] are
+    what everything comes from. `each` is the loss of every judged output by its own metric.
     """
 
     loss: float
@@ -48,21 +49,36 @@ class Verdict:
     sums: Array
     rms: Mapping[str, float]  # relative RMS error per output, against fp32
     floor: float = 0.0
+    each: Mapping[str, OutputLoss] = field(default_factory=dict)  # empty: one output, the worst
+
+    @property
+    def losses(self) -> Mapping[str, OutputLoss]:
+        """What every judged output loses, by its name."""
+        return self.each or {
+            self.output: OutputLoss(
+                self.metric, self.loss, self.interval, self.value, self.baseline, self.floor,
+                self.error,
+            )
+        }  # fmt: skip
 
     @property
     def counted(self) -> float:
-        """The loss that a promise is compared with: no gain by chance is credited."""
-        return max(self.loss, self.floor)
+        """The loss that a promise is compared with, the largest over the outputs."""
+        return self.shifted(0.0)
 
     @property
     def counted_high(self) -> float:
-        """The upper end of the interval, no lower than what is to be expected."""
-        return max(self.interval[1], self.floor)
+        """The upper end of the interval, no lower than what is to be expected: the largest."""
+        return float(np.max([own.counted_high for own in self.losses.values()]))
 
     @property
     def standard_error(self) -> float:
-        """Of the loss, from its interval."""
-        return (self.interval[1] - self.interval[0]) / (2 * 1.96)
+        """Of the loss of the worst output, from its interval."""
+        return self.losses[self.output].standard_error
+
+    def shifted(self, errors: float) -> float:
+        """What is counted, with so many standard errors added to each output: the largest."""
+        return float(np.max([own.shifted(errors) for own in self.losses.values()]))
 
 
 class Judge:
@@ -146,24 +162,26 @@ class Judge:
         relative = squares[..., 0] / np.maximum(squares[..., 1], 1e-30)
         whole = squares.sum(1)
         rms = np.sqrt(whole[:, 0] / np.maximum(whole[:, 1], 1e-30))
-        losses, intervals, values, baselines, floors = [], [], [], [], []
+        errors = relative.mean(1)
         drawn = np.random.default_rng(0).integers(0, count, (DRAWS, count)) if count else None
-        for own, fp32, far, metric in zip(
-            sums, base, distances, self.metrics.values(), strict=True
-        ):
+        each = {}
+        for place, (name, metric) in enumerate(self.metrics.items()):
+            own, fp32 = sums[place], base[place]
             value = metric.value(own[:, 0].sum(), own[:, 1].sum())
             baseline = metric.value(fp32[:, 0].sum(), fp32[:, 1].sum())
-            losses.append(float(metric.loss(value, baseline)))
-            values.append(float(value))
-            baselines.append(float(baseline))
-            intervals.append(_interval(metric, own, fp32, drawn))
-            floors.append(metric.floor(float(far.sum()), float(fp32[:, 1].sum()), float(baseline)))
-        worst = int(np.argmax(np.nan_to_num(losses, nan=np.inf)))
-        name = list(self.metrics)[worst]
+            each[name] = OutputLoss(
+                metric.name, float(metric.loss(value, baseline)),
+                _interval(metric, own, fp32, drawn), float(value), float(baseline),
+                metric.floor(float(distances[place].sum()), float(fp32[:, 1].sum()),
+                             float(baseline)), float(errors[place]),
+            )  # fmt: skip
+        counted = np.nan_to_num([own.counted for own in each.values()], nan=np.inf)
+        name = list(each)[int(np.argmax(counted))]
+        worst = each[name]
         return Verdict(
-            losses[worst], intervals[worst], name, self.metrics[name].name, values[worst],
-            baselines[worst], float(relative.sum(0).mean()), count, sums,
-            dict(zip(self.metrics, rms.tolist(), strict=True)), max(floors),
+            worst.loss, worst.interval, name, worst.metric, worst.value, worst.baseline,
+            float(relative.sum(0).mean()), count, sums,
+            dict(zip(self.metrics, rms.tolist(), strict=True)), worst.floor, each,
         )  # fmt: skip
 
 

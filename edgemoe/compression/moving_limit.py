@@ -61,9 +61,13 @@ class Bound:
 
 
 def _lost(found: Measured, goal: Goal) -> float | None:
-    lost = found.verdict.counted + goal.margin * found.verdict.standard_error
     assert goal.max_loss is not None
-    return float(np.log(lost / goal.max_loss)) if lost > 0 and goal.max_loss > 0 else None
+    return over_promise(found.verdict.shifted(goal.margin), goal.max_loss)
+
+
+def over_promise(lost: float, promised: float) -> float | None:
+    """The logarithm of a loss over what is promised; None where there is no such thing."""
+    return float(np.log(lost / promised)) if lost > 0 and promised > 0 else None
 
 
 def between(low: Bound, high: Bound, *, halve: bool) -> float:

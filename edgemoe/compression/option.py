@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgemoe.compression.calibration import calibrate
 from edgemoe.compression.candidates import Weights
 from edgemoe.compression.decision import Decision
+from edgemoe.compression.decoupled_limits import largest_errors
 from edgemoe.compression.format_choices import possible
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.journal import Journal
@@ -72,7 +73,8 @@ class Option:
         sense(search, SHARE * max(deadline - time.monotonic(), 0.0))
         if goal.max_loss is not None:
             uniform = _uniform(search, goal)  # what everybody would try is where to begin
-            start = min(largest_error(search, goal, deadline), *uniform, key=lambda m: m.cost)
+            programs = largest_errors if len(search.judge.metrics) > 1 else largest_error
+            start = min(programs(search, goal, deadline), *uniform, key=lambda m: m.cost)
             found = evolve(search, start, goal, deadline)
         elif goal.max_bytes is not None:
             found = evolve(search, _within_bytes(search, goal.max_bytes), goal, deadline)
@@ -239,9 +241,10 @@ def _infeasible(search: Search, goal: Goal, found: Measured) -> str:
         if unit.role not in KEPT
     ))  # fmt: skip
     names = ", ".join(formats[:4])
+    of = f" of {best.verdict.output}" if len(best.verdict.losses) > 1 else ""
     return (
         f"--max-loss {goal.max_loss:.3%} cannot be kept: even with {names} "
-        f"weights the loss is {best.verdict.counted:.3%} on the search part; nearest: "
+        f"weights the loss{of} is {best.verdict.counted:.3%} on the search part; nearest: "
         f"{found.verdict.counted:.3%} with {found.nbytes:,} B\n  try: a larger --max-loss, or "
         "fewer formats that --precision prescribes"
     )

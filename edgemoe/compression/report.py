@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from edgemoe.compression.metric_groups import hurt_most, metric_groups
 from edgemoe.precision import TABLE
 from edgemoe.weight_format import F32
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def report_of(found: Compressed) -> dict[str, Any]:
-    """Bytes by role before and after, formats, losses with intervals, controls, expert use."""
+    """Bytes by role before and after, formats, losses with intervals, controls, expert use.
+
+    A unit's `hurts` is the output that it hurts most; `metric_groups` is empty for one output.
+    """
     search, formats = found.search, found.chosen.candidate.formats
     before: defaultdict[str, int] = defaultdict(int)
     for unit in found.original_units:
@@ -22,6 +26,7 @@ def report_of(found: Compressed) -> dict[str, Any]:
     before["constants"] = found.original_constants
     after: defaultdict[str, int] = defaultdict(int)
     units, weights, bits = [], 0, 0.0
+    hurt = hurt_most(search)
     for number, (unit, given) in enumerate(zip(search.units, formats, strict=True)):
         nbytes = search.nbytes(unit, given)
         after[unit.role] += nbytes
@@ -32,6 +37,7 @@ def report_of(found: Compressed) -> dict[str, Any]:
                 "weights": list(unit.names), "module": unit.origin, "role": unit.role,
                 "shape": [unit.columns, unit.depth], "experts": unit.experts, "format": given.name,
                 "bytes": nbytes, "alone": search.sensitivity.get((number, given), 0.0),
+                "hurts": hurt[number],
             }
         )  # fmt: skip
     after["constants"] = search.fixed_bytes
@@ -41,6 +47,7 @@ def report_of(found: Compressed) -> dict[str, Any]:
         "total": {"before": sum(before.values()), "after": sum(after.values())},
         "average_bits": bits / max(weights, 1),
         "units": units,
+        "metric_groups": metric_groups(found),
         "search": verdict_of(found.chosen.verdict),
         "proof": verdict_of(found.verdict),
         "controls": [

@@ -62,6 +62,9 @@ class Search(Space):
         show: called with (what, done, total).
         archive: everything that was judged on the whole search part.
         sensitivity: the error of one unit in one format, all others in their best.
+        errors_by_output: the parts of these, float64 [judged outputs].
+        error_limits: with several outputs, the summed error up to which each keeps the promise,
+            float64 [judged outputs]; None until the integer programs have found them.
     """
 
     trial: Trial
@@ -71,6 +74,8 @@ class Search(Space):
     show: Progress = lambda what, done, total: None
     archive: dict[Candidate, Measured] = field(default_factory=dict)
     sensitivity: dict[tuple[int, WeightFormat], float] = field(default_factory=dict)
+    errors_by_output: dict[tuple[int, WeightFormat], Array] = field(default_factory=dict)
+    error_limits: Array | None = None
     _weight_errors: dict[tuple[Unit, WeightFormat], float] = field(default_factory=dict)
 
     def measure(self, candidate: Candidate) -> Measured:
@@ -117,10 +122,27 @@ class Search(Space):
                 errors[number, place] = self.sensitivity[number, given]
         return formats, nbytes, errors, allowed
 
+    def table_by_output(self) -> Array:
+        """Errors by output, float64 [units, formats, outputs]; as in `tables`."""
+        formats, nbytes, *_ = self.tables()
+        errors = np.zeros((*nbytes.shape, len(self.judge.metrics)))
+        for (number, given), each in self.errors_by_output.items():
+            errors[number, formats.index(given)] = each
+        return errors
+
     def within_error(self, limit: float) -> Candidate:
         """The fewest bytes whose summed error keeps `limit`."""
-        if not self.units:
-            return self.best
+        return self._cheapest(self.tables()[2], limit) if self.units else self.best
+
+    def within_errors(self, limits: Array) -> Candidate:
+        """The fewest bytes whose summed error of every output keeps its own limit.
+
+        Args:
+            limits: float64 [judged outputs].
+        """
+        return self._cheapest(self.table_by_output(), limits) if self.units else self.best
+
+    def _cheapest(self, weight: Array, limit: float | Array) -> Candidate:
         formats, _, errors, allowed = self.tables()
         cost = np.zeros(errors.shape)
         for number, (unit, choices) in enumerate(zip(self.units, self.choices, strict=True)):
@@ -128,7 +150,7 @@ class Search(Space):
                 cost[number, formats.index(given)] = self.unit_cost(unit, given)
         # Of equal costs take the least error: a little of it is part of the cost.
         cost += 1e-3 * cost.max() * errors / max(errors.max(), NOISE)
-        chosen = assign(cost, errors, limit, allowed)
+        chosen = assign(cost, weight, limit, allowed)
         return self.best if chosen is None else Candidate(tuple(formats[f] for f in chosen))
 
     def within_bytes(self, limit: int) -> Candidate | None:
@@ -144,23 +166,36 @@ class Search(Space):
         pairs = enumerate(candidate.formats)
         return sum(self.sensitivity.get(pair, 0.0) for pair in pairs)
 
+    def predicted_by_output(self, candidate: Candidate) -> Array:
+        """The sums of the sensitivities, float64 [judged outputs]."""
+        pairs = enumerate(candidate.formats)
+        nothing = np.zeros(len(self.judge.metrics))
+        return sum((self.errors_by_output.get(pair, nothing) for pair in pairs), nothing)
+
     def keeps(self, found: Measured, goal: Goal) -> bool:
-        """Tell whether a candidate keeps the promise on the search part, with the margin."""
+        """Tell whether a candidate keeps the promise on the search part, with the margin.
+
+        For every judged output.
+        """
         if goal.max_loss is None:
             return goal.max_bytes is None or found.nbytes <= goal.max_bytes
         if goal.confident:
             return goal.holds(found.verdict)
-        spread = goal.margin * found.verdict.standard_error
-        return bool(found.verdict.counted + spread <= goal.max_loss)
+        return found.verdict.shifted(goal.margin) <= goal.max_loss
 
     def may_keep(self, candidate: Candidate, goal: Goal) -> bool:
         """Tell whether a candidate may keep the promised loss, from a few samples."""
+        return not self.refused_by(candidate, goal)
+
+    def refused_by(self, candidate: Candidate, goal: Goal) -> list[str]:
+        """The outputs that a few samples show to break the promised loss."""
         assert goal.max_loss is not None
         for few, errors in self._screens(candidate):
-            verdict = self.judge_on_first(candidate, few)
-            if not verdict.counted - errors * verdict.standard_error <= goal.max_loss:
-                return False
-        return True
+            losses = self.judge_on_first(candidate, few).losses
+            broken = [n for n, own in losses.items() if not own.shifted(-errors) <= goal.max_loss]
+            if broken:
+                return broken
+        return []
 
     def may_be_nearer(self, candidate: Candidate, best: Measured) -> bool:
         """Tell whether a candidate may be nearer to fp32 than the best, from a few samples."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from itertools import zip_longest
 
+import numpy as np
+
 from edgemoe.compression.format_choices import distance, representatives
 from edgemoe.compression.search import NOISE, Search
 from edgemoe.weight_format import WeightFormat
@@ -21,7 +23,7 @@ def sense(search: Search, seconds: float) -> None:
 
     What there is no time for is estimated; every unit is measured once before any is again, with 4
     bits first. Without these nothing else is found, so that they are made however little time there
-    is, on few samples.
+    is, on few samples. One run shows how far every output moves.
     """
     until = time.monotonic() + seconds
     pairs = _in_order(search)
@@ -34,7 +36,9 @@ def sense(search: Search, seconds: float) -> None:
             break
         changed = search.best.with_format(number, given)
         verdict = search.judge_on_first(changed, most)
+        each = [own.error for own in verdict.losses.values()]
         search.sensitivity[number, given] = max(verdict.error, NOISE)
+        search.errors_by_output[number, given] = np.maximum(each, NOISE)
     return _estimate_the_rest(search)
 
 
@@ -68,7 +72,11 @@ def _estimate_the_rest(search: Search) -> None:
         for given in choices:
             if given == choices[0]:
                 search.sensitivity[number, given] = 0.0
+                search.errors_by_output[number, given] = np.zeros(len(search.judge.metrics))
             elif given not in measured:
                 near = min(measured, key=lambda m, g=given: distance(m, g))  # type: ignore[misc]
                 ratio = search.weight_error(unit, given) / search.weight_error(unit, near)
                 search.sensitivity[number, given] = search.sensitivity[number, near] * ratio
+                search.errors_by_output[number, given] = (
+                    search.errors_by_output[number, near] * ratio
+                )

@@ -84,11 +84,12 @@ class Search:
         return int(min(MOST, max(FEWEST, ELEMENTS // max(1.0, elements * changes))))
 
     def _holds(self, found: Measured) -> bool:
-        """The promise, with a margin: the proof part is other data."""
+        """The promise of every output, with a margin: the proof part is other data."""
         if self.goal.max_loss is None:
             return True
-        verdict = found.verdict
-        return bool(verdict.loss + self.goal.margin * verdict.standard_error <= self.goal.max_loss)
+        margin, promised = self.goal.margin, self.goal.max_loss
+        every = found.verdict.losses.values()
+        return all(own.loss + margin * own.standard_error <= promised for own in every)
 
     def narrow(
         self, start: Measured, units: Sequence[Unit], pinned: Mapping[str, WeightFormat]

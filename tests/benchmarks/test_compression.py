@@ -16,6 +16,8 @@ from benchmarks.compression.summary import comparisons, pruned
 from benchmarks.compression.summary import summary as table_of_models
 from benchmarks.compression.tables import equal_bytes_table, promised_table, table, within
 from benchmarks.compression.uniform import uniform
+from benchmarks.compression_outputs import HEAD as OUTPUTS_HEAD
+from benchmarks.compression_outputs import rows as outputs_rows
 from benchmarks.compression_promise import HEAD, summary
 from benchmarks.compression_time import text as time_text
 from benchmarks.quantiser import Stored
@@ -238,6 +240,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "compression.md"
 @pytest.mark.parametrize(("block", "file"), [
     ("promise", "compression-promise.json"), ("time", "compression-time.json"),
     ("compared", "compression.json"), ("pruned", "compression.json"),
+    ("outputs", "compression-outputs.json"),
 ])  # fmt: skip
 def test_the_guide_has_the_tables_of_the_last_runs(block: str, file: str) -> None:
     document = json.loads((RESULTS.parent / file).read_text("utf-8"))
@@ -246,6 +249,7 @@ def test_the_guide_has_the_tables_of_the_last_runs(block: str, file: str) -> Non
         "time": lambda: time_text(document),
         "compared": lambda: comparisons(document),
         "pruned": lambda: pruned(document),
+        "outputs": lambda: table(OUTPUTS_HEAD, outputs_rows(document)),
     }[block]()
     begin, end = f"<!-- {block}: begin -->\n", f"\n<!-- {block}: end -->"
     assert GUIDE.read_text("utf-8").split(begin)[1].split(end)[0] == text
@@ -263,3 +267,16 @@ def test_a_dense_control_is_trained_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delattr(dense_controls, "co2")
     again, _ = trained("co2", None, tmp_path)
     assert bool((module(*inputs) == again(*inputs)).all())
+
+
+@pytest.mark.needs("python:torch")
+@pytest.mark.filterwarnings("ignore")
+def test_both_ways_to_limit_several_outputs_keep_the_promise() -> None:
+    from benchmarks.compression_outputs import Case, record
+
+    found = record(Case(2, 1, "mse", 0.05), seed=0, seconds=5.0)
+    assert (found["outputs"], found["products"]) == (2, 3)
+    for way in ("one", "each"):
+        assert max(found[way]["counted"].values()) <= 0.05
+        assert len(found[way]["counted"]) == 2 and found[way]["programs"]["runs"] > 0
+    assert len(outputs_rows({"records": [found]})[0]) == len(OUTPUTS_HEAD)

@@ -30,6 +30,27 @@ def test_it_is_the_best_of_all(seed):
         assert sums(found)[0] == pytest.approx(min(sums(c)[0] for c in every), rel=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_it_is_the_best_of_all_within_a_limit_per_metric(seed):
+    chance = np.random.default_rng(seed)
+    scales = 10.0 ** chance.integers(-6, 6, 3)
+    cost, weight = chance.random((5, 3)), chance.random((5, 3, 3)) * scales
+    limits = np.quantile(weight.sum(1), 0.6, axis=0) * 2
+    every = {c: weight[range(5), c].sum(0) for c in itertools.product(range(3), repeat=5)}
+    fitting = [cost[range(5), c].sum() for c, sums in every.items() if (sums <= limits).all()]
+    assert len(fitting) < sum(sums[0] <= limits[0] for sums in every.values())
+    found = assign(cost, weight, limits, np.ones((5, 3), bool))
+    assert (every[tuple(found.tolist())] <= limits * (1 + 1e-6)).all()
+    assert cost[range(5), found].sum() == pytest.approx(min(fitting), rel=1e-3)
+
+
+def test_a_format_that_spares_one_metric_is_no_dominated_one():
+    cost = np.array([[1.0, 1.0, 1.0, 2.0]])
+    weight = np.array([[[5.0, 1.0], [1.0, 5.0], [5.0, 2.0], [1.0, 5.0]]])
+    allowed = np.ones((1, 4), bool)
+    assert dominated(cost, weight, allowed).tolist() == [[False, False, True, True]]
+
+
 def test_nothing_keeps_the_limit():
     assert assign(np.ones((2, 2)), np.full((2, 2), 5.0), 9.9, np.ones((2, 2), bool)) is None
 

@@ -116,8 +116,8 @@ def _runs_in_onnxruntime(path, artifact):
     assert np.sqrt(np.mean((got - wanted) ** 2) / np.mean(wanted**2)) < 0.1
 
 
-def test_a_budget_of_bytes(compiled):
-    full = compiled(precision="f32").manifest["memory"]["weights_bytes"]
+def test_a_budget_of_bytes(compiled, model):
+    full = 4 * sum(parameter.numel() for parameter in model[0][0].parameters())
     artifact = compiled(max_bytes=full // 4)
     assert artifact.manifest["memory"]["weights_bytes"] <= full // 4
     assert artifact.manifest["accuracy"]["loss"] < 0.5
@@ -272,10 +272,10 @@ def test_a_format_that_breaks_the_promise(compiled, tmp_path):
 
 
 def test_a_format_by_name_is_rounded_by_gptq_and_measured(compiled):
-    losses = {}
+    losses = {}  # with time for all samples: on a busy machine fewer make worse Gram matrices
     for rounding in ("gptq", "nearest"):
         artifact = compiled(
-            precision="i2", compression=Settings(seconds=1.0, rounding=rounding), metric="kl"
+            precision="i2", compression=Settings(seconds=60.0, rounding=rounding), metric="kl"
         )
         losses[rounding] = artifact.manifest["accuracy"]["loss"]
         assert {s.format for s in artifact.plan.weights if s.role == "expert"} == {"i2"}

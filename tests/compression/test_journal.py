@@ -1,14 +1,26 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgemoe.compression.journal import Journal
 from edgemoe.compression.judge import Verdict
+from edgemoe.compression.output_loss import OutputLoss
 
 
 def verdict(loss):
     return Verdict(loss, (0.0, 1.0), "y", "mse", 2.0, 1.0, 0.5, 2, np.ones((1, 2, 2)), {"y": 0.1})
+
+
+def test_losses_of_all_outputs_come_back(path):
+    each = {
+        "y": OutputLoss("mse", 0.25, (0.0, 1.0), 2.0, 1.0, 0.0, 0.5),
+        "z": OutputLoss("kl", float("nan"), (0.0, 0.5), 2.0, 1.0, 0.125, 0.5),
+    }
+    Journal(path, "model").get("a", lambda: replace(verdict(0.25), each=each))
+    again = Journal(path, "model").get("a", never).losses
+    assert again["y"] == each["y"] and again["z"].floor == 0.125 and np.isnan(again["z"].loss)
 
 
 def never():

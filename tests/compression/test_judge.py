@@ -6,6 +6,7 @@ from edgemoe.compression.judge import Judge
 from edgemoe.compression.metrics import metrics_of
 from edgemoe.compression.samples import Samples, samples_of
 from edgemoe.errors import InputError
+from edgemoe.measured_loss import _refusal
 
 CHANCE = np.random.default_rng(1)
 X = CHANCE.normal(size=(40, 3)).astype(np.float32)
@@ -74,6 +75,31 @@ def test_the_worst_output_counts(samples):
     judge = Judge(samples, metrics, lambda feed: {"a": feed["x"], "b": feed["x"]})
     found = judge.judge(lambda feed: {"a": feed["x"] * 1.1, "b": feed["x"] * 1.3})
     assert (found.output, round(found.loss, 4)) == ("b", 0.3)
+
+
+def test_a_promise_holds_for_every_output(samples):
+    """Of two outputs one may lose more, and the other have the wider interval."""
+    metrics = metrics_of("rms", {"a": (3,), "b": (3,)}, {})
+    judge = Judge(samples, metrics, lambda feed: {"a": feed["x"], "b": feed["x"]})
+    first = X[np.abs(X).max(1).argmax()]
+
+    def run(feed):  # b is moved in one sample alone, a in all
+        scale = 1.6 if (feed["x"] == first).all() else 1.0
+        return {"a": feed["x"] * 1.25, "b": feed["x"] * scale}
+
+    found = judge.judge(run)
+    a, b = found.losses["a"], found.losses["b"]
+    assert found.output == "a" and a.loss > b.loss and b.interval[1] > a.interval[1]
+    assert found.counted_high == b.interval[1] and found.standard_error == a.standard_error
+    assert found.shifted(1.0) == max(a.shifted(1.0), b.shifted(1.0)) == b.shifted(1.0)
+    promised = (a.interval[1] + b.interval[1]) / 2
+    goal = Goal(max_loss=promised, confident=True)
+    assert goal.broken(found) == ["b"] and not goal.holds(found)
+    assert Goal(max_loss=promised).holds(found)
+    with_nan = judge.judge(lambda feed: {"a": feed["x"], "b": feed["x"] * np.nan})
+    assert with_nan.output == "b" and Goal(max_loss=1e9).broken(with_nan) == ["b"]
+    refused = _refusal(found, "samples", goal)
+    assert "output 'b' loses" in refused and "at the upper end" in refused
 
 
 def test_nan_is_worse_than_everything(judge):

@@ -6,7 +6,8 @@ import pytest
 from edgemoe.cli.compression_text import accuracy_lines
 from edgemoe.compression.goal import Goal
 from edgemoe.compression.judge import Verdict
-from edgemoe.compression.proof import proven, retreat
+from edgemoe.compression.proof import proven
+from edgemoe.compression.retreat import retreat
 from edgemoe.compression.search import Measured, Search
 from edgemoe.measured_loss import described
 
