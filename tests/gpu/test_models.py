@@ -49,9 +49,7 @@ def test_shipped_models(model: str, device: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(np.concatenate(steps), whole, atol=2e-4)
 
 
-@pytest.mark.parametrize(
-    ("device", "precision"), [("opencl", "i4"), ("opencl", "i8"), ("opencl", "f16")]
-)
+@pytest.mark.parametrize(("device", "precision"), [("opencl", "i4"), ("opencl", "f16")])
 def test_narrow_weights(device: str, precision: str, tmp_path: Path) -> None:
     """Against the CPU with the same codes and no rounding of activations."""
     if not has_device(device):

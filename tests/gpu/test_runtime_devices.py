@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgemoe.errors import ArtifactError, DeviceError
@@ -187,6 +187,7 @@ def test_too_little_memory_of_the_device_here(opened, family, nbytes):
         session._device.allocate(nbytes, "it")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on busy machines
 @given(
     st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), min_size=1, max_size=30),
     st.integers(60, 400),
