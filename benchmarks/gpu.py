@@ -1,6 +1,6 @@
 """A MoE layer on a GPU: how much of the device it uses, and the same layer in torch.
 
-python -m benchmarks.gpu [--target opencl] [--device opencl:0] [--precision f32,i4] [--json F]
+python -m benchmarks.gpu [--target opencl] [--device opencl:0] [--layers W1] [--json F]
 
 For one token: the bytes of the weights that are read (router, active experts, shared expert) by the
 time of all steps on the device's clock, as a share of the read bandwidth that is measured in the
@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", default="opencl")
     parser.add_argument("--device")
+    parser.add_argument("--layers", default="W1,W2", help=", ".join(MOE))
     parser.add_argument("--precision", default="f32,f16,i8,i4")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path)
@@ -43,7 +44,8 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
-    for name, shape in MOE.items():
+    for name in options.layers.split(","):
+        shape = MOE[name]
         module = Experts(shape, "loop").eval()
         for precision in options.precision.split(","):
             with tempfile.TemporaryDirectory() as folder:
