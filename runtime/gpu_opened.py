@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar, cast
 
@@ -47,7 +48,7 @@ def open_once(
         return cast("Opened", _opened[info.spec])
 
 
-class OpenedDevice:
+class OpenedDevice(ABC):
     """The part of `gpu_device.Device` that no interface changes."""
 
     language: str  # of kernels, for errors
@@ -56,17 +57,17 @@ class OpenedDevice:
         self.info = info
         self.kernels_built = self.kernels_cached = 0
 
+    @abstractmethod
     def _caught(self) -> type[Exception]:
         """The errors of the interface."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _cause(self, error: Exception, text: str) -> Cause:
         """What an error of the interface means; `text` is its message on one line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _new(self, nbytes: int) -> Any:
         """A buffer of zeros."""
-        raise NotImplementedError
 
     @contextlib.contextmanager
     def _errors(self, doing: str, nbytes: int = 0) -> Iterator[None]:

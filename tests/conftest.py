@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,8 +37,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
+@cache
+def _has_device(target: str) -> bool:
+    from edgemoe.targets import gpu, load_target
+
+    return gpu.runs_here(load_target(target))
+
+
 def _missing(tool: str) -> bool:
-    """A tool is a program on PATH, or `python:module`; "clang|clang-14" is either of the two."""
+    """A tool is a program on PATH, `python:module`, or `device:target` for a GPU with a driver.
+
+    "clang|clang-14" is either of the two.
+    """
+    if tool.startswith("device:"):
+        return not _has_device(tool.removeprefix("device:"))
     if tool.startswith("python:"):
         return importlib.util.find_spec(tool.removeprefix("python:")) is None
     return not any(map(shutil.which, tool.split("|")))

@@ -14,6 +14,8 @@ from edgemoe.targets.kernels.mask_range import ranges
 from edgemoe.targets.spec import load_target
 from tests.gpu.launch import DEVICES, launch
 
+pytestmark = pytest.mark.needs("device:opencl", "device:webgpu")
+
 SCALE = 0.3
 
 

@@ -17,6 +17,8 @@ from edgemoe.weight_format import parse
 from tests.gpu.launch import DEVICES, launch
 from tests.gpu.test_linear import stored
 
+pytestmark = pytest.mark.needs("device:opencl", "device:webgpu")
+
 GATED = ex.Apply("Mul", (ex.Apply("Swish", (ex.Port(0),)), ex.Port(1)))
 WEIGHTED = ex.Apply("Mul", (ex.Port(), ex.Operand(0, "row")))
 

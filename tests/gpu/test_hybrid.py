@@ -11,13 +11,10 @@ import pytest
 
 import edgemoe
 from edgemoe.errors import TargetError
-from edgemoe.runtime.gpu_devices import has_device
 from edgemoe.targets import hybrid, load_target, middle
 from edgemoe.targets.hybrid.placement import Link, Placement, place
 
-pytestmark = pytest.mark.skipif(
-    not has_device("opencl"), reason="needs an OpenCL device: apt install pocl-opencl-icd"
-)
+pytestmark = pytest.mark.needs("device:opencl")
 
 
 def alternate(step: int) -> Any:

@@ -32,6 +32,8 @@ from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
 from tests.gpu.launch import DEVICES, launch
 
+pytestmark = pytest.mark.needs("device:opencl", "device:webgpu")
+
 GPUS = [spec for spec in catalogue() if spec.gpu is not None]
 
 

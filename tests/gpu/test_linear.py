@@ -14,6 +14,8 @@ from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
 from tests.gpu.launch import launch
 
+pytestmark = pytest.mark.needs("device:opencl", "device:webgpu")
+
 FORMATS = (
     "f32", "bf16", "f16", "i8", "i8.g64", "i4", "i4.g64", "i4.zp", "i3", "i2", "i2.zp", "ternary",
     "i8.zp",

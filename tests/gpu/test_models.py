@@ -13,17 +13,13 @@ import pytest
 import edgemoe
 from edgemoe.errors import OptionError
 from edgemoe.models.families import cases
-from edgemoe.runtime.gpu_devices import has_device
 
 DEVICES = [
-    pytest.param(
-        name, marks=pytest.mark.skipif(not has_device(name), reason=f"needs a device for {name}")
-    )
-    for name in ("opencl", "webgpu")
+    pytest.param(name, marks=pytest.mark.needs(f"device:{name}")) for name in ("opencl", "webgpu")
 ]
 FAMILIES = (
     "batch_gather", "gshard_bias", "expert_choice", "modality_mask", "condition", "matformer",
-    "tsmixer", "gmlp", "soft",
+    "tsmixer", "gmlp", "soft_moe",
 )  # fmt: skip
 """One per kind of step that only some models have; all 99 take half an hour."""
 
@@ -49,11 +45,10 @@ def test_shipped_models(model: str, device: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(np.concatenate(steps), whole, atol=2e-4)
 
 
+@pytest.mark.needs("device:opencl")
 @pytest.mark.parametrize(("device", "precision"), [("opencl", "i4"), ("opencl", "f16")])
 def test_narrow_weights(device: str, precision: str, tmp_path: Path) -> None:
     """Against the CPU with the same codes and no rounding of activations."""
-    if not has_device(device):
-        pytest.skip(f"needs a device for {device}")
     a32 = precision if precision == "f16" else f"{precision}.a32"
     found = []
     for target, given in ((device, precision), ("cpu", a32)):
@@ -69,7 +64,7 @@ def test_narrow_weights(device: str, precision: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(*found, atol=2e-3 * np.abs(found[1]).max())
 
 
-@pytest.mark.skipif(not has_device("webgpu", fp16=True), reason="needs a device with shader-f16")
+@pytest.mark.needs("device:webgpu-f16")
 def test_native_halves(tmp_path: Path) -> None:
     artifact = edgemoe.compile(
         "edgemoe.models.moe_lm:char_moe", target="webgpu-f16", out=tmp_path / "m.em", tokens=[1, 8],
@@ -89,9 +84,9 @@ def family_module() -> Any:
     return module
 
 
-@pytest.mark.skipif(not has_device("opencl"), reason="needs a device for opencl")
+@pytest.mark.needs("device:opencl")
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [n for n in FAMILIES if n in cases()])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_families(name: str, tmp_path: Path) -> None:
     case = cases()[name]
     family = family_module().Family(case, case.ways[0], tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 import edgemoe
 
 
-@pytest.mark.skipif(shutil.which("clang") is None, reason="needs clang")
+@pytest.mark.needs("clang")
 @pytest.mark.parametrize("target", ["adreno", "mali"])
 def test_clang_reads_kernels_with_halves(target: str, tmp_path: Path) -> None:
     edgemoe.compile(
