@@ -78,9 +78,12 @@ class Linear:
             )
             blocks = tiles.local(tiles.row_blocks(rows, self.tuned.row_block))
             each = tiles.local(tirx.truncdiv(rows + blocks - 1, blocks))
+            panels = tiles.local(tiles.row_blocks(columns, tiles.PANEL))
             with T.serial(begin, end) as task:
-                panel = tiles.local(tirx.truncdiv(task, blocks))
-                first = tiles.local(tirx.min(rows, tirx.truncmod(task, blocks) * each))
+                # A block of rows meets all panels: it is read from memory once, and the panels,
+                # which are fetched ahead, once per block.
+                panel = tiles.local(tirx.truncmod(task, panels))
+                first = tiles.local(tirx.min(rows, tirx.truncdiv(task, panels) * each))
                 last = tiles.local(tirx.min(rows, first + each))
                 addresses = [T.address_of(buffers[n][0]) for n in names]
                 tiles.for_tiles(
