@@ -117,30 +117,32 @@ class Experts:
                     ),
                 )  # fmt: skip
 
-            with T.serial(begin, end) as task:
-                if self.result == "accumulate":
-                    # One task owns a panel of columns of all tokens: sums need no atomics, and
-                    # their order (by expert) does not depend on the other tokens.
-                    width = tiles.local(
-                        tirx.min(columns - task * self.port_columns, self.port_columns)
-                    )
-                    with T.serial(0, tokens) as t:
-                        at = tiles.local(t * columns + task * self.port_columns)
-                        tiles.for_columns(
-                            width, isa.lanes,
-                            lambda j, n: tiles.store(
-                                buffers["out"], at + j,
-                                tiles.splat(tirx.const(0.0, "float32"), n), n,
-                            ),
-                        )  # fmt: skip
-                    with T.serial(0, active[0]) as i:
-                        # Behind the last expert comes the first one with the next panel.
-                        more = i + 1 < active[0]
-                        after = tiles.local(active[tirx.Select(more, i + 2, tirx.const(1))])
-                        panel = tirx.Select(more, task, tirx.min(task + 1, panels - 1))
-                        following = tiles.local(after * panels + panel)
-                        one_expert(tiles.local(active[i + 1]), task, following)
-                else:
+            if self.result == "accumulate":
+                # A call owns its panels of columns of all tokens: sums need no atomics, and their
+                # order (by expert) does not depend on the other tokens. Expert by expert: the rows
+                # of one stay in the cache while all panels meet them.
+                left = tiles.local(begin * self.port_columns)
+                width = tiles.local(tirx.min(columns, end * self.port_columns) - left)
+                with T.serial(0, tokens) as t:
+                    at = tiles.local(t * columns + left)
+                    tiles.for_columns(
+                        width, isa.lanes,
+                        lambda j, n: tiles.store(
+                            buffers["out"], at + j,
+                            tiles.splat(tirx.const(0.0, "float32"), n), n,
+                        ),
+                    )  # fmt: skip
+                with T.serial(0, active[0]) as i:
+                    expert = tiles.local(active[i + 1])
+                    after = tiles.local(active[tirx.min(i + 2, active[0])])
+                    with T.serial(begin, end) as task:
+                        more = task + 1 < end
+                        following = tirx.Select(
+                            more, expert * panels + task + 1, after * panels + begin
+                        )
+                        one_expert(expert, task, tiles.local(following))
+            else:
+                with T.serial(begin, end) as task:
                     after = tiles.local(tirx.min(task + 1, active[0] * panels - 1))
                     following = active[tirx.truncdiv(after, panels) + 1] * panels
                     one_expert(
