@@ -55,7 +55,7 @@ def _aligned(block: Array, nbytes: int) -> Array:
 
 
 def _counts_references() -> bool:
-    """Tell whether this Python says how many references an object has, and frees it with the last."""
+    """Tell whether objects go with their last reference, and how many there are can be asked."""
     enabled = getattr(sys, "_is_gil_enabled", None)
     return sys.implementation.name == "cpython" and (enabled is None or bool(enabled()))
 
