@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ from edgemoe.targets.microcontroller import Microcontroller, microcontroller
 class Isa:
     """An instruction set that kernels are generated for.
 
-    `lanes` is the number of float32 in a vector register, `registers` how many there are, `dot`
-    names the instruction for products of int8 (see `kernels/dots.py`). Kernels without such
-    products are those of the instruction set `base`, where one is named. Symbols are `kernel__isa`,
-    or `prefix_kernel` in a program that has one instruction set only.
+    `lanes` is the number of float32 in a vector register, `registers` how many there are. `dot`
+    names the instruction for products of int8 (see `kernels/dots.py`), `bf16` that for products of
+    bfloat16 (`kernels/bfloat16_dots.py`). A kernel that uses neither, or one that `base` has as
+    well, is that of `base`, where there is one. Symbols are `kernel__isa`, or `prefix_kernel` in a
+    program that has one instruction set only.
     """
 
     name: str
@@ -32,7 +35,8 @@ class Isa:
     lanes: int
     registers: int
     dot: str = "generic"
-    base: str = ""
+    bf16: str = "widened"
+    base: Isa | None = None
     prefix: str = ""
 
     def symbol(self, kernel: str) -> str:
@@ -41,11 +45,20 @@ class Isa:
             return f"{self.prefix}_{kernel}"
         return kernel_symbol(kernel, self.name)
 
-    def symbol_of(self, kernel: str, uses_dot: bool) -> str:
+    def owner(self, uses: Sequence[str]) -> Isa:
+        """The instruction set whose kernel this one has; `uses` are `DOTS` that the kernel uses."""
+        isa = self
+        while isa.base and all(getattr(isa, dot) == getattr(isa.base, dot) for dot in uses):
+            isa = isa.base
+        return isa
+
+    def symbol_of(self, kernel: str, uses: Sequence[str]) -> str:
         """Name of `kernel` in the objects where this instruction set finds it."""
-        if self.prefix:
-            return self.symbol(kernel)
-        return kernel_symbol(kernel, self.name if uses_dot or not self.base else self.base)
+        return self.owner(uses).symbol(kernel)
+
+
+DOTS = ("dot", "bf16")
+"""Fields of `Isa` that kernels may depend on, and share where they are equal."""
 
 
 def isa_identifier(isa: str) -> str:
@@ -56,6 +69,15 @@ def isa_identifier(isa: str) -> str:
 def kernel_symbol(kernel: str, isa: str) -> str:
     """Return the symbol of a kernel in the objects of one instruction set."""
     return f"{kernel}__{isa_identifier(isa)}"
+
+
+def kernel_owners(spec: TargetSpec) -> dict[str, dict[str, str]]:
+    """By instruction set and by what a kernel uses ("", "bf16", ...): whose kernel it has."""
+    sets = [used for n in range(len(DOTS) + 1) for used in combinations(sorted(DOTS), n)]
+    return {
+        isa.name: {" ".join(used): isa.owner(used).name for used in sets}
+        for isa in spec.isas if isa.base
+    }  # fmt: skip
 
 
 LANGUAGES: dict[str, Language] = {"opencl": "opencl", "webgpu": "wgsl"}
@@ -130,22 +152,31 @@ def catalogue() -> tuple[TargetSpec, ...]:
     return tuple(_read(path) for path in sorted(Path(__file__).parent.glob("*.toml")))
 
 
+def _isas(tables: Sequence[dict[str, Any]]) -> tuple[Isa, ...]:
+    """The instruction sets of a file; a base stands before what has it."""
+    found: dict[str, Isa] = {}
+    for isa in tables:
+        base = isa.get("base", "")
+        if base and base not in found:
+            raise ValueError(f"{isa['name']}: base {base} is no instruction set before it")
+        found[isa["name"]] = Isa(
+            name=isa["name"],
+            triple=isa["triple"],
+            cpu=isa["cpu"],
+            features=tuple(isa.get("features", ())),
+            lanes=isa["lanes"],
+            registers=isa["registers"],
+            dot=isa.get("dot", "generic"),
+            bf16=isa.get("bf16", "widened"),
+            base=found.get(base),
+        )
+    return tuple(found.values())
+
+
 def _read(path: Path) -> TargetSpec:
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text())
-        isas = tuple(
-            Isa(
-                name=isa["name"],
-                triple=isa["triple"],
-                cpu=isa["cpu"],
-                features=tuple(isa.get("features", ())),
-                lanes=isa["lanes"],
-                registers=isa["registers"],
-                dot=isa.get("dot", "generic"),
-                base=isa.get("base", ""),
-            )
-            for isa in data.get("isa", ())
-        )
+        isas = _isas(data.get("isa", ()))
         language = LANGUAGES.get(data["family"])
         if language is not None:
             return TargetSpec(
