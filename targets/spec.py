@@ -15,6 +15,7 @@ from typing import Any
 from edgemoe.errors import TargetError
 from edgemoe.targets.graphics import Graphics, Language, graphics
 from edgemoe.targets.microcontroller import Microcontroller, microcontroller
+from edgemoe.weight_format import WeightFormat
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class Isa:
 
 DOTS = ("dot", "bf16")
 """Fields of `Isa` that kernels may depend on, and share where they are equal."""
+
+
+def dots_of(given: WeightFormat) -> tuple[str, ...]:
+    """The dot products of an instruction set (`DOTS`) that the product depends on."""
+    if given.bf16_activations:
+        return ("bf16",)
+    return ("dot",) if given.int8_activations else ()
 
 
 def isa_identifier(isa: str) -> str:

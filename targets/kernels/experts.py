@@ -17,9 +17,9 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.product import c_types, dots_of, product_of
+from edgemoe.targets.kernels.product import c_types, product_of
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.spec import Isa, dots_of
 from edgemoe.weight_format import F32, WeightFormat
 
 Source = Literal["token", "slot", "sorted"]

@@ -21,10 +21,10 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.panels import pack_ports, panel_bytes
-from edgemoe.targets.kernels.product import c_types, dots_of, product_of, row_pointers
+from edgemoe.targets.kernels.product import c_types, product_of, row_pointers
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.spec import Isa, dots_of
 from edgemoe.weight_format import F32, WeightFormat
 
 

@@ -19,7 +19,6 @@ from edgemoe.targets.kernels.integer_tile import Tile
 from edgemoe.targets.kernels.panels import PANEL
 from edgemoe.targets.kernels.vector_math import register
 
-
 INTERLEAVED = ((0, 4, 1, 5), (2, 6, 3, 7))
 """Words of two vectors of words, side by side for two columns: the first two and the last two."""
 

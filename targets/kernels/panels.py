@@ -1,10 +1,10 @@
 """Packing: weights as the products read them, one contiguous stream per panel of columns.
 
-Floats lie as [panel][half][k][LINE]: a tile that takes half a panel reads one stream. Where rows are
-bfloat16, too, weights lie as words [panel][half][k / 2][LINE] of two inputs, the first in the low
-half; inputs are filled up to a multiple of four, as `bfmmla` takes them. Integer codes
-lie as 32-bit words of one column, one word per column and block of inputs, so that a vector of
-words is a vector of columns:
+Floats lie as [panel][half][k][LINE]: a tile that takes half a panel reads one stream. Where rows
+are bfloat16, too, weights lie as words [panel][half][k / 2][LINE] of two inputs, the first in the
+low half; inputs are filled up to a multiple of four, as `bfmmla` takes them. Integer codes lie as
+32-bit words of one column, one word per column and block of inputs, so that a vector of words is a
+vector of columns:
 
     8 bits: word = codes of k, k+1, k+2, k+3, lowest byte first, each minus 128 (signed)
     4 bits: word = 8 inputs; the low nibbles of its bytes are k..k+3, the high ones k+4..k+7

@@ -94,13 +94,6 @@ def product_of(given: WeightFormat, tuning: Tuning = DEFAULT) -> Product:
     return kind(given, tuning)
 
 
-def dots_of(given: WeightFormat) -> tuple[str, ...]:
-    """The dot products of an instruction set (`spec.DOTS`) that the product depends on."""
-    if given.bf16_activations:
-        return ("bf16",)
-    return ("dot",) if given.int8_activations else ()
-
-
 def c_types(given: WeightFormat) -> tuple[str, ...]:
     """C types of the pointers of a product."""
     return tuple(C_TYPES[dtype] for dtype in product_of(given).pointers.values())

@@ -51,9 +51,7 @@ class RoundRows:
             with T.serial(begin, end) as row:
                 start, to = tiles.local(row * depth), tiles.local(row * inputs)
 
-                def visit(
-                    j: Expr, n: int, start: Expr = start, to: Expr = to
-                ) -> None:
+                def visit(j: Expr, n: int, start: Expr = start, to: Expr = to) -> None:
                     bits = bfloat16_bits(tiles.load(buffers["rows"], start + j, n), n)
                     if halves:
                         bits = tirx.Cast(typed("uint16", n), tirx.shift_right(bits, _words(16, n)))

@@ -13,6 +13,7 @@ from edgemoe.targets.kernels.panels import (
     group_count,
     group_inputs,
     group_words,
+    input_pairs,
     panel_bytes,
     scale_words,
 )
@@ -78,6 +79,8 @@ class Problem:
 
     def row_words(self) -> int:
         """32-bit words of one row, with the magnitudes that some instruction sets need."""
+        if self.given.bf16_activations:
+            return 2 * input_pairs(self.depth)
         if not self.given.int8_activations:
             return self.depth
         inputs = group_count(self.depth, self.given) * group_inputs(self.depth, self.given)
