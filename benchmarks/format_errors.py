@@ -2,9 +2,9 @@
 
     python -m benchmarks.format_errors [--formats f32,bf16,bf16.a16] [--depth 1024]
 
-SQNR = 10 log10(sum y^2 / sum (y' - y)^2), in dB, of a linear layer of 256 outputs on 64 rows against
-float64; 6 dB are one bit. Weights are normal. Activations are normal, or of Student's t with 3
-degrees of freedom, whose outliers make the other values of a row small beside its scale.
+SQNR = 10 log10(sum y^2 / sum (y' - y)^2), in dB, of a linear layer of 256 outputs on 64 rows
+against float64; 6 dB are one bit. Weights are normal. Activations are normal, or of Student's t
+with 3 degrees of freedom, whose outliers make the other values of a row small beside its scale.
 """
 
 from __future__ import annotations
