@@ -29,7 +29,7 @@ COMMENT = re.compile(r"\s*(//|#(NO_)?APP|#(?![-\w(]))")
 
 MACS = (
     (r"fml[as] v\d+\.4s", 4), (r"sdot v", 16), (r"smmla v", 32), (r"bfdot v", 8),
-    (r"bfmmla v", 16), (r"vdpbf16ps .*zmm", 32),
+    (r"bfmmla v", 16), (r"vdpbf16ps .*zmm", 32), (r"fmla v\d+\.8h", 8),
     (r"([su]m(ull|lal)2?|mla|mul) v\d+\.8h", 8),
     (r"vfn?m(add|sub)\d+ps .*zmm", 16), (r"vfn?m(add|sub)\d+ps .*ymm", 8),
     (r"(\{vex\} )?vpdpbusd .*zmm", 64), (r"(\{vex\} )?vpdpbusd .*ymm", 32),

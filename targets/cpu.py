@@ -43,7 +43,7 @@ def with_isas(spec: TargetSpec, cpu: str) -> TargetSpec:
         names = ", ".join(isa.name for isa in spec.isas)
         raise OptionError(f"--cpu {cpu}: target {spec.name} has all, native, {names}")
     # Alone, an instruction set cannot borrow the kernels of another one.
-    return replace(spec, isas=tuple(replace(isa, base=None) for isa in kept))
+    return replace(spec, isas=tuple(replace(isa, bases=()) for isa in kept))
 
 
 def _native(spec: TargetSpec) -> str:

@@ -24,9 +24,10 @@ class Isa:
 
     `lanes` is the number of float32 in a vector register, `registers` how many there are. `dot`
     names the instruction for products of int8 (see `kernels/dots.py`), `bf16` that for products of
-    bfloat16 (`kernels/bfloat16_dots.py`). A kernel that uses neither, or one that `base` has as
-    well, is that of `base`, where there is one. Symbols are `kernel__isa`, or `prefix_kernel` in a
-    program that has one instruction set only.
+    bfloat16 (`kernels/bfloat16_dots.py`), `f16` what adds up products of float16
+    (`kernels/float16_product.py`). A kernel that uses none of them, or what one of `bases` has as
+    well, is that of this base. Symbols are `kernel__isa`, or `prefix_kernel` in a program that has
+    one instruction set only.
     """
 
     name: str
@@ -37,7 +38,8 @@ class Isa:
     registers: int
     dot: str = "generic"
     bf16: str = "widened"
-    base: Isa | None = None
+    f16: str = "widened"
+    bases: tuple[Isa, ...] = ()
     prefix: str = ""
 
     def symbol(self, kernel: str) -> str:
@@ -48,24 +50,24 @@ class Isa:
 
     def owner(self, uses: Sequence[str]) -> Isa:
         """The instruction set whose kernel this one has; `uses` are `DOTS` that the kernel uses."""
-        isa = self
-        while isa.base and all(getattr(isa, dot) == getattr(isa.base, dot) for dot in uses):
-            isa = isa.base
-        return isa
+        for base in self.bases:
+            if all(getattr(self, dot) == getattr(base, dot) for dot in uses):
+                return base.owner(uses)
+        return self
 
     def symbol_of(self, kernel: str, uses: Sequence[str]) -> str:
         """Name of `kernel` in the objects where this instruction set finds it."""
         return self.owner(uses).symbol(kernel)
 
 
-DOTS = ("dot", "bf16")
+DOTS = ("dot", "bf16", "f16")
 """Fields of `Isa` that kernels may depend on, and share where they are equal."""
 
 
 def dots_of(given: WeightFormat) -> tuple[str, ...]:
     """The dot products of an instruction set (`DOTS`) that the product depends on."""
-    if given.bf16_activations:
-        return ("bf16",)
+    if given.half_activations:
+        return ("bf16",) if given.kind == "bfloat16" else ("f16",)
     return ("dot",) if given.int8_activations else ()
 
 
@@ -84,7 +86,7 @@ def kernel_owners(spec: TargetSpec) -> dict[str, dict[str, str]]:
     sets = [used for n in range(len(DOTS) + 1) for used in combinations(sorted(DOTS), n)]
     return {
         isa.name: {" ".join(used): isa.owner(used).name for used in sets}
-        for isa in spec.isas if isa.base
+        for isa in spec.isas if isa.bases
     }  # fmt: skip
 
 
@@ -161,12 +163,13 @@ def catalogue() -> tuple[TargetSpec, ...]:
 
 
 def _isas(tables: Sequence[dict[str, Any]]) -> tuple[Isa, ...]:
-    """The instruction sets of a file; a base stands before what has it."""
+    """The instruction sets of a file; bases stand before what has them."""
     found: dict[str, Isa] = {}
     for isa in tables:
-        base = isa.get("base", "")
-        if base and base not in found:
-            raise ValueError(f"{isa['name']}: base {base} is no instruction set before it")
+        bases = tuple(isa.get("bases", ()))
+        for base in bases:
+            if base not in found:
+                raise ValueError(f"{isa['name']}: base {base} is no instruction set before it")
         found[isa["name"]] = Isa(
             name=isa["name"],
             triple=isa["triple"],
@@ -176,7 +179,8 @@ def _isas(tables: Sequence[dict[str, Any]]) -> tuple[Isa, ...]:
             registers=isa["registers"],
             dot=isa.get("dot", "generic"),
             bf16=isa.get("bf16", "widened"),
-            base=found.get(base),
+            f16=isa.get("f16", "widened"),
+            bases=tuple(found[base] for base in bases),
         )
     return tuple(found.values())
 

@@ -216,7 +216,7 @@ def lower(site: Site) -> None:
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
         nbytes=4 * (rows * (depth + columns)) + depth * columns * given.bits // 8,
         reason=f"constant weight, {given}{why}",
-        rows=None if given.int8_activations or given.bf16_activations
+        rows=None if given.int8_activations or given.half_activations
         else rows_of(body, rows, depth, columns, tuned.row_block),
     )  # fmt: skip
 

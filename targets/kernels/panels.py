@@ -82,7 +82,7 @@ def input_pairs(depth: int) -> int:
 
 def panel_bytes(depth: int, given: WeightFormat) -> int:
     """Bytes of one panel."""
-    if given.bf16_activations:
+    if given.pairs_inputs:
         return input_pairs(depth) * PANEL * 4
     if not given.is_integer:
         return depth * PANEL * given.bits // 8
@@ -134,7 +134,7 @@ def _side_by_side(ports: Sequence[Array], each: int) -> Array:
 def pack_lines(weights: Array, given: WeightFormat) -> Array:
     """Float weights of a multiple of LINE columns, [columns, depth] -> uint8 [.., k, LINE]."""
     columns, depth = weights.shape
-    if given.bf16_activations:
+    if given.pairs_inputs:
         filled = np.pad(weights, ((0, 0), (0, 2 * input_pairs(depth) - depth)))
         pairs = to_bfloat16(filled).reshape(columns // LINE, LINE, -1, 2).transpose(0, 2, 1, 3)
         return np.ascontiguousarray(pairs).reshape(columns // LINE, -1).view(np.uint8)

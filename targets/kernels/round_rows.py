@@ -1,8 +1,9 @@
-"""`round_rows`: float32 rows to bfloat16, to nearest even, as the products of bfloat16 read them.
+"""`round_rows`: float32 rows to 16 bits, to nearest even, as products of 16-bit rows read them.
 
-One task per row. Where the instruction set multiplies pairs of bfloat16, a row is
-uint16 [inputs], otherwise float32 [inputs] whose lower halves are 0. Inputs are filled up with
-zeros to the pairs that a product reads. Infinities and NaNs stay what they are.
+One task per row. Where the instruction set multiplies such numbers, a row is uint16 [inputs],
+filled up with zeros to the pairs or chunks that a product reads; otherwise it is float32, with the
+value of the rounded number. Infinities and NaNs stay what they are; above 65504, float16 is
+infinite.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import columns
+from edgemoe.targets.kernels import bfloat16_tile, columns, float16_product
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.bfloat16_dots import UPPER_HALF, dot_of
-from edgemoe.targets.kernels.bfloat16_tile import pairs_of
+from edgemoe.targets.kernels.bfloat16_dots import dot_of
+from edgemoe.targets.kernels.narrowing import narrowed, widened
 from edgemoe.targets.kernels.panels import input_pairs
-from edgemoe.targets.kernels.vector_math import register, typed
+from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.program import Program
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.spec import Isa, dots_of
+from edgemoe.weight_format import WeightFormat
 
 TOGETHER = 4
 """Registers of values of one step."""
@@ -30,68 +32,75 @@ TOGETHER = 4
 
 @dataclass(frozen=True)
 class RoundRows:
-    """The kernel; it has no variants."""
+    """The kernel for the activations of `bf16.a16` or `f16.a16`."""
 
-    uses = ("bf16",)
+    given: WeightFormat
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Its results lie as the product wants them."""
+        return dots_of(self.given)
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of (rows, rounded, depth)."""
-        return ("float*", "int32_t*", "int32_t")
+        return ("float*", "float*", "int32_t")
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
         del name
-        halves = dot_of(isa).row_words == 1
-        dtype = "uint16" if halves else "int32"
+        halves = self._stores_halves(isa)
+        dtype = "uint16" if halves else "float32"
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = {"rows": "float32", "rounded": dtype}
             buffers, (depth, begin, end) = tiles.parameters(names, ("depth",))
-            inputs = tiles.local(pairs_of(depth) * 2)
+            inputs = tiles.local(self._inputs(isa, depth))
             with T.serial(begin, end) as row:
                 start, to = tiles.local(row * depth), tiles.local(row * inputs)
 
                 def visit(j: Expr, n: int, start: Expr = start, to: Expr = to) -> None:
-                    bits = bfloat16_bits(tiles.load(buffers["rows"], start + j, n), n)
-                    if halves:
-                        bits = tirx.Cast(typed("uint16", n), tirx.shift_right(bits, _words(16, n)))
-                    tiles.store(buffers["rounded"], to + j, bits, n)
+                    values = tiles.load(buffers["rows"], start + j, n)
+                    bits = register(narrowed(values, n, self.given.kind))
+                    kept = bits if halves else widened(bits, n, self.given.kind)
+                    tiles.store(buffers["rounded"], to + j, kept, n)
 
                 columns.for_columns(depth, isa.lanes, visit, TOGETHER)
                 with T.serial(0, inputs - depth) as k:
                     T.buffer_store(buffers["rounded"], tirx.const(0, dtype), [to + depth + k])
         return tiles.Built(builder.get())
 
+    def _stores_halves(self, isa: Isa) -> bool:
+        if self.given.pairs_inputs:
+            return dot_of(isa).row_words == 1
+        return float16_product.adds_halves(isa)
 
-def bfloat16_bits(values: Expr, n: int) -> Expr:
-    """The nearest bfloat16 of `n` float32 in the upper half of an int32, ties to even."""
-    bits = register(tirx.reinterpret(typed("int32", n), values))
-    odd = tirx.bitwise_and(tirx.shift_right(bits, _words(16, n)), _words(1, n))
-    # A NaN is made quiet; with half a step more, its bits could become those of a number.
-    size = tirx.bitwise_and(bits, _words(0x7FFFFFFF, n))
-    nan = size > _words(0x7F800000, n)
-    moved = tirx.Select(nan, tirx.bitwise_or(bits, _words(0x400000, n)),
-                        bits + _words(0x7FFF, n) + odd)  # fmt: skip
-    return register(tirx.bitwise_and(moved, _words(UPPER_HALF, n)))
+    def _inputs(self, isa: Isa, depth: Expr) -> Expr:
+        """Inputs of a row with what fills it up."""
+        if self.given.pairs_inputs:
+            return bfloat16_tile.pairs_of(depth) * 2
+        return float16_product.row_words(depth) * 2 if self._stores_halves(isa) else depth
 
 
-def _words(value: int, lanes: int) -> Expr:
-    return tiles.splat(tirx.const(value, "int32"), lanes)
+def row_words(depth: int, given: WeightFormat) -> int:
+    """32-bit words that a row takes at most, over all instruction sets."""
+    if given.pairs_inputs:
+        return 2 * input_pairs(depth)
+    return max(depth, -(-depth // float16_product.CHUNK) * float16_product.CHUNK // 2)
 
 
 def append(
-    program: Program, source: Pointer, rows: int, depth: int, *, origin: str = "",
-    nodes: tuple[str, ...] = (), region: int | None = None,
+    program: Program, source: Pointer, rows: int, depth: int, given: WeightFormat, *,
+    origin: str = "", nodes: tuple[str, ...] = (), region: int | None = None,
 ) -> list[Pointer]:  # fmt: skip
     """Append the step, unless these rows have been rounded before; returns the rounded rows."""
-    key = ("bfloat16", source, rows, depth)
+    key = (given.kind, source, rows, depth)
     if key not in program.quantised:
-        words = 2 * input_pairs(depth)  # what instruction sets take that have float32 rows
-        name = f"{program.buffers[source.buffer].name}.bf16"
-        program.quantised[key] = made = Pointer(program.buffer(name, "int32", (rows, words)))
+        name = f"{program.buffers[source.buffer].name}.{given.kind}"
+        buffer = program.buffer(name, "float32", (rows, row_words(depth, given)))
+        program.quantised[key] = Pointer(buffer)
         program.step(
-            RoundRows(), "round_rows", [source, made, depth], tasks=rows,
-            label=f"round {rows} rows of {depth} to bfloat16", origin=origin, nodes=nodes,
-            region=region, nbytes=6 * rows * depth, reason="bfloat16 activations",
+            RoundRows(given), "round_rows", [source, Pointer(buffer), depth], tasks=rows,
+            label=f"round {rows} rows of {depth} to {given.kind}", origin=origin, nodes=nodes,
+            region=region, nbytes=6 * rows * depth, reason=f"{given.kind} activations",
         )  # fmt: skip
     return [program.quantised[key]]

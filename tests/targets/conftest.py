@@ -1,8 +1,7 @@
 """Builds kernels and calls them with NumPy arrays: on this machine, and in an emulator of others.
 
 Tests that use `isa` or `build` run for every instruction set with kernels of its own for floats;
-tests of products of int8 and of bfloat16 use `dot_isa` and `bf16_isa`, those with such kernels of
-their own, and `build_for`.
+tests of int8 products use `dot_isa`, all that have such kernels of their own, and `build_for`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def parameters(pairs):
 
 
 @pytest.fixture(
-    params=parameters([(t, i) for t, i in HOST + EMULATED if not i.base]), scope="session"
+    params=parameters([(t, i) for t, i in HOST + EMULATED if not i.bases]), scope="session"
 )
 def isa(request):
     return request.param
@@ -50,11 +49,6 @@ def owners(dot):
 
 @pytest.fixture(params=owners("dot"), scope="session")
 def dot_isa(request):
-    return request.param
-
-
-@pytest.fixture(params=owners("bf16"), scope="session")
-def bf16_isa(request):
     return request.param
 
 
