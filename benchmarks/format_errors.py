@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import edgemoe
 
-FORMATS = ("f32", "f16", "f16.a16", "bf16", "bf16.a16", "i8", "i8.g32", "i8.a32", "i4", "i4.g128", "i4.a32",
-           "i3", "i2", "ternary")  # fmt: skip
+FORMATS = ("f32", "f16", "f16.a16", "bf16", "bf16.a16", "i8", "i8.g32", "i8.a32", "i4",
+           "i4.g128", "i4.a32", "i3", "i2", "ternary")  # fmt: skip
 ROWS, COLUMNS = 64, 256
 
 
