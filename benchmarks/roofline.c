@@ -19,6 +19,11 @@
 #endif
 #define LANES (WIDTH / 4)
 #define CHAINS 10 /* independent accumulators, to hide the latency of an FMA */
+#if defined(__x86_64__)
+#define VECTOR "+v"
+#else
+#define VECTOR "+w"
+#endif
 
 typedef float floats __attribute__((vector_size(WIDTH)));
 typedef int64_t longs __attribute__((vector_size(WIDTH)));
@@ -54,6 +59,10 @@ double read_gbps(size_t bytes, double seconds) {
     return best;
 }
 
+/* Sums must stay in registers, and no step may be folded into another: the empty assembly says so
+ * for each of them. (A clobber of all memory would put the array of sums there.)
+ */
+
 /* GFLOP/s of float32 multiply-add, 2 per MAC. */
 double f32_gflops(double seconds) {
     enum { STEPS = 20000 };
@@ -78,6 +87,7 @@ double f32_gflops(double seconds) {
 #include <immintrin.h>
 #define INT8 "vpdpbusd, 512 bits"
 #define BYTES 64
+#define ACCUMULATORS 14 /* latency 5 to 6, two a cycle */
 typedef __m512i ints;
 static ints dot(ints sum, ints a, ints b) { return _mm512_dpbusd_epi32(sum, a, b); }
 static ints set(int x) { return _mm512_set1_epi8((char)x); }
@@ -85,6 +95,7 @@ static ints set(int x) { return _mm512_set1_epi8((char)x); }
 #include <immintrin.h>
 #define INT8 "vpdpbusd, 256 bits"
 #define BYTES 32
+#define ACCUMULATORS 12
 typedef __m256i ints;
 static ints dot(ints sum, ints a, ints b) { return _mm256_dpbusd_avx_epi32(sum, a, b); }
 static ints set(int x) { return _mm256_set1_epi8((char)x); }
@@ -92,6 +103,7 @@ static ints set(int x) { return _mm256_set1_epi8((char)x); }
 #include <immintrin.h>
 #define INT8 "vpmaddubsw + vpmaddwd + vpaddd, 256 bits"
 #define BYTES 32
+#define ACCUMULATORS 8 /* only the additions are a chain */
 typedef __m256i ints;
 static ints dot(ints sum, ints a, ints b) {
     ints pairs = _mm256_maddubs_epi16(a, b);
@@ -103,6 +115,7 @@ static ints set(int x) { return _mm256_set1_epi8((char)x); }
 #include <arm_neon.h>
 #define INT8 "sdot, 128 bits"
 #define BYTES 16
+#define ACCUMULATORS 14
 typedef int32x4_t ints;
 static ints dot(ints sum, ints a, ints b) {
     return vdotq_s32(sum, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
@@ -111,6 +124,7 @@ static ints set(int x) { return vreinterpretq_s32_s8(vdupq_n_s8((int8_t)x)); }
 #else
 #define INT8 ""
 #define BYTES 0
+#define ACCUMULATORS 0
 #endif
 
 /* The instructions that `int8_gops` uses; "" where this CPU has none that we know. */
@@ -119,23 +133,23 @@ const char *int8_instruction(void) { return INT8; }
 /* GOP/s of int8 multiply-add into 32 bits, 2 per MAC. */
 double int8_gops(double seconds) {
 #if BYTES
-    enum { STEPS = 20000, ACCUMULATORS = 8 };
+    enum { STEPS = 20000 };
     double best = 0.0, end = now() + seconds;
     while (now() < end) {
         ints sums[ACCUMULATORS], a = set(1), b = set(2);
+#pragma GCC unroll 16
         for (int c = 0; c < ACCUMULATORS; ++c) sums[c] = set(0);
         double start = now();
         for (int step = 0; step < STEPS; ++step) {
-            __asm__ volatile("" : : : "memory"); /* one step is not folded into another */
+#pragma GCC unroll 16
             for (int c = 0; c < ACCUMULATORS; ++c) {
-#if defined(__x86_64__)
-                __asm__("" : "+v"(a)); /* nor one product into its neighbour */
-#endif
+                __asm__("" : VECTOR(sums[c]), VECTOR(a)); /* products of neighbours differ */
                 sums[c] = dot(sums[c], a, b);
             }
         }
         double took = now() - start;
-        for (int c = 0; c < ACCUMULATORS; ++c) __asm__ volatile("" : : "m"(sums[c]));
+#pragma GCC unroll 16
+        for (int c = 0; c < ACCUMULATORS; ++c) __asm__ volatile("" : VECTOR(sums[c]));
         double rate = 2.0 * STEPS * ACCUMULATORS * BYTES / took * 1e-9;
         if (rate > best) best = rate;
     }

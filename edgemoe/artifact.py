@@ -32,6 +32,7 @@ from edgemoe.runtime.manifest import (
     self_hash,
 )
 from edgemoe.runtime.package import unpack
+from edgemoe.runtime.selftest import Statistic
 from edgemoe.runtime.session import Session, load
 from edgemoe.weight_writer import WeightWriter, write_weights
 
@@ -112,13 +113,15 @@ class Artifact:
 class SelfTest:
     """Inputs with the outputs that the device must give.
 
-    `tolerance` is the largest allowed |difference|, relative to the RMS of the expected output;
-    integer outputs must be equal. States that are left out start at zeros.
+    `tolerance` is the largest allowed |difference| (`statistic` "max") or root mean square of the
+    differences ("rms"), relative to the RMS of the expected output; integer outputs must be equal.
+    States that are left out start at zeros.
     """
 
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     tolerance: float = 1e-4
+    statistic: Statistic = "max"
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,7 @@ def write_selftests(folder: Path, tests: Sequence[SelfTest]) -> None:
         arrays |= {f"{number}/input/{name}": array for name, array in test.inputs.items()}
         arrays |= {f"{number}/output/{name}": array for name, array in test.outputs.items()}
         arrays[f"{number}/tolerance"] = np.float64(test.tolerance)
+        arrays[f"{number}/statistic"] = np.str_(test.statistic)
     with (folder / "selftest.npz").open("wb") as file:
         np.savez(file, **arrays)
 

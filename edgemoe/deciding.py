@@ -75,4 +75,4 @@ def measure_of(
         from edgemoe.compression.judge import Judge
 
         judge = Judge(task.samples, task.metrics, lambda feed: reference.run(feed, task.count))
-    return measurer(judge, what, goal, narrowed, own=given.integers)
+    return measurer(judge, what, goal, narrowed, own=given.rounds)

@@ -141,9 +141,9 @@ class Precision:
                 )
 
     @property
-    def integers(self) -> bool:
-        """Tell whether any unit that was asked for is stored as integers."""
-        return any(self.choose(unit).is_integer for unit in self.asked.values())
+    def rounds(self) -> bool:
+        """Tell whether any unit that was asked for is stored as anything but float32."""
+        return any(self.choose(unit) != F32 for unit in self.asked.values())
 
     def widest_error(self, bound: Callable[[WeightFormat], float]) -> float:
         """The largest `bound` over the formats of the units that were asked for."""

@@ -7,35 +7,47 @@ from collections.abc import Sequence
 from edgemoe.artifact import SelfTest
 from edgemoe.plan import TensorInfo
 from edgemoe.precision import Precision
+from edgemoe.runtime.selftest import Statistic
 from edgemoe.variants import Variant
 
-FLOAT_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
-"""Largest difference that a self-test allows, relative to the RMS of the output, by kind of weight.
+EXACT_TOLERANCE = 1e-4
+"""Largest difference that float32 weights allow, relative to the RMS of the output."""
 
-A bfloat16 weight has 8 significant bits: each product is off by up to 2^-9, their sums by less.
-"""
+FLOAT_TOLERANCE = {"float32": EXACT_TOLERANCE, "bfloat16": 0.5, "float16": 0.3}
+INTEGER_TOLERANCE = {8: 0.7, 4: 0.95, 3: 1.5, 2: 2.0}
+"""Largest RMS of the difference that rounded weights allow, relative to the RMS of the output.
 
-INTEGER_TOLERANCE = {8: 0.5, 4: 3.0, 3: 8.0, 2: 20.0}
-"""The same by bits, for an artifact that does not run where it is compiled.
-
-Otherwise its own outputs become the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
+Rounding sends a token to another expert now and then, whose answer is another one: single elements
+may differ by any amount, and in a deep model most tokens see it somewhere. So the bounds are wide;
+they find kernels that compute something else (zeros have 1.0, noise of the right size has 1.4).
+They hold where the artifact is compiled for another machine; where it runs, its own outputs become
+the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
 """
 
 CACHE_TOLERANCE = {"f32": 0.0, "f16": 1e-3, "bf16": 5e-3, "i8": 1e-2}
-"""The same for a narrow KV cache against onnxruntime with the same rounding: where sums of floats
-differ in their last bit, a value moves over the border between two codes now and then."""
+"""The largest difference for a narrow KV cache against onnxruntime with the same rounding.
+
+Where sums of floats differ in their last bit, a value moves over the border between two codes now
+and then.
+"""
 
 
 def tolerance_of(given: Precision) -> float:
-    """The largest tolerance of the formats that weights have."""
+    """The largest tolerance of the formats that weights have; see `statistic_of`."""
     return given.widest_error(
         lambda f: INTEGER_TOLERANCE[f.bits] if f.is_integer else FLOAT_TOLERANCE[f.kind]
     )
 
 
+def statistic_of(given: Precision) -> Statistic:
+    """What of a difference the tolerance bounds: its RMS where any weight is rounded."""
+    return "rms" if given.rounds else "max"
+
+
 def self_test_of(
-    variant: Variant, inputs: Sequence[TensorInfo], tolerance: float, *, own: bool
-) -> SelfTest:
+    variant: Variant, inputs: Sequence[TensorInfo], tolerance: float, statistic: Statistic,
+    *, own: bool,
+) -> SelfTest:  # fmt: skip
     """Inputs without states (they start at zeros) and the outputs that are no states.
 
     `own`: the artifact is measured against float32 first, and then expects what it computes itself.
@@ -49,4 +61,5 @@ def self_test_of(
             if n not in states.values()
         },
         tolerance,
+        statistic,
     )

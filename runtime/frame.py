@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from edgemoe.runtime.errors import InputError
 from edgemoe.runtime.library import DTYPES, MAX_RANK, Tensor
 from edgemoe.runtime.manifest import TensorSpec
+from edgemoe.runtime.result_memory import ResultMemory
 
 Array = NDArray[Any]
 
-ALIGNMENT = 64
 _ALIGN_FROM_BYTES = 1 << 14  # below, a copy in C is cheaper than an aligned allocation here
 
 
@@ -28,13 +28,11 @@ def nan_or_inf(array: Array) -> bool:
     return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
 
 
-def empty(shape: tuple[int, ...], dtype: np.dtype[Any], nbytes: int) -> Array:
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any], nbytes: int, memory: ResultMemory) -> Array:
     """Allocate an output; a large one at a multiple of 64 bytes, so that C writes it directly."""
     if nbytes < _ALIGN_FROM_BYTES:
         return np.empty(shape, dtype)
-    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + nbytes].view(dtype).reshape(shape)
+    return memory.take(nbytes).view(dtype).reshape(shape)
 
 
 class Frame:
@@ -72,6 +70,7 @@ class Frame:
             nbytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
             self._outputs.append((spec.name, tensor, shape, dtype, nbytes, spec.name in held))
         self._known = {name: (shape, dtype) for name, _, shape, dtype, _, _ in self._outputs}
+        self._memory = [ResultMemory() for _ in outputs]
         self._inputs = [self.c_inputs[number] for number in range(len(inputs))]
 
     def point_inputs(self, arrays: Sequence[Array | None]) -> None:
@@ -84,13 +83,15 @@ class Frame:
         results: dict[str, Array] = {}
         if out is not None:
             check_out(out, self._known)
-        for name, tensor, shape, dtype, nbytes, held in self._outputs:
+        for (name, tensor, shape, dtype, nbytes, held), memory in zip(
+            self._outputs, self._memory, strict=True
+        ):
             array = None if out is None else out.get(name)
             if array is None:
                 if held:
                     tensor.data = None
                     continue
-                array = empty(shape, dtype, nbytes)
+                array = empty(shape, dtype, nbytes, memory)
             tensor.data = array.__array_interface__["data"][0]
             results[name] = array
         return results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+Statistic = Literal["max", "rms"]
+"""What of the difference between two outputs a tolerance bounds."""
+
 SELFTEST = "selftest.npz"
 
 
@@ -27,6 +30,7 @@ class Case:
     inputs: dict[str, Array]
     outputs: dict[str, Array]
     tolerance: float
+    statistic: Statistic = "max"
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,9 @@ class Comparison:
     sqnr_db: float
     equal: bool
 
-    def within(self, tolerance: float) -> bool:
-        """Tell whether the largest error stays below `tolerance` times the RMS."""
-        return self.equal or self.max_error <= tolerance * self.rms
+    def error(self, statistic: Statistic) -> float:
+        """The largest error, or the root mean square of all."""
+        return self.max_error if statistic == "max" else self.rms_error
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,17 @@ class CaseResult:
 
     case: int
     tolerance: float
+    statistic: Statistic
     comparisons: tuple[Comparison, ...]
+
+    def holds(self, item: Comparison) -> bool:
+        """Tell whether the error of an output stays within `tolerance` times its RMS."""
+        return item.equal or item.error(self.statistic) <= self.tolerance * item.rms
 
     @property
     def passed(self) -> bool:
         """All outputs are within the tolerance."""
-        return all(comparison.within(self.tolerance) for comparison in self.comparisons)
+        return all(map(self.holds, self.comparisons))
 
 
 def compare(output: str, expected: Array, got: Array) -> Comparison:
@@ -94,8 +103,10 @@ def read_cases(folder: Path) -> list[Case]:
         cases: dict[int, Case] = {}
         for name, array in arrays.items():
             number, kind, *rest = name.split("/", 2)
-            case = cases.setdefault(int(number), Case({}, {}, float(arrays[f"{number}/tolerance"])))
-            if kind != "tolerance":
+            statistic: Statistic = "rms" if arrays.get(f"{number}/statistic") == "rms" else "max"
+            limit = float(arrays[f"{number}/tolerance"])
+            case = cases.setdefault(int(number), Case({}, {}, limit, statistic))
+            if kind not in ("tolerance", "statistic"):
                 (case.inputs if kind == "input" else case.outputs)[rest[0]] = array
     except (OSError, KeyError, IndexError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}); compile the model again") from error
@@ -109,7 +120,7 @@ def run_cases(session: Session) -> list[CaseResult]:
         session.reset()
         got = session.run(case.inputs, out={k: np.empty_like(v) for k, v in case.outputs.items()})
         comparisons = tuple(compare(name, case.outputs[name], got[name]) for name in case.outputs)
-        results.append(CaseResult(number, case.tolerance, comparisons))
+        results.append(CaseResult(number, case.tolerance, case.statistic, comparisons))
     session.reset()
     return results
 
@@ -118,10 +129,12 @@ def check_session(session: Session) -> None:
     """Raise ArtifactError when the self-test fails on this machine."""
     for result in run_cases(session):
         for item in result.comparisons:
-            if not item.within(result.tolerance):
+            if not result.holds(item):
+                kind = "by up to" if result.statistic == "max" else "by an RMS of"
                 raise ArtifactError(
                     f"the self-test of '{session.manifest.name}' failed with {session.isa}: output "
-                    f"'{item.output}' of case {result.case} differs by up to {item.max_error:.3g} "
-                    f"(RMS {item.rms:.3g}, allowed {result.tolerance:.3g} of it); try another "
+                    f"'{item.output}' of case {result.case} differs {kind} "
+                    f"{item.error(result.statistic):.3g} (its RMS is {item.rms:.3g}, allowed "
+                    f"{result.tolerance:.3g} of it); try another "
                     "instruction set (isa=...) or device, and report it"
                 )

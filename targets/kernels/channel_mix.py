@@ -28,8 +28,8 @@ from edgemoe.targets.kernels.product import C_TYPES, STORED
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
-ROW_BLOCK = 96
-"""Rows of one task: a panel of weights is used for all of them while it is in the cache."""
+ROW_BLOCK = 48
+"""Rows of one task: they stay in L2 while all panels of weights pass, each used for all of them."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,12 @@ class ChannelMix:
             )
             blocks = tiles.local(tiles.row_blocks(rows, ROW_BLOCK))
             each = tiles.local(tirx.truncdiv(rows + blocks - 1, blocks))
+            panels = tiles.local(tirx.truncdiv(columns, tiles.PANEL))
             with T.serial(begin, end) as task:
-                panel = tiles.local(tirx.truncdiv(task, blocks))
-                first = tiles.local(tirx.min(rows, tirx.truncmod(task, blocks) * each))
+                # A block of rows meets all panels: it is read from memory once, and the panels,
+                # which are fetched ahead, once per block.
+                panel = tiles.local(tirx.truncmod(task, panels))
+                first = tiles.local(tirx.min(rows, tirx.truncdiv(task, panels) * each))
                 last = tiles.local(tirx.min(rows, first + each))
                 size = tiles.local(depth * tiles.PANEL)  # of a panel
                 # Bytes of the next panel per step, so that it is there when this one is done.

@@ -84,6 +84,18 @@ class Dot:
         del given
         return 1
 
+    takes_in_place = False
+    """Whether there is `take_in_place`."""
+
+    def take_in_place(self, raw: Sequence[Expr], part: int, given: WeightFormat) -> Expr:
+        """The codes of `take`, times 2 ** (part * bits)."""
+        raise NotImplementedError
+
+    def chains(self, cells: int) -> int:
+        """Sums that each of `cells` vectors has, to hide the latency of `add`."""
+        del cells
+        return 1
+
     def spread(self, activations: Expr) -> Expr:
         """A word of activations, in every lane."""
         return tirx.Broadcast(activations, self.lanes) if self.lanes > 1 else activations
@@ -120,6 +132,18 @@ class Dot:
 @dataclass(frozen=True)
 class Vnni(Dot):
     """`vpdpbusd` of AVX512-VNNI (16 columns) and AVX-VNNI (8): unsigned codes, signed inputs."""
+
+    takes_in_place = True
+
+    def take_in_place(self, raw: Sequence[Expr], part: int, given: WeightFormat) -> Expr:
+        """Unsigned bytes, of at most 240."""
+        mask = ((1 << given.bits) - 1 << part * given.bits) * 0x01010101
+        return tirx.bitwise_and(raw[0], self.word(mask - (mask >> 31 << 32)))
+
+    def chains(self, cells: int) -> int:
+        """As many as two products per cycle of five cycles need, and half the registers have."""
+        most = min(16 if self.lanes == 16 else 8, 10) // cells
+        return 1 << max(0, most.bit_length() - 1)
 
     def bias(self, given: WeightFormat) -> int:
         """8-bit codes are moved up by 128, to be unsigned."""

@@ -7,6 +7,7 @@ expert the gate and the up product of the same column), and writes or accumulate
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,10 +78,16 @@ class Experts:
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
-        tile, store = f"{name}_tile", f"{name}_store"
+        store = f"{name}_store"
+        tallest = product_of(self.given, self.tuned.of(isa)).tallest(isa)
+        functions = tiles.tile_functions(name, tallest)
+        symbols = {isa.symbol(tile): heights for tile, heights in functions.items()}
         return tiles.Built(
-            self._main(isa, isa.symbol(tile)), {store: self._store(isa)},
-            {tile: self._tile(isa, isa.symbol(store))},
+            self._main(isa, symbols), {store: self._store(isa)},
+            {
+                tile: self._tile(isa, isa.symbol(store), heights)
+                for tile, heights in functions.items()
+            },
         )  # fmt: skip
 
     @property
@@ -89,7 +96,7 @@ class Experts:
         operands = {f"operand{o.index}": "float32" for o in self.operands}
         return {"out": "float32", "order": "int32", **operands}
 
-    def _main(self, isa: Isa, tile: str) -> tirx.PrimFunc:
+    def _main(self, isa: Isa, functions: Mapping[str, Sequence[int]]) -> tirx.PrimFunc:
         """The loops over tasks, experts and tiles."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             product = product_of(self.given, self.tuned.of(isa))
@@ -111,36 +118,38 @@ class Experts:
                 addresses = [T.address_of(buffers[n][0]) for n in of_tile]
                 tiles.for_tiles(
                     product.tallest(isa), first, last,
-                    lambda row, height: tiles.call(
-                        tile, *addresses, row, first, last, expert, panel, panels, following,
-                        depth, columns, chosen, 0, height,
+                    lambda row, height: tiles.call_tile(
+                        functions, height, *addresses, row, first, last, expert, panel, panels,
+                        following, depth, columns, chosen, 0,
                     ),
                 )  # fmt: skip
 
-            with T.serial(begin, end) as task:
-                if self.result == "accumulate":
-                    # One task owns a panel of columns of all tokens: sums need no atomics, and
-                    # their order (by expert) does not depend on the other tokens.
-                    width = tiles.local(
-                        tirx.min(columns - task * self.port_columns, self.port_columns)
-                    )
-                    with T.serial(0, tokens) as t:
-                        at = tiles.local(t * columns + task * self.port_columns)
-                        tiles.for_columns(
-                            width, isa.lanes,
-                            lambda j, n: tiles.store(
-                                buffers["out"], at + j,
-                                tiles.splat(tirx.const(0.0, "float32"), n), n,
-                            ),
-                        )  # fmt: skip
-                    with T.serial(0, active[0]) as i:
-                        # Behind the last expert comes the first one with the next panel.
-                        more = i + 1 < active[0]
-                        after = tiles.local(active[tirx.Select(more, i + 2, tirx.const(1))])
-                        panel = tirx.Select(more, task, tirx.min(task + 1, panels - 1))
-                        following = tiles.local(after * panels + panel)
-                        one_expert(tiles.local(active[i + 1]), task, following)
-                else:
+            if self.result == "accumulate":
+                # A call owns its panels of columns of all tokens: sums need no atomics, and their
+                # order (by expert) does not depend on the other tokens. Expert by expert: the rows
+                # of one stay in the cache while all panels meet them.
+                left = tiles.local(begin * self.port_columns)
+                width = tiles.local(tirx.min(columns, end * self.port_columns) - left)
+                with T.serial(0, tokens) as t:
+                    at = tiles.local(t * columns + left)
+                    tiles.for_columns(
+                        width, isa.lanes,
+                        lambda j, n: tiles.store(
+                            buffers["out"], at + j,
+                            tiles.splat(tirx.const(0.0, "float32"), n), n,
+                        ),
+                    )  # fmt: skip
+                with T.serial(0, active[0]) as i:
+                    expert = tiles.local(active[i + 1])
+                    after = tiles.local(active[tirx.min(i + 2, active[0])])
+                    with T.serial(begin, end) as task:
+                        more = task + 1 < end
+                        following = tirx.Select(
+                            more, expert * panels + task + 1, after * panels + begin
+                        )
+                        one_expert(expert, task, tiles.local(following))
+            else:
+                with T.serial(begin, end) as task:
                     after = tiles.local(tirx.min(task + 1, active[0] * panels - 1))
                     following = active[tirx.truncdiv(after, panels) + 1] * panels
                     one_expert(
@@ -150,7 +159,7 @@ class Experts:
                     )
         return builder.get()
 
-    def _tile(self, isa: Isa, store: str) -> tirx.PrimFunc:
+    def _tile(self, isa: Isa, store: str, heights: Sequence[int]) -> tirx.PrimFunc:
         """Sorted rows row..row+end of one panel of one expert; `following` is read after it."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             product = product_of(self.given, self.tuned.of(isa))
@@ -174,7 +183,7 @@ class Experts:
             def fetching(start: Expr, size: Expr) -> tiles.Fetch:
                 return tiles.fetch_for(
                     buffers["weights"], itemsize, tuning, tallest, block, start,
-                    following * size, size,
+                    following * size, size, lone=tallest > 1 and tuple(heights) == (1,),
                 )  # fmt: skip
 
             def tile(height: int) -> None:
@@ -186,7 +195,7 @@ class Experts:
                     store, values, *addresses, row, panel, columns, expert, chosen, 0, height
                 )
 
-            tiles.by_height(tallest, height, tile)
+            tiles.by_height(heights, height, tile)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:

@@ -31,6 +31,10 @@ Fetching = Callable[[Expr, Expr], tiles.Fetch]
 """Makes the `Fetch` of a tile from the start and the size of its panel."""
 
 
+FEW = 6
+"""Vectors of float32 sums that stay in registers beside those of integers."""
+
+
 def groups_of(depth: Expr, given: WeightFormat) -> Expr:
     """Groups of a run-time depth."""
     return tirx.truncdiv(depth + (given.group - 1), given.group) if given.group else tirx.const(1)
@@ -78,24 +82,38 @@ class Tile:
         """Emit the tile; the address of its float32 [rows, PANEL]."""
         values = T.alloc_buffer((len(self.rows) * PANEL,), "float32")
         for first in range(0, PANEL, self.width):
-            if self.given.group:
-                zero = tirx.Broadcast(tirx.const(0.0, "float32"), self.lanes)
-                for i, j in self._cells():
-                    T.buffer_store(values, zero, [self._value_at(first, i, j)])
-                with T.serial(0, self.groups) as g:
-                    self._group(values, first, g)
-            else:
-                self._group(values, first, tirx.const(0))
+            if not self.given.group:
+                self._group(values, self._places(first), first, tirx.const(0), adds=False)
+                continue
+            # Few sums stay in registers from group to group: LLVM keeps an array there as long as
+            # no other function gets its address.
+            few = len(self._cells()) <= FEW
+            totals = (
+                T.alloc_buffer((len(self._cells()) * self.lanes,), "float32") if few else values
+            )
+            at = [T.ramp(n * self.lanes, 1, self.lanes) for n in range(len(self._cells()))]
+            places = at if few else self._places(first)
+            zero = tirx.Broadcast(tirx.const(0.0, "float32"), self.lanes)
+            for place in places:
+                T.buffer_store(totals, zero, [place])
+            with T.serial(0, self.groups) as g:
+                self._group(totals, places, first, g, adds=True)
+            if few:
+                for place, cell in zip(self._places(first), at, strict=True):
+                    T.buffer_store(values, totals[cell], [place])
         return T.address_of(values[0])
 
     def _cells(self) -> list[tuple[int, int]]:
         return [(i, j) for i in range(len(self.rows)) for j in range(self.vectors)]
 
-    def _value_at(self, first: int, i: int, j: int) -> Expr:
-        return T.ramp(i * PANEL + first + j * self.lanes, 1, self.lanes)
+    def _places(self, first: int) -> list[Expr]:
+        """Where the cells lie in [rows, PANEL]."""
+        return [T.ramp(i * PANEL + first + j * self.lanes, 1, self.lanes) for i, j in self._cells()]
 
-    def _group(self, values: tirx.Var, first: int, g: Expr) -> None:
-        """Add the group's share to `values`."""
+    def _group(
+        self, totals: tirx.Var, places: Sequence[Expr], first: int, g: Expr, *, adds: bool
+    ) -> None:
+        """Write the group's share to `totals`, or add it."""
         start = tiles.local(self.start + g * self.block)
         rows = [tiles.local(at + g * self.blocks * (self.parts * self.copies))
                 for at in self.row_starts]  # fmt: skip
@@ -106,7 +124,9 @@ class Tile:
                 tirx.EQ(self.fetch.alone, 1), g * self.block, g * self.words * self.fetch.step * 2
             )
             ahead = tiles.local(self.fetch.start + far)
-        sums = self._sums(start + first, rows, ahead)
+        sums = self._sums(
+            start + first, rows, ahead, [self._offset(i, g) for i in range(len(rows))]
+        )
         scales_at = tiles.local(start + self.words * PANEL)
         scales = [
             load_scale(
@@ -114,28 +134,32 @@ class Tile:
             )
             for j in range(self.vectors)
         ]
-        # Stored codes of 8 bits are signed; the code of 0 is in the zero point, where there is one.
-        offset = self.dot.bias(self.given)
-        if self.given.bits < 8 and not self.given.zero_points:
-            offset += self.given.zero
         for i in range(len(self.rows)):
-            row_sum = self.buffers["sums"][self.facts[i] + g]
             row_scale = register(self._splat(self.buffers["scales"][self.facts[i] + g]))
-            whole = register(self._splat(row_sum * offset)) if offset else None
             share = None
             if self.given.zero_points:
                 share = self.buffers.get("zeros", self.buffers["sums"])[self.facts[i] + g]
                 share = register(self._splat(tirx.Cast("float32", share)))
             for j, (scale, zero) in enumerate(scales):
-                total = sums[i * self.vectors + j]
-                if whole is not None:
-                    total = total - whole
-                value = tirx.Cast(typed("float32", self.lanes), total)
+                cell = i * self.vectors + j
+                value = tirx.Cast(typed("float32", self.lanes), sums[cell])
                 if share is not None:
                     value = value - zero * share
-                at = self._value_at(first, i, j)
                 value = value * (scale * row_scale)
-                T.buffer_store(values, values[at] + value if self.given.group else value, [at])
+                at = places[cell]
+                T.buffer_store(totals, totals[at] + value if adds else value, [at])
+
+    def _offset(self, i: int, g: Expr) -> Expr | None:
+        """What row i's sums of a group have too much, in every lane; None for nothing.
+
+        Stored codes of 8 bits are signed; the code of 0 is in the zero point, where there is one.
+        """
+        offset = self.dot.bias(self.given)
+        if self.given.bits < 8 and not self.given.zero_points:
+            offset += self.given.zero
+        if not offset:
+            return None
+        return register(self._splat(self.buffers["sums"][self.facts[i] + g] * offset))
 
     def _splat(self, value: Expr) -> Expr:
         return tirx.Broadcast(value, self.lanes)
@@ -149,8 +173,10 @@ class Tile:
             self.fetch.line(at)
             self.fetch.line(at + tiles.CACHE_LINE // 4)
 
-    def _sums(self, start: Expr, rows: Sequence[Expr], ahead: Expr | None) -> list[Expr]:
-        """int32 sums of one group, a vector per cell."""
+    def _sums(
+        self, start: Expr, rows: Sequence[Expr], ahead: Expr | None, offsets: Sequence[Expr | None]
+    ) -> list[Expr]:
+        """int32 sums of one group without the rows' `offsets`, a vector per cell."""
         dtype, each = self.dot.sums(self.given)
         limit = self.dot.steps(self.given)
         cells = range(len(self.rows) * self.vectors)
@@ -163,19 +189,72 @@ class Tile:
             )  # fmt: skip
             return [self.dot.widened(totals[T.ramp(n * each, 1, each)], self.given) for n in cells]
 
+        if limit is None and (dtype, each) == ("int32", self.lanes):
+            return self._chained(start, rows, ahead, offsets)
         if limit is None:
-            return sums_over(tirx.const(0), self._block_count())
+            return self._without(offsets, sums_over(tirx.const(0), self._block_count()))
         group = self.given.group // block_inputs(self.given)
         fold = max(n for n in range(1, group + 1) if group % n == 0 and n * self.parts <= limit)
         if fold == group:
-            return sums_over(tirx.const(0), self._count(fold))
+            return self._without(offsets, sums_over(tirx.const(0), self._count(fold)))
         wide = self._zeros("int32", self.lanes)
         places = [T.ramp(n * self.lanes, 1, self.lanes) for n in cells]
         with T.serial(0, group // fold) as number:
             parts = sums_over(tiles.local(number * fold), self._count(fold))
             for at, part in zip(places, parts, strict=True):
                 T.buffer_store(wide, wide[at] + part, [at])
-        return [wide[at] for at in places]
+        return self._without(offsets, [wide[at] for at in places])
+
+    def _without(self, offsets: Sequence[Expr | None], sums: Sequence[Expr]) -> list[Expr]:
+        """`sums`, a vector per cell, less the offset of their row."""
+        found = []
+        for n, total in enumerate(sums):
+            offset = offsets[n // self.vectors]
+            found.append(total if offset is None else total - offset)
+        return found
+
+    def _chained(
+        self, start: Expr, rows: Sequence[Expr], ahead: Expr | None, offsets: Sequence[Expr | None]
+    ) -> list[Expr]:
+        """The sums where nothing has to be widened: offsets are where they begin.
+
+        Few rows have too few sums to hide the latency of a product: then there are several per
+        cell, which is as exact. Where there is one per part of a block, codes stay at their place
+        in the byte, and the sum is shifted once.
+        """
+        given, dot = self.given, self.dot
+        cells = len(self.rows) * self.vectors
+        chains = dot.chains(cells)
+        in_place = chains % self.parts == 0 and self.parts > 1 and dot.takes_in_place
+        totals = self._zeros("int32", self.lanes, chains)
+        for n in range(cells):
+            offset = offsets[n // self.vectors]
+            if offset is not None:
+                at = T.ramp(n * self.lanes, 1, self.lanes)
+                T.buffer_store(totals, dot.word(0) - offset, [at])
+
+        def block(number: Expr, turn: int) -> None:
+            def place(part: int) -> int:
+                return (turn * self.parts + part) % chains * cells
+
+            self._block(totals, self.lanes, start, rows, number, ahead, place, in_place=in_place)
+
+        turns = max(self.tuning.unroll, -(-chains // self.parts))
+        tiles.for_turns(self._block_count(), turns, block)
+        found = []
+        for n in range(cells):
+            parts = [
+                totals[T.ramp((chain * cells + n) * self.lanes, 1, self.lanes)]
+                for chain in range(chains)
+            ]
+            if in_place:
+                parts = [_total(parts[part :: self.parts]) for part in range(self.parts)]
+                parts = [
+                    tirx.shift_right(total, dot.word(part * given.bits)) if part else total
+                    for part, total in enumerate(parts)
+                ]
+            found.append(_total(parts))
+        return found
 
     def _count(self, number: int) -> Expr:
         """The number of turns of a loop over blocks."""
@@ -185,8 +264,8 @@ class Tile:
         group = self.given.group
         return self._count(group // block_inputs(self.given)) if group else self.blocks
 
-    def _zeros(self, dtype: str, each: int) -> tirx.Var:
-        cells = len(self.rows) * self.vectors
+    def _zeros(self, dtype: str, each: int, chains: int = 1) -> tirx.Var:
+        cells = len(self.rows) * self.vectors * chains
         array = T.alloc_buffer((cells * each,), dtype)
         for n in range(cells):
             zero = tirx.Broadcast(tirx.const(0, dtype), each)
@@ -195,14 +274,15 @@ class Tile:
 
     def _block(
         self, totals: tirx.Var, each: int, start: Expr, rows: Sequence[Expr], block: Expr,
-        ahead: Expr | None,
+        ahead: Expr | None, first: Callable[[int], int] = lambda part: 0, *, in_place: bool = False,
     ) -> None:  # fmt: skip
-        """Add the products of one block of words."""
+        """Add the products of one block of words; those of a part to the cells from `first` on."""
         at = tiles.local(start + block * (self.block_words * PANEL))
         self._fetch(ahead, block)
         raw = [self._words(at + j * self.lanes, self.lanes) for j in range(self.vectors)]
         for part in range(self.parts):
-            codes = [register(self.dot.take(words, part, self.given)) for words in raw]
+            take = self.dot.take_in_place if in_place else self.dot.take
+            codes = [register(take(words, part, self.given)) for words in raw]
             for i, row in enumerate(rows):
                 place = row + (block * self.parts + part) * self.copies
                 activations = [
@@ -210,7 +290,7 @@ class Tile:
                     for copy in range(self.copies)
                 ]
                 for j, code in enumerate(codes):
-                    cell = T.ramp((i * self.vectors + j) * each, 1, each)
+                    cell = T.ramp((first(part) + i * self.vectors + j) * each, 1, each)
                     total = self.dot.add(totals[cell], code, activations, self.given)
                     T.buffer_store(totals, total, [cell])
 
@@ -221,3 +301,10 @@ class Tile:
             register(tiles.load(weights, at + word * PANEL, lanes))
             for word in range(self.block_words)
         ]
+
+
+def _total(parts: Sequence[Expr]) -> Expr:
+    first, *rest = parts
+    for part in rest:
+        first = first + part
+    return first

@@ -5,6 +5,7 @@ out[m, n] = epilogue(sum_k a[m, k] * w[n, k], operands at (m, n))
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -58,10 +59,16 @@ class Linear:
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
-        tile, store = f"{name}_tile", f"{name}_store"
+        store = f"{name}_store"
+        tallest = product_of(self.given, self.tuned.of(isa)).tallest(isa)
+        functions = tiles.tile_functions(name, tallest)
+        symbols = {isa.symbol(tile): heights for tile, heights in functions.items()}
         return tiles.Built(
-            self._main(isa, isa.symbol(tile)), {store: self._store(isa)},
-            {tile: self._tile(isa, isa.symbol(store))},
+            self._main(isa, symbols), {store: self._store(isa)},
+            {
+                tile: self._tile(isa, isa.symbol(store), heights)
+                for tile, heights in functions.items()
+            },
         )  # fmt: skip
 
     @property
@@ -69,7 +76,7 @@ class Linear:
         operands = {f"operand{o.index}": "float32" for o in self.operands}
         return {**product_of(self.given).pointers, "out": "float32", **operands}
 
-    def _main(self, isa: Isa, tile: str) -> tirx.PrimFunc:
+    def _main(self, isa: Isa, functions: Mapping[str, Sequence[int]]) -> tirx.PrimFunc:
         """The loops over tasks and tiles."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = self._pointers
@@ -78,20 +85,23 @@ class Linear:
             )
             blocks = tiles.local(tiles.row_blocks(rows, self.tuned.row_block))
             each = tiles.local(tirx.truncdiv(rows + blocks - 1, blocks))
+            panels = tiles.local(tiles.row_blocks(columns, tiles.PANEL))
             with T.serial(begin, end) as task:
-                panel = tiles.local(tirx.truncdiv(task, blocks))
-                first = tiles.local(tirx.min(rows, tirx.truncmod(task, blocks) * each))
+                # A block of rows meets all panels: it is read from memory once, and the panels,
+                # which are fetched ahead, once per block.
+                panel = tiles.local(tirx.truncmod(task, panels))
+                first = tiles.local(tirx.min(rows, tirx.truncdiv(task, panels) * each))
                 last = tiles.local(tirx.min(rows, first + each))
                 addresses = [T.address_of(buffers[n][0]) for n in names]
                 tiles.for_tiles(
                     product_of(self.given, self.tuned.of(isa)).tallest(isa), first, last,
-                    lambda row, height: tiles.call(
-                        tile, *addresses, row, first, last, panel, depth, columns, 0, height
+                    lambda row, height: tiles.call_tile(
+                        functions, height, *addresses, row, first, last, panel, depth, columns, 0
                     ),
                 )  # fmt: skip
         return builder.get()
 
-    def _tile(self, isa: Isa, store: str) -> tirx.PrimFunc:
+    def _tile(self, isa: Isa, store: str, heights: Sequence[int]) -> tirx.PrimFunc:
         """Rows row..row+end of panel number `panel`."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             product = product_of(self.given, self.tuned.of(isa))
@@ -106,7 +116,7 @@ class Linear:
             def fetching(start: Expr, size: Expr) -> tiles.Fetch:
                 return tiles.fetch_for(
                     buffers["weights"], itemsize, tuning, tallest, block, start, start + size,
-                    size,
+                    size, lone=tallest > 1 and tuple(heights) == (1,),
                 )  # fmt: skip
 
             def tile(height: int) -> None:
@@ -117,7 +127,7 @@ class Linear:
                 ]
                 tiles.call(store, values, *addresses, row, panel, columns, 0, height)
 
-            tiles.by_height(tallest, height, tile)
+            tiles.by_height(heights, height, tile)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:

@@ -37,7 +37,9 @@ def row_of(totals: tirx.Var, cell: int, which: int) -> Expr:
 class MmlaTile(Tile):
     """As `Tile`, with another inner loop."""
 
-    def _sums(self, start: Expr, rows: Sequence[Expr], ahead: Expr | None) -> list[Expr]:
+    def _sums(
+        self, start: Expr, rows: Sequence[Expr], ahead: Expr | None, offsets: Sequence[Expr | None]
+    ) -> list[Expr]:
         pairs = row_pairs(rows)
         cells = len(pairs) * self.vectors * 2
         totals = T.alloc_buffer((cells * 4,), "int32")
@@ -59,7 +61,7 @@ class MmlaTile(Tile):
             if not self.given.group:  # a group has an even number of words
                 with T.If(tirx.EQ(tirx.truncmod(count, 2), 1)), T.Then():
                     self._two_words(totals, start, pairs, count - 1, False, None)
-        return self._by_rows(totals, len(rows))
+        return self._without(offsets, self._by_rows(totals, len(rows)))
 
     def _by_rows(self, totals: tirx.Var, count: int) -> list[Expr]:
         """The sums, a vector of columns per row."""

@@ -7,7 +7,7 @@ bits of a row do not depend on how many other rows or threads there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tvm import tirx
@@ -167,7 +167,7 @@ class Fetch:
 
 def fetch_for(
     weights: tirx.Var, itemsize: int, tuning: Tuning, tallest: int, block: tuple[Expr, Expr, Expr],
-    this: Expr, following: Expr, size: Expr,
+    this: Expr, following: Expr, size: Expr, *, lone: bool = False,
 ) -> Fetch:  # fmt: skip
     """What a tile fetches.
 
@@ -183,15 +183,20 @@ def fetch_for(
         this: the first element of this panel.
         following: the first element of the panel that is read after it.
         size: elements of a panel.
+        lone: whether the tile surely has its panel alone, because it is the only row.
     """
     if not tuning.prefetch:
         nothing = tirx.const(0, "int32")
         return Fetch(weights, itemsize, tuning, nothing, nothing, nothing)
+    ahead = tuning.prefetch // itemsize
+    if lone:
+        one = tirx.const(1, "int32")
+        return Fetch(weights, itemsize, tuning, one, local(this + ahead), tirx.const(LINE))
     row, first, last = block
     rows = local(tirx.max(last - first, 1))
     alone = rows <= tallest
     share = tirx.truncdiv(size, rows) * (row - first)
-    start = tirx.Select(alone, this + tuning.prefetch // itemsize, following + share)
+    start = tirx.Select(alone, this + ahead, following + share)
     step = tirx.truncdiv(rows + (LINE * tallest - 1), rows)
     return Fetch(
         weights, itemsize, tuning, local(tirx.Cast("int32", alone)), local(start),
@@ -261,16 +266,24 @@ def accumulate(
 
 def for_unrolled(count: Expr, unroll: int, body: Callable[[Expr], None]) -> None:
     """Emit `body(k)` for 0 <= k < count in order, `unroll` times per turn of the loop."""
-    if unroll == 1:
+    for_turns(count, unroll, lambda k, turn: body(k))
+
+
+def for_turns(count: Expr, turns: int, body: Callable[[Expr, int], None]) -> None:
+    """Emit `body(k, k % turns)` for 0 <= k < count in order, `turns` times per turn of the loop.
+
+    What is left at the end has turn 0.
+    """
+    if turns == 1:
         with T.serial(0, count) as k:
-            body(k)
+            body(k, 0)
         return
-    whole = local(tirx.truncdiv(count, unroll))
-    with T.serial(0, whole) as turn:
-        for i in range(unroll):
-            body(turn * unroll + i)
-    with T.serial(0, count - whole * unroll) as rest:
-        body(whole * unroll + rest)
+    whole = local(tirx.truncdiv(count, turns))
+    with T.serial(0, whole) as number:
+        for turn in range(turns):
+            body(number * turns + turn, turn)
+    with T.serial(0, count - whole * turns) as rest:
+        body(whole * turns + rest, 0)
 
 
 def row_blocks(rows: Expr | int, limit: int) -> Expr:
@@ -292,11 +305,36 @@ def for_tiles(tallest: int, first: Expr, last: Expr, body: Callable[[Expr, Expr]
         body(row, local(each + tirx.Select(number < extra, tirx.const(1), tirx.const(0))))
 
 
-def by_height(tallest: int, height: Expr, body: Callable[[int], None]) -> None:
+def by_height(heights: Iterable[int], height: Expr, body: Callable[[int], None]) -> None:
     """Emit `body` for every height of a tile, and the choice between them."""
-    for candidate in range(tallest, 0, -1):
+    for candidate in heights:
         with T.If(tirx.EQ(height, candidate)), T.Then():
             body(candidate)
+
+
+def tile_functions(name: str, tallest: int) -> dict[str, tuple[int, ...]]:
+    """The functions of a kernel's tile, with the heights that each is for.
+
+    A lone row, which is all that decoding has, gets a function of its own: it needs few registers,
+    where the others save and restore many per panel.
+    """
+    if tallest == 1:
+        return {f"{name}_tile": (1,)}
+    return {f"{name}_row": (1,), f"{name}_tile": tuple(range(tallest, 1, -1))}
+
+
+def call_tile(functions: Mapping[str, Sequence[int]], height: Expr, *arguments: Expr | int) -> None:
+    """Emit the call of the one of `functions` that is for tiles of `height`, its last argument."""
+    (first, heights), *others = functions.items()
+    if not others:
+        call(first, *arguments, height)
+        return
+    ((other, _),) = others
+    with T.If(tirx.EQ(height, heights[0])):
+        with T.Then():
+            call(first, *arguments, heights[0])
+        with T.Else():
+            call(other, *arguments, height)
 
 
 def for_row_blocks(
@@ -305,7 +343,9 @@ def for_row_blocks(
     """Emit `body(row, height)` for the tiles of `for_tiles`, with heights that are known."""
     for_tiles(
         tallest, first, last,
-        lambda row, height: by_height(tallest, height, lambda known: body(row, known)),
+        lambda row, height: by_height(
+            range(tallest, 0, -1), height, lambda known: body(row, known)
+        ),
     )  # fmt: skip
 
 
