@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,8 @@ JUMP = re.compile(r"^(?:b\.?\w*|cbn?z|tbn?z|j\w+)\s.*?(\.L\w+)$")
 COMMENT = re.compile(r"\s*(//|#(NO_)?APP|#(?![-\w(]))")
 
 MACS = (
-    (r"fml[as] v\d+\.4s", 4), (r"sdot v", 16), (r"smmla v", 32),
+    (r"fml[as] v\d+\.4s", 4), (r"sdot v", 16), (r"smmla v", 32), (r"bfdot v", 8),
+    (r"bfmmla v", 16), (r"vdpbf16ps .*zmm", 32), (r"fmla v\d+\.8h", 8),
     (r"([su]m(ull|lal)2?|mla|mul) v\d+\.8h", 8),
     (r"vfn?m(add|sub)\d+ps .*zmm", 16), (r"vfn?m(add|sub)\d+ps .*ymm", 8),
     (r"(\{vex\} )?vpdpbusd .*zmm", 64), (r"(\{vex\} )?vpdpbusd .*ymm", 32),
@@ -40,6 +42,11 @@ SPILL = re.compile(r"^(st[pr]|ld[pr]) q.*\[sp|^vmov.*\(%rsp\)")
 """Vectors that go to or come from the stack: spilled sums, or a tile's float sums of groups."""
 
 
+def macs(lines: tuple[str, ...]) -> int:
+    """Multiplications with an addition that instructions do."""
+    return sum(each for line in lines for begin, each in MACS if re.match(begin, line))
+
+
 @dataclass(frozen=True)
 class Loop:
     """The instructions of one turn of an inner loop, with the jump."""
@@ -49,9 +56,7 @@ class Loop:
     @property
     def macs(self) -> int:
         """Multiplications with an addition."""
-        return sum(
-            macs for line in self.lines for begin, macs in MACS if re.match(begin, line)
-        )  # fmt: skip
+        return macs(self.lines)
 
     @property
     def per_mac(self) -> float:
@@ -74,8 +79,8 @@ def loops_of(given: WeightFormat, isa: Isa, height: int) -> list[Loop]:
     return sorted(loops, key=lambda loop: -loop.macs)
 
 
-def inner_loops(assembly: str) -> list[Loop]:
-    """Inner loops that multiply, in their order."""
+def inner_loops(assembly: str, macs_of: Callable[[tuple[str, ...]], int] = macs) -> list[Loop]:
+    """Inner loops that do what `macs_of` counts, in their order."""
     found: list[Loop] = []
     label, lines = "", list[str]()
     for raw in assembly.splitlines():
@@ -86,7 +91,7 @@ def inner_loops(assembly: str) -> list[Loop]:
         elif line and not line.startswith("."):
             lines.append(line)
             jump = JUMP.match(line)
-            if jump is not None and jump[1] == label and Loop(tuple(lines)).macs:
+            if jump is not None and jump[1] == label and macs_of(tuple(lines)):
                 found.append(Loop(tuple(lines)))
     return found
 

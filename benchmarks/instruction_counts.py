@@ -16,7 +16,7 @@ from edgemoe.targets import load_target
 from edgemoe.targets.kernels.product import product_of
 from edgemoe.weight_format import parse
 
-FORMATS = ("f32", "bf16", "f16", "i8", "i4", "i4.a32")
+FORMATS = ("f32", "bf16", "bf16.a16", "f16", "f16.a16", "i8", "i4", "i4.a32")
 
 
 def main() -> None:

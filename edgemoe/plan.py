@@ -94,8 +94,9 @@ class Kernel:
 
     `parameters` are C types in order (`float*`, `int32_t*`, `int32_t`, ...); two more `int32_t`
     follow in every kernel: the first task and the task after the last.
-    `template` is the kernel family (`linear`, `expert_linear`, `generic`, ...). A kernel that does
-    not use the dot product of an instruction set (`uses_dot`) exists once for that and its base.
+    `template` is the kernel family (`linear`, `expert_linear`, `generic`, ...). `uses` are the dot
+    products of an instruction set that it depends on ("dot" of int8, "bf16"): where two instruction
+    sets have the same, or it uses none, it exists once for both.
 
     On a GPU a kernel has pointers only, and no task range: a step starts `tasks` work-groups of
     `threads` threads. The parameters at `read_only` never get anything but weights.
@@ -104,7 +105,7 @@ class Kernel:
     name: str
     parameters: tuple[str, ...]
     template: str
-    uses_dot: bool = False
+    uses: tuple[str, ...] = ()
     threads: int = 0
     read_only: tuple[int, ...] = ()
 
@@ -281,6 +282,7 @@ class Plan:
                         **{
                             **x,
                             "parameters": tuple(x["parameters"]),
+                            "uses": tuple(x.get("uses", ())),
                             "read_only": tuple(x.get("read_only", ())),
                         }
                     )

@@ -35,6 +35,7 @@ def build_plan(
 ) -> Plan:
     """The plan of lowered variants; `given` is how weights are stored, unless as integers."""
     from edgemoe.targets import family_of
+    from edgemoe.targets.spec import kernel_owners
 
     family = family_of(spec)
     generic = family.generic_steps(lowered.variants, lowered.kernels)
@@ -60,7 +61,7 @@ def build_plan(
         "io_alignment": 4,
         "in_place_states": family.in_place_states(lowered, inputs, outputs),
         "tokens": list(counts_of(variants)),
-        "isa_bases": {isa.name: isa.base for isa in spec.isas if isa.base},
+        "kernel_owners": kernel_owners(spec),
     }
     return Plan(
         name=title, target=spec.name, isas=tuple(isa.name for isa in spec.isas), inputs=inputs,

@@ -4,6 +4,7 @@ A format has a name that people type: `f32`, `bf16`, `f16`, `i8`, `i4`, `i3`, `i
 options behind dots: `g32`, `g64`, `g128` (one scale per that many inputs of a column instead of one
 per column), `zp` (zero points: codes need not lie around 0), `a32` (activations stay float32;
 otherwise integer weights meet activations that are rounded to int8 as they come, per token).
+`bf16` and `f16` have one, `a16`: activations are rounded to the same 16 bits.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class WeightFormat:
     """`bits` per weight; `group` inputs share a scale, 0: a whole column does.
 
     `zero_points` store the code of 0 per group. `int8_activations` says that products round their
-    rows to int8, with a scale per row (and per group, where the format has groups).
+    rows to int8, with a scale per row (and per group, where the format has groups),
+    `half_activations` that they round them to the 16 bits that the weights have.
     """
 
     kind: Kind
@@ -35,11 +37,17 @@ class WeightFormat:
     group: int = 0
     zero_points: bool = False
     int8_activations: bool = False
+    half_activations: bool = False
 
     @property
     def is_integer(self) -> bool:
         """Tell whether weights are integer codes with scales."""
         return self.kind in ("integer", "ternary")
+
+    @property
+    def pairs_inputs(self) -> bool:
+        """Tell whether inputs are multiplied two by two: weights and rows are bfloat16."""
+        return self.half_activations and self.kind == "bfloat16"
 
     @property
     def zero(self) -> int:
@@ -62,12 +70,14 @@ class WeightFormat:
             parts.append("zp")
         if self.is_integer and not self.int8_activations:
             parts.append("a32")
+        if self.half_activations:
+            parts.append("a16")
         return ".".join(parts)
 
     @property
     def stored(self) -> str:
         """What lies in the file: a dtype, or the format's name."""
-        return self.name if self.is_integer else self.kind
+        return self.name if self.is_integer or self.half_activations else self.kind
 
     def __str__(self) -> str:
         """The format's name."""
@@ -83,7 +93,9 @@ class WeightFormat:
 
 F32 = WeightFormat("float32", 32)
 BF16 = WeightFormat("bfloat16", 16)
+BF16_A16 = WeightFormat("bfloat16", 16, half_activations=True)
 F16 = WeightFormat("float16", 16)
+F16_A16 = WeightFormat("float16", 16, half_activations=True)
 I8 = WeightFormat("integer", 8, int8_activations=True)
 I4 = WeightFormat("integer", 4, DEFAULT_GROUP, int8_activations=True)
 I3 = WeightFormat("integer", 3, DEFAULT_GROUP, int8_activations=True)
@@ -114,8 +126,12 @@ def parse(text: str) -> WeightFormat:
     found = BASES[base]
     for option in options:
         group = option[1:]
+        if found.bits == 16 and option == "a16":
+            found = replace(found, half_activations=True)
+            continue
         if not found.is_integer:
-            raise OptionError(f"--precision {text}: {base} has no options; write {base}")
+            has = "no options" if found.bits != 16 else f"no option '{option}', but a16"
+            raise OptionError(f"--precision {text}: {base} has {has}; write {base}")
         if option == "zp" and found.kind != "ternary":
             found = replace(found, zero_points=True, group=found.group or GROUPS[-1])
         elif option == "a32":

@@ -21,7 +21,7 @@ from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import flags_of, isas_of
 from edgemoe.targets.host_package import write_cpu_artifact
 from edgemoe.targets.lowering import lower as lower_program
-from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_dot
+from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_of
 from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
 from edgemoe.weight_format import WeightFormat
@@ -43,7 +43,7 @@ def with_isas(spec: TargetSpec, cpu: str) -> TargetSpec:
         names = ", ".join(isa.name for isa in spec.isas)
         raise OptionError(f"--cpu {cpu}: target {spec.name} has all, native, {names}")
     # Alone, an instruction set cannot borrow the kernels of another one.
-    return replace(spec, isas=tuple(replace(isa, base="") for isa in kept))
+    return replace(spec, isas=tuple(replace(isa, bases=()) for isa in kept))
 
 
 def _native(spec: TargetSpec) -> str:
@@ -162,7 +162,7 @@ def write(
             built = {
                 name: kernel.build(name, isa)
                 for kernel, name in lowered.kernels.names.items()
-                if not isa.base or uses_dot(kernel)
+                if isa.owner(uses_of(kernel)) == isa
             }
             objects += compile_kernels(built, isa, Path(folder))
         show("library", len(spec.isas))

@@ -8,7 +8,7 @@ from edgemoe.targets.spec import Isa, TargetSpec
 
 _FLAGS = {
     "avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni", "avx512bf16": "avx512_bf16",
-    "dotprod": "asimddp",
+    "dotprod": "asimddp", "fullfp16": "asimdhp",
 }  # fmt: skip
 """How the system spells features of instruction sets, where it differs."""
 

@@ -180,9 +180,9 @@ def _kernel_tables(plan: Plan) -> str:
         for kernel in plan.kernels
     ] or ["    char none;"]
     lines.append("};\n")
-    bases = plan.facts.get("isa_bases", {})
+    known = plan.facts.get("kernel_owners", {})
     for isa in plan.isas:
-        owners = [isa if kernel.uses_dot else bases.get(isa, isa) for kernel in plan.kernels]
+        owners = [known.get(isa, {}).get(" ".join(k.uses), isa) for k in plan.kernels]
         symbols = [
             kernel_symbol(kernel.name, owner)
             for owner, kernel in zip(owners, plan.kernels, strict=True)

@@ -45,9 +45,9 @@ class KernelSpec(Protocol):
         """The kernel for one instruction set."""
 
 
-def uses_dot(spec: KernelSpec) -> bool:
-    """Tell whether a kernel depends on the instruction for products of int8."""
-    return bool(getattr(spec, "uses_dot", False))
+def uses_of(spec: KernelSpec) -> tuple[str, ...]:
+    """The dot products of an instruction set (`spec.DOTS`) that a kernel depends on."""
+    return tuple(getattr(spec, "uses", ()))
 
 
 @dataclass
@@ -69,7 +69,7 @@ class KernelTable:
     def kernels(self) -> tuple[Kernel, ...]:
         """The kernels as the plan lists them."""
         return tuple(
-            Kernel(name, spec.parameters, self.templates[name], uses_dot(spec))
+            Kernel(name, spec.parameters, self.templates[name], uses_of(spec))
             for spec, name in self.names.items()
         )
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 import platform
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from edgemoe.errors import TargetError
 from edgemoe.targets.graphics import Graphics, Language, graphics
 from edgemoe.targets.microcontroller import Microcontroller, microcontroller
+from edgemoe.weight_format import WeightFormat
 
 
 @dataclass(frozen=True)
 class Isa:
     """An instruction set that kernels are generated for.
 
-    `lanes` is the number of float32 in a vector register, `registers` how many there are, `dot`
-    names the instruction for products of int8 (see `kernels/dots.py`). Kernels without such
-    products are those of the instruction set `base`, where one is named. Symbols are `kernel__isa`,
-    or `prefix_kernel` in a program that has one instruction set only.
+    `lanes` is the number of float32 in a vector register, `registers` how many there are. `dot`
+    names the instruction for products of int8 (see `kernels/dots.py`), `bf16` that for products of
+    bfloat16 (`kernels/bfloat16_dots.py`), `f16` what adds up products of float16
+    (`kernels/float16_product.py`). A kernel that uses none of them, or what one of `bases` has as
+    well, is that of this base. Symbols are `kernel__isa`, or `prefix_kernel` in a program that has
+    one instruction set only.
     """
 
     name: str
@@ -32,7 +37,9 @@ class Isa:
     lanes: int
     registers: int
     dot: str = "generic"
-    base: str = ""
+    bf16: str = "widened"
+    f16: str = "widened"
+    bases: tuple[Isa, ...] = ()
     prefix: str = ""
 
     def symbol(self, kernel: str) -> str:
@@ -41,11 +48,27 @@ class Isa:
             return f"{self.prefix}_{kernel}"
         return kernel_symbol(kernel, self.name)
 
-    def symbol_of(self, kernel: str, uses_dot: bool) -> str:
+    def owner(self, uses: Sequence[str]) -> Isa:
+        """The instruction set whose kernel this one has; `uses` are `DOTS` that the kernel uses."""
+        for base in self.bases:
+            if all(getattr(self, dot) == getattr(base, dot) for dot in uses):
+                return base.owner(uses)
+        return self
+
+    def symbol_of(self, kernel: str, uses: Sequence[str]) -> str:
         """Name of `kernel` in the objects where this instruction set finds it."""
-        if self.prefix:
-            return self.symbol(kernel)
-        return kernel_symbol(kernel, self.name if uses_dot or not self.base else self.base)
+        return self.owner(uses).symbol(kernel)
+
+
+DOTS = ("dot", "bf16", "f16")
+"""Fields of `Isa` that kernels may depend on, and share where they are equal."""
+
+
+def dots_of(given: WeightFormat) -> tuple[str, ...]:
+    """The dot products of an instruction set (`DOTS`) that the product depends on."""
+    if given.half_activations:
+        return ("bf16",) if given.kind == "bfloat16" else ("f16",)
+    return ("dot",) if given.int8_activations else ()
 
 
 def isa_identifier(isa: str) -> str:
@@ -56,6 +79,15 @@ def isa_identifier(isa: str) -> str:
 def kernel_symbol(kernel: str, isa: str) -> str:
     """Return the symbol of a kernel in the objects of one instruction set."""
     return f"{kernel}__{isa_identifier(isa)}"
+
+
+def kernel_owners(spec: TargetSpec) -> dict[str, dict[str, str]]:
+    """By instruction set and by what a kernel uses ("", "bf16", ...): whose kernel it has."""
+    sets = [used for n in range(len(DOTS) + 1) for used in combinations(sorted(DOTS), n)]
+    return {
+        isa.name: {" ".join(used): isa.owner(used).name for used in sets}
+        for isa in spec.isas if isa.bases
+    }  # fmt: skip
 
 
 LANGUAGES: dict[str, Language] = {"opencl": "opencl", "webgpu": "wgsl"}
@@ -130,22 +162,33 @@ def catalogue() -> tuple[TargetSpec, ...]:
     return tuple(_read(path) for path in sorted(Path(__file__).parent.glob("*.toml")))
 
 
+def _isas(tables: Sequence[dict[str, Any]]) -> tuple[Isa, ...]:
+    """The instruction sets of a file; bases stand before what has them."""
+    found: dict[str, Isa] = {}
+    for isa in tables:
+        bases = tuple(isa.get("bases", ()))
+        for base in bases:
+            if base not in found:
+                raise ValueError(f"{isa['name']}: base {base} is no instruction set before it")
+        found[isa["name"]] = Isa(
+            name=isa["name"],
+            triple=isa["triple"],
+            cpu=isa["cpu"],
+            features=tuple(isa.get("features", ())),
+            lanes=isa["lanes"],
+            registers=isa["registers"],
+            dot=isa.get("dot", "generic"),
+            bf16=isa.get("bf16", "widened"),
+            f16=isa.get("f16", "widened"),
+            bases=tuple(found[base] for base in bases),
+        )
+    return tuple(found.values())
+
+
 def _read(path: Path) -> TargetSpec:
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text())
-        isas = tuple(
-            Isa(
-                name=isa["name"],
-                triple=isa["triple"],
-                cpu=isa["cpu"],
-                features=tuple(isa.get("features", ())),
-                lanes=isa["lanes"],
-                registers=isa["registers"],
-                dot=isa.get("dot", "generic"),
-                base=isa.get("base", ""),
-            )
-            for isa in data.get("isa", ())
-        )
+        isas = _isas(data.get("isa", ()))
         language = LANGUAGES.get(data["family"])
         if language is not None:
             return TargetSpec(

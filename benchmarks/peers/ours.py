@@ -8,7 +8,9 @@ from benchmarks.contestant import Array, Call, Contestant, Kit
 NEEDS = "edgemoe"
 REQUIREMENTS = ("apache-tvm", "numpy", "onnx")
 
-PRECISIONS = ("f32", "bf16", "f16", "i8", "i8.g32", "i4", "i4.g64", "i4.g128")
+PRECISIONS = (
+    "f32", "bf16", "bf16.a16", "f16", "f16.a16", "i8", "i8.g32", "i4", "i4.g64", "i4.g128",
+)  # fmt: skip
 
 
 def contestants(case: Case) -> list[Contestant]:

@@ -26,7 +26,7 @@ from edgemoe.targets.program import (
     KernelTable,
     Program,
     WeightTable,
-    uses_dot,
+    uses_of,
 )
 from edgemoe.targets.site import Site
 
@@ -79,7 +79,7 @@ class GpuKernels(KernelTable):
         """The kernels as the plan lists them."""
         return tuple(
             Kernel(
-                name, spec.parameters, self.templates[name], uses_dot(spec),
+                name, spec.parameters, self.templates[name], uses_of(spec),
                 threads=getattr(spec, "threads", 0),  # kernels of CPUs have none
                 read_only=tuple(
                     i for i in range(len(spec.parameters)) if i not in self.bound[name]

@@ -261,7 +261,7 @@ def with_host_facts(plan: Plan, spec: TargetSpec, kernels: KernelTable, host_wei
     (isa,) = spec.isas
     known: dict[str, Kernel] = {kernel.name: kernel for kernel in plan.kernels}
     symbols = {
-        name: isa.symbol_of(name, known[name].uses_dot)
+        name: isa.symbol_of(name, known[name].uses)
         for kernel, name in kernels.names.items()
         if hasattr(kernel, "build")
     }

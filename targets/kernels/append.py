@@ -23,10 +23,11 @@ from edgemoe.targets.generic import c_pointer
 from edgemoe.targets.kernels import columns
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.copy import Copy
+from edgemoe.targets.kernels.narrowing import narrowed
 from edgemoe.targets.kernels.quantise_rows import TOGETHER, code_of, store_scale
 from edgemoe.targets.kernels.scatter import inside, wrapped
 from edgemoe.targets.kernels.shift import Shift
-from edgemoe.targets.kernels.vector_math import is_nan, register, typed
+from edgemoe.targets.kernels.vector_math import typed
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -118,22 +119,6 @@ class Append:
             tiles.store(cache, to + j, tirx.Cast(typed("int8", n), code), n)
 
         columns.for_columns(width, isa.lanes, codes, TOGETHER)
-
-
-def narrowed(value: Expr, lanes: int, dtype: str) -> Expr:
-    """float32 as the bits of float16 or bfloat16, rounded to nearest even."""
-    value = register(value)
-    if dtype == "float16":
-        return tirx.reinterpret(typed("uint16", lanes), tirx.Cast(typed("float16", lanes), value))
-
-    def word(number: int) -> Expr:
-        return tiles.splat(tirx.const(number, "uint32"), lanes)
-
-    bits = register(tirx.reinterpret(typed("uint32", lanes), value))
-    odd = tirx.bitwise_and(tirx.shift_right(bits, word(16)), word(1))
-    high = tirx.shift_right(bits + word(0x7FFF) + odd, word(16))
-    kept = tirx.Select(is_nan(value), word(0x7FC0), high)
-    return tirx.Cast(typed("uint16", lanes), register(kept))
 
 
 def accepts(node: ir.Node, function: ir.Function | None) -> bool:

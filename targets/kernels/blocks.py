@@ -22,7 +22,7 @@ from edgemoe import graph_facts
 from edgemoe.plan import Pointer, Variant
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.one_block import one_block
-from edgemoe.targets.program import Program, uses_dot
+from edgemoe.targets.program import Program, uses_of
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -46,7 +46,7 @@ class Call:
     kernel: str
     arguments: tuple[Place | int, ...]
     tasks: int
-    uses_dot: bool
+    uses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Blocks:
     scratch_bytes: int
 
     @property
-    def uses_dot(self) -> bool:
-        """Tell whether one of the steps multiplies int8."""
-        return any(call.uses_dot for call in self.calls)
+    def uses(self) -> tuple[str, ...]:
+        """The dot products that the steps use."""
+        return tuple(sorted({dot for call in self.calls for dot in call.uses}))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Blocks:
                         arguments.append(T.address_of(buffers[names[argument.pointer]][at]))
                     T.evaluate(
                         T.call_extern(
-                            "void", isa.symbol_of(call.kernel, call.uses_dot), *arguments,
+                            "void", isa.symbol_of(call.kernel, call.uses), *arguments,
                             tirx.const(0, "int32"), tirx.const(call.tasks, "int32"),
                         )
                     )  # fmt: skip
@@ -128,11 +128,11 @@ def lower(site: Site) -> None:
     scratch_bytes = max(64, -(-variant.arena_bytes // 64) * 64)
     scratch = program.buffer(f"{site.node.name}.scratch", "int8", (tasks * scratch_bytes,))
     found = _Arguments(variant, [scratch], site)
-    dots = {name for spec, name in program.kernels.names.items() if uses_dot(spec)}
+    dots = {name: uses_of(spec) for spec, name in program.kernels.names.items()}
     calls = tuple(
         Call(
             step.kernel, tuple(found.place(a) for a in step.arguments), step.tasks,
-            step.kernel in dots,
+            dots[step.kernel],
         )
         for step in variant.steps
     )  # fmt: skip

@@ -190,7 +190,7 @@ def lower(site: Site) -> None:
     depth, columns = shape_of(weight)
     rows = size_of(shape_of(x)) // depth
     given = site.program.precision.choose(linear.unit_of(site, weight, True, rows))
-    if given.is_integer:
+    if given.is_integer or given.half_activations:
         linear.lower(site)
         return
     assert site.function is not None

@@ -20,7 +20,7 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.product import c_types, product_of
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.spec import Isa, dots_of
 from edgemoe.weight_format import F32, WeightFormat
 
 Source = Literal["token", "slot", "sorted"]
@@ -52,9 +52,9 @@ class Experts:
         return tiles.PANEL // self.ports
 
     @property
-    def uses_dot(self) -> bool:
-        """Tell whether products of int8 are computed."""
-        return self.given.int8_activations
+    def uses(self) -> tuple[str, ...]:
+        """The dot products that it depends on."""
+        return dots_of(self.given)
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from edgemoe.targets.kernels.panels import pack_ports, panel_bytes
 from edgemoe.targets.kernels.product import c_types, product_of, row_pointers
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.spec import Isa, dots_of
 from edgemoe.weight_format import F32, WeightFormat
 
 
@@ -43,9 +43,9 @@ class Linear:
         return tuple(ex.operands_of(self.epilogue).values())
 
     @property
-    def uses_dot(self) -> bool:
-        """Tell whether products of int8 are computed."""
-        return self.given.int8_activations
+    def uses(self) -> tuple[str, ...]:
+        """The dot products that it depends on."""
+        return dots_of(self.given)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -226,7 +226,7 @@ def lower(site: Site) -> None:
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
         nbytes=4 * (rows * (depth + columns)) + depth * columns * given.bits // 8,
         reason=f"constant weight, {given}{why}",
-        rows=None if given.int8_activations
+        rows=None if given.int8_activations or given.half_activations
         else rows_of(body, rows, depth, columns, tuned.row_block),
     )  # fmt: skip
 

@@ -19,6 +19,20 @@ from edgemoe.targets.kernels.integer_tile import Tile
 from edgemoe.targets.kernels.panels import PANEL
 from edgemoe.targets.kernels.vector_math import register
 
+INTERLEAVED = ((0, 4, 1, 5), (2, 6, 3, 7))
+"""Words of two vectors of words, side by side for two columns: the first two and the last two."""
+
+
+def row_pairs(rows: Sequence[Expr]) -> list[tuple[Expr, Expr]]:
+    """Rows two by two; of an odd number, the last is its own partner."""
+    return [(row, rows[min(n + 1, len(rows) - 1)]) for n, row in enumerate(rows)][::2]
+
+
+def row_of(totals: tirx.Var, cell: int, which: int) -> Expr:
+    """Four columns of row `which` of a pair, of two registers of sums from number `cell` on."""
+    halves = [register(totals[T.ramp((cell + h) * 4, 1, 4)]) for h in range(2)]
+    return register(tirx.Shuffle(halves, [2, 3, 6, 7] if which else [0, 1, 4, 5]))
+
 
 class MmlaTile(Tile):
     """As `Tile`, with another inner loop."""
@@ -26,7 +40,7 @@ class MmlaTile(Tile):
     def _sums(
         self, start: Expr, rows: Sequence[Expr], ahead: Expr | None, offsets: Sequence[Expr | None]
     ) -> list[Expr]:
-        pairs = [(row, rows[min(n + 1, len(rows) - 1)]) for n, row in enumerate(rows)][::2]
+        pairs = row_pairs(rows)
         cells = len(pairs) * self.vectors * 2
         totals = T.alloc_buffer((cells * 4,), "int32")
         for n in range(cells):
@@ -51,14 +65,10 @@ class MmlaTile(Tile):
 
     def _by_rows(self, totals: tirx.Var, count: int) -> list[Expr]:
         """The sums, a vector of columns per row."""
-        found = []
-        for i in range(count):
-            for j in range(self.vectors):
-                cell = (i // 2 * self.vectors + j) * 2
-                halves = [register(totals[T.ramp((cell + h) * 4, 1, 4)]) for h in range(2)]
-                places = [2, 3, 6, 7] if i % 2 else [0, 1, 4, 5]
-                found.append(register(tirx.Shuffle(halves, places)))
-        return found
+        return [
+            row_of(totals, (i // 2 * self.vectors + j) * 2, i % 2)
+            for i in range(count) for j in range(self.vectors)
+        ]  # fmt: skip
 
     def _one_block(
         self, totals: tirx.Var, start: Expr, pairs: Sequence[tuple[Expr, Expr]], block: Expr,
@@ -96,7 +106,7 @@ class MmlaTile(Tile):
         self, totals: tirx.Var, rows: Sequence[Expr], j: int, low: Expr, high: Expr
     ) -> None:
         """Add the products of all pairs of rows with four columns."""
-        for half, order in enumerate(([0, 4, 1, 5], [2, 6, 3, 7])):
+        for half, order in enumerate(INTERLEAVED):
             column = register(tirx.Shuffle([low, high], order))
             for p, row in enumerate(rows):
                 cell = T.ramp(((p * self.vectors + j) * 2 + half) * 4, 1, 4)

@@ -1,8 +1,10 @@
 """Packing: weights as the products read them, one contiguous stream per panel of columns.
 
-Floats lie as [panel][half][k][LINE]: a tile that takes half a panel reads one stream. Integer codes
-lie as 32-bit words of one column, one word per column and block of inputs, so that a vector of
-words is a vector of columns:
+Floats lie as [panel][half][k][LINE]: a tile that takes half a panel reads one stream. Where rows
+are bfloat16, too, weights lie as words [panel][half][k / 2][LINE] of two inputs, the first in the
+low half; inputs are filled up to a multiple of four, as `bfmmla` takes them. Integer codes lie as
+32-bit words of one column, one word per column and block of inputs, so that a vector of words is a
+vector of columns:
 
     8 bits: word = codes of k, k+1, k+2, k+3, lowest byte first, each minus 128 (signed)
     4 bits: word = 8 inputs; the low nibbles of its bytes are k..k+3, the high ones k+4..k+7
@@ -73,8 +75,15 @@ def scale_words(given: WeightFormat) -> int:
     return PANEL // 2 if given.group and not given.zero_points else PANEL
 
 
+def input_pairs(depth: int) -> int:
+    """Pairs of inputs of one column, where both factors are bfloat16: an even number."""
+    return -(-depth // 4) * 2
+
+
 def panel_bytes(depth: int, given: WeightFormat) -> int:
     """Bytes of one panel."""
+    if given.pairs_inputs:
+        return input_pairs(depth) * PANEL * 4
     if not given.is_integer:
         return depth * PANEL * given.bits // 8
     words = group_words(depth, given) * PANEL + scale_words(given)
@@ -125,6 +134,10 @@ def _side_by_side(ports: Sequence[Array], each: int) -> Array:
 def pack_lines(weights: Array, given: WeightFormat) -> Array:
     """Float weights of a multiple of LINE columns, [columns, depth] -> uint8 [.., k, LINE]."""
     columns, depth = weights.shape
+    if given.pairs_inputs:
+        filled = np.pad(weights, ((0, 0), (0, 2 * input_pairs(depth) - depth)))
+        pairs = to_bfloat16(filled).reshape(columns // LINE, LINE, -1, 2).transpose(0, 2, 1, 3)
+        return np.ascontiguousarray(pairs).reshape(columns // LINE, -1).view(np.uint8)
     lines = weights.reshape(columns // LINE, LINE, depth).transpose(0, 2, 1)
     floats = np.ascontiguousarray(lines, np.float32)
     if given.kind == "bfloat16":

@@ -10,9 +10,11 @@ from tvm import tirx
 from tvm.ir import Expr
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import quantise_rows
+from edgemoe.targets.kernels import quantise_rows, round_rows
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.bfloat16_product import Bfloat16Product
 from edgemoe.targets.kernels.dequantised_product import DequantisedProduct
+from edgemoe.targets.kernels.float16_product import Float16Product
 from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.integer_tile import Fetching
 from edgemoe.targets.kernels.panels import PANEL
@@ -85,6 +87,8 @@ class FloatProduct:
 
 def product_of(given: WeightFormat, tuning: Tuning = DEFAULT) -> Product:
     """The product of a weight format."""
+    if given.half_activations:
+        return Bfloat16Product(tuning) if given.pairs_inputs else Float16Product(tuning)
     if not given.is_integer:
         return FloatProduct(given.kind, tuning)
     kind = IntegerProduct if given.int8_activations else DequantisedProduct
@@ -99,7 +103,9 @@ def c_types(given: WeightFormat) -> tuple[str, ...]:
 def row_pointers(
     program: Program, source: Pointer, rows: int, depth: int, given: WeightFormat, **facts: object
 ) -> list[Pointer]:
-    """Kernel arguments for the rows; those of an int8 product are quantised first."""
+    """Kernel arguments for the rows, which are quantised or rounded first where they are to be."""
+    if given.half_activations:
+        return round_rows.append(program, source, rows, depth, given, **facts)  # type: ignore[arg-type]
     if not given.int8_activations:
         return [source]
     return quantise_rows.append(program, source, rows, depth, given, **facts).pointers  # type: ignore[arg-type]

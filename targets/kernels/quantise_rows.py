@@ -43,7 +43,7 @@ class QuantiseRows:
 
     given: WeightFormat
 
-    uses_dot = True
+    uses = ("dot",)
     """Its results lie as the dot product wants them."""
 
     @property

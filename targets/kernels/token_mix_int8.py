@@ -34,7 +34,7 @@ class TokenMixInt8:
     epilogue: ex.Node
     given: WeightFormat
 
-    uses_dot = True
+    uses = ("dot",)
     """Products of int8 are computed."""
 
     @property

@@ -49,9 +49,9 @@ class UnpackRows:
     given: WeightFormat
 
     @property
-    def uses_dot(self) -> bool:
-        """Tell whether the result lies as the dot product wants it."""
-        return self.given.int8_activations
+    def uses(self) -> tuple[str, ...]:
+        """The dot product for which the result lies as it wants it."""
+        return ("dot",) if self.given.int8_activations else ()
 
     @property
     def taken(self) -> dict[str, str]:

@@ -99,7 +99,7 @@ def across(values: Sequence[Expr], combine: Callable[[Expr, Expr], Expr]) -> Exp
 
 def is_nan(x: Expr) -> Expr:
     """Whether a float32 or float64 is NaN, by its bits: TVM takes `x == x` for true."""
-    wide = "64" in str(x.ty)
+    wide = str(x.ty).startswith("float64")
     scalar = "int64" if wide else "int32"
     infinity = 0x7FF << 52 if wide else 0xFF << 23
     lanes = lanes_of(x)

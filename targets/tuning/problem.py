@@ -16,6 +16,7 @@ from edgemoe.targets.kernels.panels import (
     panel_bytes,
     scale_words,
 )
+from edgemoe.targets.kernels.round_rows import row_words
 from edgemoe.targets.kernels.tuning import Tuned
 from edgemoe.targets.tuning.shape_class import KernelKind, ShapeClass, class_of
 from edgemoe.weight_format import WeightFormat
@@ -78,6 +79,8 @@ class Problem:
 
     def row_words(self) -> int:
         """32-bit words of one row, with the magnitudes that some instruction sets need."""
+        if self.given.half_activations:
+            return row_words(self.depth, self.given)
         if not self.given.int8_activations:
             return self.depth
         inputs = group_count(self.depth, self.given) * group_inputs(self.depth, self.given)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from edgemoe.errors import CheckError, OptionError, ToolError
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
-from edgemoe.targets.spec import Isa, TargetSpec
+from edgemoe.targets.spec import Isa, TargetSpec, dots_of
 from edgemoe.targets.tuning.candidates import alone, together
 from edgemoe.targets.tuning.machine import TunedMachine, machine_of
 from edgemoe.targets.tuning.problem import Problem
@@ -149,7 +149,7 @@ class _Search:
             _Job(problem, isa)
             for isa in isas
             for problem in dict.fromkeys(problems)
-            if not isa.base or problem.given.int8_activations
+            if isa.owner(dots_of(problem.given)) == isa
         ]
 
     def measure(

@@ -9,7 +9,7 @@ from edgemoe.errors import TuningError
 from edgemoe.plan import Decision
 from edgemoe.runtime.package import cache_folder
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuned
-from edgemoe.targets.spec import Isa, TargetSpec
+from edgemoe.targets.spec import Isa, TargetSpec, dots_of
 from edgemoe.targets.tuning.machine import TunedMachine, this_machine
 from edgemoe.targets.tuning.results import EMULATOR, Result, Results, read
 from edgemoe.targets.tuning.shape_class import KernelKind, ShapeClass, class_of
@@ -34,7 +34,7 @@ class Tunings:
         shape = class_of(kernel, given, rows, depth, columns)
         pairs, texts = [], []
         for isa in self.isas:
-            if isa.base and not given.int8_activations:
+            if isa.owner(dots_of(given)) != isa:
                 continue  # it has the kernels of its base
             found = self._nearest(isa, shape, given)
             if found is None:
@@ -50,7 +50,7 @@ class Tunings:
     def _nearest(self, isa: Isa, shape: ShapeClass, given: WeightFormat) -> Result | None:
         """The result of the nearest class; kernels without dot products are those of the base."""
         assert self.results is not None
-        names = [isa.name] if given.int8_activations else [isa.name, isa.name.split("+")[0]]
+        names = [isa.name] if dots_of(given) else [isa.name, isa.name.split("+")[0]]
         for name in names:
             near = [
                 (distance, number, result)

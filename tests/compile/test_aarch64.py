@@ -16,10 +16,13 @@ MODELS = {
 }
 
 
-ISAS = ("aarch64", "aarch64+dotprod", "aarch64+dotprod+i8mm")
+ISAS = (
+    "aarch64", "aarch64+dotprod", "aarch64+dotprod+fullfp16", "aarch64+dotprod+i8mm",
+    "aarch64+dotprod+fullfp16+i8mm+bf16",
+)  # fmt: skip
 
 CPUS = ("cortex-a53", "cortex-a76", "max")
-"""What the emulator calls a CPU that has each of them as its best."""
+"""What the emulator calls a CPU that has the first, the third and the last as its best."""
 
 EMULATOR = ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu")
 
@@ -102,10 +105,8 @@ def run(folder, program, cpu, **environment):
 @pytest.mark.needs("aarch64-linux-gnu-gcc")
 @pytest.mark.needs("qemu-aarch64")
 def test_the_cpu_chooses_the_instruction_set(int8):
-    chosen = [
-        run(int8, "choice", cpu).stdout.strip() for cpu in ("cortex-a53", "cortex-a76", "max")
-    ]
-    assert tuple(chosen) == ISAS
+    chosen = [run(int8, "choice", cpu).stdout.strip() for cpu in CPUS]
+    assert tuple(chosen) == ISAS[::2]
 
 
 @pytest.mark.needs("aarch64-linux-gnu-gcc")
@@ -126,3 +127,25 @@ def test_all_instruction_sets_give_the_same_numbers(int8):
 def test_an_instruction_set_that_the_cpu_lacks_is_refused(int8):
     done = run(int8, "choice", "cortex-a76", EDGEMOE_ISA="aarch64+dotprod+i8mm")
     assert done.returncode == 1 and "it lacks i8mm" in done.stdout
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+@pytest.mark.needs("qemu-aarch64")
+@pytest.mark.parametrize(("name", "have"), [("bf16", (4,)), ("f16", (2, 4))])
+def test_products_of_16_bits_differ_in_their_last_bits_alone(name, have, tmp_path):
+    """By the instructions that some CPUs `have`, and in float32 where it is told to be another."""
+    model = edgemoe.compile(
+        MODELS["digits"][0], target="aarch64", out=tmp_path / "arm", precision=f"{name}.a16"
+    )
+    (uses,) = {k.uses for k in model.plan.kernels if k.template == "round_rows"}
+    assert uses == (name,)
+    link("aarch64-linux-gnu-gcc", model.path, model.path / "src/example.c", tmp_path / "example")
+    results = [
+        numbers(run(tmp_path, "example", "max", EDGEMOE_ISA=isa).stdout) for isa in ISAS
+    ]  # fmt: skip
+    assert len(results[0]) >= 8
+    for number, other in enumerate(results):
+        same = results[have[0] if number in have else 0]
+        np.testing.assert_array_equal(other, same)  # it has the kernels of that one
+    assert (results[have[0]] != results[0]).any()
+    np.testing.assert_allclose(results[have[0]], results[0], rtol=2e-2, atol=2e-2)

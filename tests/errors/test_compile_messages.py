@@ -66,6 +66,7 @@ def test_unsupported_operator_names_operator_and_node(attempt):
         (SQUARE, {"tokens": [4]}, ["'T'", "twice"]),
         (TOKENS, {"tokens": [0]}, ["0"]),
         (STATIC, {"precision": "i5"}, ["no format 'i5'", "bf16", "i4.g64"]),
+        (STATIC, {"precision": "bf16.a8"}, ["bf16 has no option 'a8', but a16"]),
         (STATIC, {"precision": "i8,i4"}, ["i8 and i4", "two formats"]),
         (STATIC, {"precision": "i8,=f32"}, ["pattern is missing"]),
         (STATIC, {"precision": "i8,*.nowhere=f32"}, ["*.nowhere", "no weight"]),

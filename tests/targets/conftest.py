@@ -1,7 +1,7 @@
 """Builds kernels and calls them with NumPy arrays: on this machine, and in an emulator of others.
 
 Tests that use `isa` or `build` run for every instruction set with kernels of its own for floats;
-tests of int8 products use `dot_isa`, which is all of them, and `build_for`.
+tests of int8 products use `dot_isa`, all that have such kernels of their own, and `build_for`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,18 @@ def parameters(pairs):
 
 
 @pytest.fixture(
-    params=parameters([(t, i) for t, i in HOST + EMULATED if not i.base]), scope="session"
+    params=parameters([(t, i) for t, i in HOST + EMULATED if not i.bases]), scope="session"
 )
 def isa(request):
     return request.param
 
 
-@pytest.fixture(params=parameters(HOST + EMULATED), scope="session")
+def owners(dot):
+    """Those with kernels of their own for products that depend on `dot`."""
+    return parameters([(t, i) for t, i in HOST + EMULATED if i.owner([dot]) == i])
+
+
+@pytest.fixture(params=owners("dot"), scope="session")
 def dot_isa(request):
     return request.param
 

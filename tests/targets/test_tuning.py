@@ -201,7 +201,7 @@ def test_the_nearest_class_gives_its_tuning():
 
 def test_float_kernels_of_a_better_instruction_set_are_those_of_its_base():
     (vnni,) = (isa for isa in SPEC.isas if isa.name == "x86-64-v3+avxvnni")
-    vnni = replace(vnni, base="")  # as `--cpu` leaves it
+    vnni = replace(vnni, bases=())  # as `--cpu` leaves it
     known = Tunings((vnni,), results_of(BETTER, replace(BETTER, shape=class_of(
         "linear", I8, 4, 64, 64))))  # fmt: skip
     assert known.find("linear", F32, 4, 64, 64)[0] == Tuned(((vnni.name, ODD),))

@@ -1,0 +1,804 @@
+1 row, 512 MACs:
+
+    ldr q9, [x15], #32
+    add x22, x20, x16
+    prfm pldl1keep, [x22]
+    add x23, x20, x18
+    movi v19.2d, #0000000000000000
+    prfm pldl1keep, [x23]
+    movi v17.2d, #0000000000000000
+    ldp q20, q21, [x4, #-256]
+    movi v18.2d, #0000000000000000
+    ldp q22, q23, [x5, #-256]
+    movi v16.2d, #0000000000000000
+    add x22, x22, x6
+    fmla v19.8h, v20.8h, v9.h[0]
+    prfm pldl1keep, [x22]
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v9.h[0]
+    prfm pldl1keep, [x23]
+    ldp q20, q21, [x4, #-224]
+    fmla v18.8h, v22.8h, v9.h[0]
+    fmla v16.8h, v23.8h, v9.h[0]
+    ldp q22, q23, [x5, #-224]
+    add x22, x22, x6
+    fmla v19.8h, v20.8h, v9.h[1]
+    prfm pldl1keep, [x22]
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v9.h[1]
+    prfm pldl1keep, [x23]
+    ldp q20, q21, [x4, #-192]
+    fmla v18.8h, v22.8h, v9.h[1]
+    fmla v16.8h, v23.8h, v9.h[1]
+    ldp q22, q23, [x5, #-192]
+    add x22, x22, x6
+    fmla v19.8h, v20.8h, v9.h[2]
+    prfm pldl1keep, [x22]
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v9.h[2]
+    prfm pldl1keep, [x23]
+    ldp q20, q21, [x4, #-160]
+    fmla v18.8h, v22.8h, v9.h[2]
+    fmla v16.8h, v23.8h, v9.h[2]
+    ldp q22, q23, [x5, #-160]
+    add x22, x22, x6
+    fmla v19.8h, v20.8h, v9.h[3]
+    prfm pldl1keep, [x22]
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v9.h[3]
+    prfm pldl1keep, [x23]
+    ldp q20, q21, [x4, #-128]
+    fmla v18.8h, v22.8h, v9.h[3]
+    fmla v16.8h, v23.8h, v9.h[3]
+    ldp q22, q23, [x5, #-128]
+    add x22, x22, x6
+    fmla v19.8h, v20.8h, v9.h[4]
+    prfm pldl1keep, [x22]
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v9.h[4]
+    prfm pldl1keep, [x23]
+    ldp q20, q21, [x4, #-96]
+    fmla v18.8h, v22.8h, v9.h[4]
+    fmla v16.8h, v23.8h, v9.h[4]
+    ldp q22, q23, [x5, #-96]
+    add x22, x22, x6
+    fmla v19.8h, v20.8h, v9.h[5]
+    prfm pldl1keep, [x22]
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v9.h[5]
+    prfm pldl1keep, [x23]
+    ldp q20, q21, [x4, #-64]
+    fmla v18.8h, v22.8h, v9.h[5]
+    fmla v16.8h, v23.8h, v9.h[5]
+    ldp q22, q23, [x5, #-64]
+    add x22, x22, x6
+    fmla v19.8h, v20.8h, v9.h[6]
+    prfm pldl1keep, [x22]
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v9.h[6]
+    prfm pldl1keep, [x23]
+    ldp q20, q21, [x4, #-32]
+    fmla v18.8h, v22.8h, v9.h[6]
+    fmla v16.8h, v23.8h, v9.h[6]
+    ldp q22, q23, [x5, #-32]
+    lsl x24, x19, #1
+    fmla v19.8h, v20.8h, v9.h[7]
+    ldr q8, [x3, x24]
+    fmla v17.8h, v21.8h, v9.h[7]
+    add x22, x22, x6
+    prfm pldl1keep, [x22]
+    fmla v18.8h, v22.8h, v9.h[7]
+    add x23, x23, x6
+    prfm pldl1keep, [x23]
+    fmla v16.8h, v23.8h, v9.h[7]
+    ldp q20, q21, [x4]
+    fmla v19.8h, v20.8h, v8.h[0]
+    add x22, x22, x6
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v8.h[0]
+    ldp q20, q21, [x5]
+    fmla v18.8h, v20.8h, v8.h[0]
+    prfm pldl1keep, [x22]
+    prfm pldl1keep, [x23]
+    fmla v16.8h, v21.8h, v8.h[0]
+    ldp q20, q21, [x4, #32]
+    fmla v19.8h, v20.8h, v8.h[1]
+    add x22, x22, x6
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v8.h[1]
+    ldp q20, q21, [x5, #32]
+    fmla v18.8h, v20.8h, v8.h[1]
+    prfm pldl1keep, [x22]
+    prfm pldl1keep, [x23]
+    fmla v16.8h, v21.8h, v8.h[1]
+    ldp q20, q21, [x4, #64]
+    fmla v19.8h, v20.8h, v8.h[2]
+    add x22, x22, x6
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v8.h[2]
+    ldp q20, q21, [x5, #64]
+    fmla v18.8h, v20.8h, v8.h[2]
+    prfm pldl1keep, [x22]
+    prfm pldl1keep, [x23]
+    fmla v16.8h, v21.8h, v8.h[2]
+    ldp q20, q21, [x4, #96]
+    fmla v19.8h, v20.8h, v8.h[3]
+    add x22, x22, x6
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v8.h[3]
+    ldp q20, q21, [x5, #96]
+    fmla v18.8h, v20.8h, v8.h[3]
+    prfm pldl1keep, [x22]
+    prfm pldl1keep, [x23]
+    fmla v16.8h, v21.8h, v8.h[3]
+    ldp q20, q21, [x4, #128]
+    fmla v19.8h, v20.8h, v8.h[4]
+    add x22, x22, x6
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v8.h[4]
+    ldp q20, q21, [x5, #128]
+    fmla v18.8h, v20.8h, v8.h[4]
+    prfm pldl1keep, [x22]
+    prfm pldl1keep, [x23]
+    fmla v16.8h, v21.8h, v8.h[4]
+    ldp q20, q21, [x4, #160]
+    fmla v19.8h, v20.8h, v8.h[5]
+    add x22, x22, x6
+    add x23, x23, x6
+    fmla v17.8h, v21.8h, v8.h[5]
+    ldp q20, q21, [x5, #160]
+    fmla v18.8h, v20.8h, v8.h[5]
+    prfm pldl1keep, [x22]
+    prfm pldl1keep, [x23]
+    fmla v16.8h, v21.8h, v8.h[5]
+    ldp q20, q21, [x4, #192]
+    fmla v19.8h, v20.8h, v8.h[6]
+    ldp q20, q22, [x5, #192]
+    fmla v17.8h, v21.8h, v8.h[6]
+    prfm pldl1keep, [x22, x6]
+    prfm pldl1keep, [x23, x6]
+    fmla v18.8h, v20.8h, v8.h[6]
+    ldp q20, q21, [x4, #224]
+    fmla v16.8h, v22.8h, v8.h[6]
+    fmla v19.8h, v20.8h, v8.h[7]
+    fmla v17.8h, v21.8h, v8.h[7]
+    ldp q20, q21, [x5, #224]
+    fmla v18.8h, v20.8h, v8.h[7]
+    fmla v16.8h, v21.8h, v8.h[7]
+    fcvtl v20.4s, v19.4h
+    fcvtl2 v19.4s, v19.8h
+    fcvtl v21.4s, v17.4h
+    fcvtl2 v17.4s, v17.8h
+    fcvtl v22.4s, v18.4h
+    fcvtl2 v18.4s, v18.8h
+    fcvtl v23.4s, v16.4h
+    fcvtl2 v16.4s, v16.8h
+    fadd v6.4s, v6.4s, v19.4s
+    fadd v0.4s, v0.4s, v20.4s
+    fadd v7.4s, v7.4s, v17.4s
+    fadd v5.4s, v5.4s, v21.4s
+    fadd v4.4s, v4.4s, v18.4s
+    fadd v3.4s, v3.4s, v22.4s
+    subs x21, x21, #1
+    fadd v2.4s, v2.4s, v16.4s
+    fadd v1.4s, v1.4s, v23.4s
+    add x20, x20, x17
+    add x19, x19, #16
+    add x4, x4, #512
+    add x5, x5, #512
+    b.ne .LBB0_5
+
+1 row, 32 MACs:
+
+    add w17, w14, w14, lsr #31
+    add w18, w8, w17, asr #1
+    ldr w18, [x0, w18, sxtw #2]
+    and w17, w17, #0xffffffe
+    sub w17, w14, w17
+    lsl w17, w17, #4
+    asr w17, w18, w17
+    dup v20.8h, w17
+    prfm pldl1keep, [x13, x10]
+    prfm pldl1keep, [x13, x11]
+    ldp q21, q22, [x16, #-16]
+    fmla v19.8h, v21.8h, v20.8h
+    fmla v18.8h, v22.8h, v20.8h
+    ldp q21, q22, [x9, #-16]
+    fmla v17.8h, v21.8h, v20.8h
+    subs x15, x15, #1
+    add w14, w14, #1
+    add x9, x9, #32
+    fmla v16.8h, v22.8h, v20.8h
+    add x13, x13, x12
+    add x16, x16, #32
+    b.ne .LBB0_9
+
+4 rows, 1024 MACs:
+
+    ldr q8, [x22], #32
+    movi v29.2d, #0000000000000000
+    ldr q10, [x23], #32
+    movi v26.2d, #0000000000000000
+    ldr q11, [x24], #32
+    ldr q9, [x25], #32
+    prfm pldl1keep, [x18]
+    ldp q25, q12, [x20, #-256]
+    fmla v29.8h, v25.8h, v8.h[0]
+    fmla v26.8h, v25.8h, v10.h[0]
+    movi v27.2d, #0000000000000000
+    fmla v27.8h, v25.8h, v11.h[0]
+    movi v24.2d, #0000000000000000
+    movi v31.2d, #0000000000000000
+    fmla v24.8h, v25.8h, v9.h[0]
+    fmla v31.8h, v12.8h, v8.h[0]
+    movi v30.2d, #0000000000000000
+    fmla v30.8h, v12.8h, v10.h[0]
+    movi v28.2d, #0000000000000000
+    movi v25.2d, #0000000000000000
+    fmla v28.8h, v12.8h, v11.h[0]
+    add x27, x18, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v12.8h, v9.h[0]
+    ldp q12, q13, [x20, #-224]
+    fmla v29.8h, v12.8h, v8.h[1]
+    fmla v26.8h, v12.8h, v10.h[1]
+    fmla v27.8h, v12.8h, v11.h[1]
+    fmla v24.8h, v12.8h, v9.h[1]
+    fmla v31.8h, v13.8h, v8.h[1]
+    fmla v30.8h, v13.8h, v10.h[1]
+    fmla v28.8h, v13.8h, v11.h[1]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v9.h[1]
+    ldp q12, q13, [x20, #-192]
+    fmla v29.8h, v12.8h, v8.h[2]
+    fmla v26.8h, v12.8h, v10.h[2]
+    fmla v27.8h, v12.8h, v11.h[2]
+    fmla v24.8h, v12.8h, v9.h[2]
+    fmla v31.8h, v13.8h, v8.h[2]
+    fmla v30.8h, v13.8h, v10.h[2]
+    fmla v28.8h, v13.8h, v11.h[2]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v9.h[2]
+    ldp q12, q13, [x20, #-160]
+    fmla v29.8h, v12.8h, v8.h[3]
+    fmla v26.8h, v12.8h, v10.h[3]
+    fmla v27.8h, v12.8h, v11.h[3]
+    fmla v24.8h, v12.8h, v9.h[3]
+    fmla v31.8h, v13.8h, v8.h[3]
+    fmla v30.8h, v13.8h, v10.h[3]
+    fmla v28.8h, v13.8h, v11.h[3]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v9.h[3]
+    ldp q12, q13, [x20, #-128]
+    fmla v29.8h, v12.8h, v8.h[4]
+    fmla v26.8h, v12.8h, v10.h[4]
+    fmla v27.8h, v12.8h, v11.h[4]
+    fmla v24.8h, v12.8h, v9.h[4]
+    fmla v31.8h, v13.8h, v8.h[4]
+    fmla v30.8h, v13.8h, v10.h[4]
+    fmla v28.8h, v13.8h, v11.h[4]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v9.h[4]
+    ldp q12, q13, [x20, #-96]
+    fmla v29.8h, v12.8h, v8.h[5]
+    fmla v26.8h, v12.8h, v10.h[5]
+    fmla v27.8h, v12.8h, v11.h[5]
+    fmla v24.8h, v12.8h, v9.h[5]
+    fmla v31.8h, v13.8h, v8.h[5]
+    fmla v30.8h, v13.8h, v10.h[5]
+    fmla v28.8h, v13.8h, v11.h[5]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v9.h[5]
+    ldp q12, q13, [x20, #-64]
+    fmla v29.8h, v12.8h, v8.h[6]
+    fmla v26.8h, v12.8h, v10.h[6]
+    fmla v27.8h, v12.8h, v11.h[6]
+    fmla v24.8h, v12.8h, v9.h[6]
+    fmla v31.8h, v13.8h, v8.h[6]
+    fmla v30.8h, v13.8h, v10.h[6]
+    fmla v28.8h, v13.8h, v11.h[6]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v9.h[6]
+    ldp q13, q14, [x20, #-32]
+    fmla v29.8h, v13.8h, v8.h[7]
+    fmla v26.8h, v13.8h, v10.h[7]
+    lsl x28, x21, #1
+    fmla v27.8h, v13.8h, v11.h[7]
+    ldr q12, [x14, x28]
+    fmla v31.8h, v14.8h, v8.h[7]
+    ldr q8, [x15, x28]
+    fmla v30.8h, v14.8h, v10.h[7]
+    ldr q10, [x16, x28]
+    fmla v28.8h, v14.8h, v11.h[7]
+    ldr q11, [x17, x28]
+    fmla v24.8h, v13.8h, v9.h[7]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v14.8h, v9.h[7]
+    ldp q9, q13, [x20]
+    fmla v29.8h, v9.8h, v12.h[0]
+    fmla v26.8h, v9.8h, v8.h[0]
+    fmla v27.8h, v9.8h, v10.h[0]
+    fmla v24.8h, v9.8h, v11.h[0]
+    fmla v31.8h, v13.8h, v12.h[0]
+    fmla v30.8h, v13.8h, v8.h[0]
+    fmla v28.8h, v13.8h, v10.h[0]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v11.h[0]
+    ldp q9, q13, [x20, #32]
+    fmla v29.8h, v9.8h, v12.h[1]
+    fmla v26.8h, v9.8h, v8.h[1]
+    fmla v27.8h, v9.8h, v10.h[1]
+    fmla v24.8h, v9.8h, v11.h[1]
+    fmla v31.8h, v13.8h, v12.h[1]
+    fmla v30.8h, v13.8h, v8.h[1]
+    fmla v28.8h, v13.8h, v10.h[1]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v11.h[1]
+    ldp q9, q13, [x20, #64]
+    fmla v29.8h, v9.8h, v12.h[2]
+    fmla v26.8h, v9.8h, v8.h[2]
+    fmla v27.8h, v9.8h, v10.h[2]
+    fmla v24.8h, v9.8h, v11.h[2]
+    fmla v31.8h, v13.8h, v12.h[2]
+    fmla v30.8h, v13.8h, v8.h[2]
+    fmla v28.8h, v13.8h, v10.h[2]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v11.h[2]
+    ldp q9, q13, [x20, #96]
+    fmla v29.8h, v9.8h, v12.h[3]
+    fmla v26.8h, v9.8h, v8.h[3]
+    fmla v27.8h, v9.8h, v10.h[3]
+    fmla v24.8h, v9.8h, v11.h[3]
+    fmla v31.8h, v13.8h, v12.h[3]
+    fmla v30.8h, v13.8h, v8.h[3]
+    fmla v28.8h, v13.8h, v10.h[3]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v11.h[3]
+    ldp q9, q13, [x20, #128]
+    fmla v29.8h, v9.8h, v12.h[4]
+    fmla v26.8h, v9.8h, v8.h[4]
+    fmla v27.8h, v9.8h, v10.h[4]
+    fmla v24.8h, v9.8h, v11.h[4]
+    fmla v31.8h, v13.8h, v12.h[4]
+    fmla v30.8h, v13.8h, v8.h[4]
+    fmla v28.8h, v13.8h, v10.h[4]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v11.h[4]
+    ldp q9, q13, [x20, #160]
+    fmla v29.8h, v9.8h, v12.h[5]
+    fmla v26.8h, v9.8h, v8.h[5]
+    fmla v27.8h, v9.8h, v10.h[5]
+    fmla v24.8h, v9.8h, v11.h[5]
+    fmla v31.8h, v13.8h, v12.h[5]
+    fmla v30.8h, v13.8h, v8.h[5]
+    fmla v28.8h, v13.8h, v10.h[5]
+    add x27, x27, x5
+    prfm pldl1keep, [x27]
+    fmla v25.8h, v13.8h, v11.h[5]
+    ldp q9, q13, [x20, #192]
+    fmla v29.8h, v9.8h, v12.h[6]
+    fmla v26.8h, v9.8h, v8.h[6]
+    fmla v27.8h, v9.8h, v10.h[6]
+    fmla v24.8h, v9.8h, v11.h[6]
+    fmla v31.8h, v13.8h, v12.h[6]
+    fmla v30.8h, v13.8h, v8.h[6]
+    fmla v28.8h, v13.8h, v10.h[6]
+    prfm pldl1keep, [x27, x5]
+    fmla v25.8h, v13.8h, v11.h[6]
+    ldp q9, q13, [x20, #224]
+    fmla v29.8h, v9.8h, v12.h[7]
+    fmla v26.8h, v9.8h, v8.h[7]
+    fmla v27.8h, v9.8h, v10.h[7]
+    fmla v24.8h, v9.8h, v11.h[7]
+    fmla v31.8h, v13.8h, v12.h[7]
+    fmla v30.8h, v13.8h, v8.h[7]
+    fmla v28.8h, v13.8h, v10.h[7]
+    fmla v25.8h, v13.8h, v11.h[7]
+    fcvtl v8.4s, v29.4h
+    fcvtl2 v29.4s, v29.8h
+    fcvtl v9.4s, v31.4h
+    fcvtl2 v31.4s, v31.8h
+    fcvtl v10.4s, v26.4h
+    fcvtl2 v26.4s, v26.8h
+    fcvtl v11.4s, v30.4h
+    fcvtl2 v30.4s, v30.8h
+    fcvtl v12.4s, v27.4h
+    fcvtl2 v27.4s, v27.8h
+    fcvtl v13.4s, v28.4h
+    fcvtl2 v28.4s, v28.8h
+    fcvtl v14.4s, v24.4h
+    fcvtl2 v24.4s, v24.8h
+    fcvtl v15.4s, v25.4h
+    fcvtl2 v25.4s, v25.8h
+    fadd v23.4s, v23.4s, v29.4s
+    fadd v1.4s, v1.4s, v8.4s
+    fadd v22.4s, v22.4s, v31.4s
+    fadd v20.4s, v20.4s, v9.4s
+    fadd v21.4s, v21.4s, v26.4s
+    fadd v19.4s, v19.4s, v10.4s
+    fadd v18.4s, v18.4s, v30.4s
+    fadd v16.4s, v16.4s, v11.4s
+    fadd v7.4s, v7.4s, v27.4s
+    fadd v5.4s, v5.4s, v12.4s
+    fadd v17.4s, v17.4s, v28.4s
+    fadd v6.4s, v6.4s, v13.4s
+    subs x26, x26, #1
+    fadd v4.4s, v4.4s, v24.4s
+    add x18, x18, x3
+    fadd v3.4s, v3.4s, v14.4s
+    add x21, x21, #16
+    fadd v2.4s, v2.4s, v25.4s
+    fadd v0.4s, v0.4s, v15.4s
+    add x20, x20, #512
+    b.ne .LBB0_5
+
+4 rows, 64 MACs:
+
+    add w23, w5, w5, lsr #31
+    asr w24, w23, #1
+    and w23, w23, #0xffffffe
+    sub w23, w5, w23
+    add w25, w24, w8
+    lsl w23, w23, #4
+    ldr w25, [x0, w25, sxtw #2]
+    asr w25, w25, w23
+    dup v8.8h, w25
+    add w25, w24, w9
+    ldr w25, [x0, w25, sxtw #2]
+    asr w25, w25, w23
+    dup v9.8h, w25
+    add w25, w24, w10
+    ldr w25, [x0, w25, sxtw #2]
+    add w24, w24, w11
+    ldr w24, [x0, w24, sxtw #2]
+    asr w25, w25, w23
+    dup v10.8h, w25
+    asr w23, w24, w23
+    dup v11.8h, w23
+    prfm pldl1keep, [x22]
+    ldp q12, q13, [x21, #-16]
+    fmla v31.8h, v12.8h, v8.8h
+    fmla v29.8h, v12.8h, v9.8h
+    fmla v27.8h, v12.8h, v10.8h
+    fmla v25.8h, v12.8h, v11.8h
+    fmla v30.8h, v13.8h, v8.8h
+    fmla v28.8h, v13.8h, v9.8h
+    fmla v26.8h, v13.8h, v10.8h
+    subs x3, x3, #1
+    add x21, x21, #32
+    fmla v24.8h, v13.8h, v11.8h
+    add x22, x22, x20
+    add w5, w5, #1
+    b.ne .LBB0_9
+
+4 rows, 1024 MACs:
+
+    str q16, [sp, #16]
+    ldr q10, [x23], #32
+    ldr q11, [x24], #32
+    ldr q9, [x25], #32
+    ldr q8, [x26], #32
+    prfm pldl1keep, [x4]
+    movi v28.2d, #0000000000000000
+    ldp q25, q12, [x22, #-16]
+    fmla v28.8h, v25.8h, v10.h[0]
+    movi v29.2d, #0000000000000000
+    movi v26.2d, #0000000000000000
+    fmla v29.8h, v25.8h, v11.h[0]
+    fmla v26.8h, v25.8h, v9.h[0]
+    movi v24.2d, #0000000000000000
+    fmla v24.8h, v25.8h, v8.h[0]
+    movi v31.2d, #0000000000000000
+    movi v30.2d, #0000000000000000
+    fmla v31.8h, v12.8h, v10.h[0]
+    movi v27.2d, #0000000000000000
+    movi v25.2d, #0000000000000000
+    fmla v30.8h, v12.8h, v11.h[0]
+    add x28, x4, x20
+    prfm pldl1keep, [x28]
+    fmla v27.8h, v12.8h, v9.h[0]
+    sub w29, w21, #224
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v12.8h, v8.h[0]
+    ldp q12, q13, [x29]
+    fmla v28.8h, v12.8h, v10.h[1]
+    fmla v29.8h, v12.8h, v11.h[1]
+    fmla v26.8h, v12.8h, v9.h[1]
+    fmla v24.8h, v12.8h, v8.h[1]
+    fmla v31.8h, v13.8h, v10.h[1]
+    add x28, x28, x20
+    fmla v30.8h, v13.8h, v11.h[1]
+    prfm pldl1keep, [x28]
+    sub w29, w21, #208
+    fmla v27.8h, v13.8h, v9.h[1]
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v13.8h, v8.h[1]
+    ldp q12, q13, [x29]
+    fmla v28.8h, v12.8h, v10.h[2]
+    fmla v29.8h, v12.8h, v11.h[2]
+    fmla v26.8h, v12.8h, v9.h[2]
+    fmla v24.8h, v12.8h, v8.h[2]
+    fmla v31.8h, v13.8h, v10.h[2]
+    add x28, x28, x20
+    prfm pldl1keep, [x28]
+    fmla v30.8h, v13.8h, v11.h[2]
+    sub w29, w21, #192
+    add x29, x1, w29, sxtw #1
+    fmla v27.8h, v13.8h, v9.h[2]
+    ldp q12, q14, [x29]
+    fmla v25.8h, v13.8h, v8.h[2]
+    fmla v28.8h, v12.8h, v10.h[3]
+    fmla v29.8h, v12.8h, v11.h[3]
+    fmla v26.8h, v12.8h, v9.h[3]
+    fmla v24.8h, v12.8h, v8.h[3]
+    fmla v31.8h, v14.8h, v10.h[3]
+    fmla v30.8h, v14.8h, v11.h[3]
+    add x28, x28, x20
+    prfm pldl1keep, [x28]
+    fmla v27.8h, v14.8h, v9.h[3]
+    sub w29, w21, #176
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v14.8h, v8.h[3]
+    ldp q12, q13, [x29]
+    fmla v28.8h, v12.8h, v10.h[4]
+    fmla v29.8h, v12.8h, v11.h[4]
+    fmla v26.8h, v12.8h, v9.h[4]
+    fmla v24.8h, v12.8h, v8.h[4]
+    fmla v31.8h, v13.8h, v10.h[4]
+    add x28, x28, x20
+    fmla v30.8h, v13.8h, v11.h[4]
+    prfm pldl1keep, [x28]
+    sub w29, w21, #160
+    fmla v27.8h, v13.8h, v9.h[4]
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v13.8h, v8.h[4]
+    ldp q12, q13, [x29]
+    fmla v28.8h, v12.8h, v10.h[5]
+    fmla v29.8h, v12.8h, v11.h[5]
+    fmla v26.8h, v12.8h, v9.h[5]
+    fmla v24.8h, v12.8h, v8.h[5]
+    fmla v31.8h, v13.8h, v10.h[5]
+    add x28, x28, x20
+    prfm pldl1keep, [x28]
+    fmla v30.8h, v13.8h, v11.h[5]
+    sub w29, w21, #144
+    add x29, x1, w29, sxtw #1
+    fmla v27.8h, v13.8h, v9.h[5]
+    ldp q12, q14, [x29]
+    fmla v25.8h, v13.8h, v8.h[5]
+    fmla v28.8h, v12.8h, v10.h[6]
+    fmla v29.8h, v12.8h, v11.h[6]
+    fmla v26.8h, v12.8h, v9.h[6]
+    fmla v24.8h, v12.8h, v8.h[6]
+    add x28, x28, x20
+    fmla v31.8h, v14.8h, v10.h[6]
+    prfm pldl1keep, [x28]
+    sub w29, w21, #128
+    fmla v30.8h, v14.8h, v11.h[6]
+    add x29, x1, w29, sxtw #1
+    fmla v27.8h, v14.8h, v9.h[6]
+    mov v16.16b, v7.16b
+    mov v7.16b, v6.16b
+    mov v6.16b, v5.16b
+    mov v5.16b, v4.16b
+    mov v4.16b, v3.16b
+    mov v3.16b, v2.16b
+    mov v2.16b, v1.16b
+    mov v1.16b, v0.16b
+    ldp q15, q0, [x29]
+    lsl x29, x5, #1
+    fmla v25.8h, v14.8h, v8.h[6]
+    ldr q12, [x14, x29]
+    fmla v28.8h, v15.8h, v10.h[7]
+    ldr q13, [x15, x29]
+    fmla v29.8h, v15.8h, v11.h[7]
+    ldr q14, [x16, x29]
+    fmla v31.8h, v0.8h, v10.h[7]
+    ldr q10, [x17, x29]
+    fmla v30.8h, v0.8h, v11.h[7]
+    fmla v26.8h, v15.8h, v9.h[7]
+    add x28, x28, x20
+    fmla v27.8h, v0.8h, v9.h[7]
+    prfm pldl1keep, [x28]
+    sub w29, w21, #112
+    fmla v24.8h, v15.8h, v8.h[7]
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v0.8h, v8.h[7]
+    ldp q9, q0, [x29]
+    fmla v28.8h, v9.8h, v12.h[0]
+    fmla v29.8h, v9.8h, v13.h[0]
+    fmla v26.8h, v9.8h, v14.h[0]
+    fmla v24.8h, v9.8h, v10.h[0]
+    fmla v31.8h, v0.8h, v12.h[0]
+    add x28, x28, x20
+    prfm pldl1keep, [x28]
+    fmla v30.8h, v0.8h, v13.h[0]
+    sub w29, w21, #96
+    add x29, x1, w29, sxtw #1
+    fmla v27.8h, v0.8h, v14.h[0]
+    ldp q8, q9, [x29]
+    fmla v25.8h, v0.8h, v10.h[0]
+    fmla v28.8h, v8.8h, v12.h[1]
+    fmla v29.8h, v8.8h, v13.h[1]
+    fmla v26.8h, v8.8h, v14.h[1]
+    fmla v24.8h, v8.8h, v10.h[1]
+    fmla v31.8h, v9.8h, v12.h[1]
+    fmla v30.8h, v9.8h, v13.h[1]
+    add x28, x28, x20
+    prfm pldl1keep, [x28]
+    fmla v27.8h, v9.8h, v14.h[1]
+    sub w29, w21, #80
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v9.8h, v10.h[1]
+    ldp q0, q8, [x29]
+    fmla v28.8h, v0.8h, v12.h[2]
+    fmla v29.8h, v0.8h, v13.h[2]
+    fmla v26.8h, v0.8h, v14.h[2]
+    fmla v24.8h, v0.8h, v10.h[2]
+    fmla v31.8h, v8.8h, v12.h[2]
+    add x28, x28, x20
+    fmla v30.8h, v8.8h, v13.h[2]
+    prfm pldl1keep, [x28]
+    sub w29, w21, #64
+    fmla v27.8h, v8.8h, v14.h[2]
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v8.8h, v10.h[2]
+    ldp q0, q8, [x29]
+    fmla v28.8h, v0.8h, v12.h[3]
+    fmla v29.8h, v0.8h, v13.h[3]
+    fmla v26.8h, v0.8h, v14.h[3]
+    fmla v24.8h, v0.8h, v10.h[3]
+    fmla v31.8h, v8.8h, v12.h[3]
+    add x28, x28, x20
+    prfm pldl1keep, [x28]
+    fmla v30.8h, v8.8h, v13.h[3]
+    sub w29, w21, #48
+    add x29, x1, w29, sxtw #1
+    fmla v27.8h, v8.8h, v14.h[3]
+    ldp q0, q9, [x29]
+    fmla v25.8h, v8.8h, v10.h[3]
+    fmla v28.8h, v0.8h, v12.h[4]
+    fmla v29.8h, v0.8h, v13.h[4]
+    fmla v26.8h, v0.8h, v14.h[4]
+    fmla v24.8h, v0.8h, v10.h[4]
+    fmla v31.8h, v9.8h, v12.h[4]
+    fmla v30.8h, v9.8h, v13.h[4]
+    add x28, x28, x20
+    prfm pldl1keep, [x28]
+    fmla v27.8h, v9.8h, v14.h[4]
+    sub w29, w21, #32
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v9.8h, v10.h[4]
+    ldp q0, q8, [x29]
+    fmla v28.8h, v0.8h, v12.h[5]
+    fmla v29.8h, v0.8h, v13.h[5]
+    fmla v26.8h, v0.8h, v14.h[5]
+    fmla v24.8h, v0.8h, v10.h[5]
+    fmla v31.8h, v8.8h, v12.h[5]
+    add x28, x28, x20
+    fmla v30.8h, v8.8h, v13.h[5]
+    prfm pldl1keep, [x28]
+    sub w29, w21, #16
+    fmla v27.8h, v8.8h, v14.h[5]
+    add x29, x1, w29, sxtw #1
+    fmla v25.8h, v8.8h, v10.h[5]
+    ldp q0, q8, [x29]
+    fmla v28.8h, v0.8h, v12.h[6]
+    fmla v29.8h, v0.8h, v13.h[6]
+    fmla v26.8h, v0.8h, v14.h[6]
+    fmla v24.8h, v0.8h, v10.h[6]
+    fmla v31.8h, v8.8h, v12.h[6]
+    fmla v30.8h, v8.8h, v13.h[6]
+    prfm pldl1keep, [x28, x20]
+    fmla v27.8h, v8.8h, v14.h[6]
+    add x28, x1, w21, sxtw #1
+    fmla v25.8h, v8.8h, v10.h[6]
+    ldp q0, q8, [x28]
+    fmla v28.8h, v0.8h, v12.h[7]
+    fmla v29.8h, v0.8h, v13.h[7]
+    fmla v26.8h, v0.8h, v14.h[7]
+    fmla v24.8h, v0.8h, v10.h[7]
+    fmla v31.8h, v8.8h, v12.h[7]
+    fmla v30.8h, v8.8h, v13.h[7]
+    fmla v27.8h, v8.8h, v14.h[7]
+    fmla v25.8h, v8.8h, v10.h[7]
+    fcvtl v0.4s, v28.4h
+    fcvtl2 v28.4s, v28.8h
+    fcvtl v8.4s, v31.4h
+    fcvtl2 v31.4s, v31.8h
+    fcvtl v9.4s, v29.4h
+    fcvtl2 v29.4s, v29.8h
+    fcvtl v10.4s, v30.4h
+    fcvtl2 v30.4s, v30.8h
+    fcvtl v11.4s, v26.4h
+    fcvtl2 v26.4s, v26.8h
+    fcvtl v12.4s, v27.4h
+    fcvtl2 v27.4s, v27.8h
+    fcvtl v13.4s, v24.4h
+    fcvtl2 v24.4s, v24.8h
+    fcvtl v14.4s, v25.4h
+    fcvtl2 v25.4s, v25.8h
+    fadd v23.4s, v23.4s, v28.4s
+    fadd v20.4s, v20.4s, v0.4s
+    mov v0.16b, v1.16b
+    mov v1.16b, v2.16b
+    mov v2.16b, v3.16b
+    mov v3.16b, v4.16b
+    mov v4.16b, v5.16b
+    mov v5.16b, v6.16b
+    mov v6.16b, v7.16b
+    mov v7.16b, v16.16b
+    ldr q16, [sp, #16]
+    fadd v22.4s, v22.4s, v31.4s
+    fadd v21.4s, v21.4s, v8.4s
+    fadd v19.4s, v19.4s, v29.4s
+    fadd v18.4s, v18.4s, v9.4s
+    fadd v17.4s, v17.4s, v30.4s
+    fadd v16.4s, v16.4s, v10.4s
+    fadd v7.4s, v7.4s, v26.4s
+    fadd v6.4s, v6.4s, v11.4s
+    fadd v5.4s, v5.4s, v27.4s
+    fadd v4.4s, v4.4s, v12.4s
+    fadd v3.4s, v3.4s, v24.4s
+    fadd v2.4s, v2.4s, v13.4s
+    subs x27, x27, #1
+    fadd v1.4s, v1.4s, v25.4s
+    fadd v0.4s, v0.4s, v14.4s
+    add x4, x4, x19
+    add x22, x22, #512
+    add w21, w21, #256
+    add x5, x5, #16
+    b.ne .LBB0_14
+
+4 rows, 64 MACs:
+
+    add w16, w18, w18, lsr #31
+    asr w17, w16, #1
+    and w16, w16, #0xffffffe
+    sub w16, w18, w16
+    add w3, w17, w8
+    lsl w16, w16, #4
+    ldr w3, [x0, w3, sxtw #2]
+    asr w3, w3, w16
+    dup v0.8h, w3
+    add w3, w17, w9
+    ldr w3, [x0, w3, sxtw #2]
+    asr w3, w3, w16
+    dup v8.8h, w3
+    add w3, w17, w10
+    add w17, w17, w11
+    ldr w3, [x0, w3, sxtw #2]
+    ldr w17, [x0, w17, sxtw #2]
+    asr w3, w3, w16
+    asr w16, w17, w16
+    dup v9.8h, w3
+    dup v10.8h, w16
+    add x16, x1, w13, sxtw #1
+    prfm pldl1keep, [x15]
+    ldp q11, q12, [x16]
+    fmla v31.8h, v11.8h, v0.8h
+    fmla v29.8h, v11.8h, v8.8h
+    fmla v27.8h, v11.8h, v9.8h
+    fmla v25.8h, v11.8h, v10.8h
+    fmla v30.8h, v12.8h, v0.8h
+    fmla v28.8h, v12.8h, v8.8h
+    fmla v26.8h, v12.8h, v9.8h
+    subs x14, x14, #1
+    add x15, x15, x12
+    fmla v24.8h, v12.8h, v10.8h
+    add w13, w13, #16
+    add w18, w18, #1
+    b.ne .LBB0_18
+
