@@ -96,6 +96,18 @@ EM_INLINE int32_t em_load4(const int8_t *p)
 #endif
 }
 
+/* Two int16 as a word, the first in its lower half; `p` is at a multiple of 2. */
+EM_INLINE int32_t em_load2(const int16_t *p)
+{
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    int32_t word;
+    (void)__builtin_memcpy(&word, p, sizeof word);
+    return word;
+#else
+    return (int32_t)(((uint32_t)(uint16_t)p[0]) | ((uint32_t)(uint16_t)p[1] << 16));
+#endif
+}
+
 /* ---- halves of a word: two int16 ---- */
 
 EM_INLINE int32_t em_low16(int32_t word)

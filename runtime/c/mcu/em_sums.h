@@ -67,6 +67,40 @@ EM_MVE_PART(2, 1, 2, 3)
 EM_MVE_PART(2, 2, 4, 3)
 EM_MVE_PART(2, 3, 6, 3)
 
+/* ---- four columns side by side: sums[j] = sum over k of a[k] * b[k * step + j] ---- */
+#if EM_HAS_MVE
+#define EM_ACROSS4(A) \
+    int32x4_t four = vdupq_n_s32(0); \
+    int32_t k; \
+    for (k = 0; k < depth; ++k) { \
+        four = vmlaq_n_s32(four, vldrbq_s32(b), (int32_t)(A)[k]); \
+        b += step; \
+    } \
+    vstrwq_s32(sums, four); \
+    return 0;
+#else
+#define EM_ACROSS4(A) \
+    int32_t j, k; \
+    for (j = 0; j < 4; ++j) { \
+        sums[j] = 0; \
+        for (k = 0; k < depth; ++k) { \
+            sums[j] += (int32_t)(A)[k] * (int32_t)b[k * step + j]; \
+        } \
+    } \
+    return 0;
+#endif
+EM_INLINE int32_t em_across4_s8(const int8_t *a, const int8_t *b, int32_t step, int32_t depth,
+                                int32_t *sums)
+{
+    EM_ACROSS4(a)
+}
+
+EM_INLINE int32_t em_across4_s16(const int16_t *a, const int8_t *b, int32_t step, int32_t depth,
+                                 int32_t *sums)
+{
+    EM_ACROSS4(a)
+}
+
 /* The high half of the 64-bit product, rounded down. */
 EM_INLINE int32_t em_smmul(int32_t a, int32_t b)
 {
