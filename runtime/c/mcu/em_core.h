@@ -16,10 +16,11 @@
 #endif
 
 /* gcc orders instructions before it gives them registers, which Thumb cores have too few of: sums of
- * products would be kept on the stack. It orders them again afterwards.
+ * products would be kept on the stack. It orders them again afterwards. Nor may it gather numbers that
+ * are stored side by side in a vector: with Helium they would go through the stack.
  */
 #if EM_HAS_DSP && defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-schedule-insns")
+#pragma GCC optimize("no-schedule-insns", "no-tree-slp-vectorize")
 #endif
 
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
@@ -204,5 +205,7 @@ EM_CODES(2, 6, 0x00030003)
 EM_CODES(2, 7, 0x00030003)
 
 #include "em_sums.h"
+
+#include "em_rows.h"
 
 #endif

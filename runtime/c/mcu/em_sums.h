@@ -5,7 +5,8 @@
 /* ---- vectors of 16 bytes: acc + sum of x[i] * code[i] over the first `n` of 16 inputs ----
  *
  * em_mve_TYPE_wBITS_PART. Of weights of 4 (2) bits, byte i holds the codes of inputs i, i + 16
- * (i + 32, i + 48) with an offset; PART says which. `n` of 16 and more is all of them.
+ * (i + 32, i + 48) with an offset; PART says which. `n` of 16 and more is all of them; with
+ * less, inputs behind them count as 0, and codes are read of all 16: packed weights are that long.
  */
 #if EM_HAS_MVE
 #define EM_MVE_S8(NAME, TYPE, CODES) \
@@ -13,7 +14,7 @@
     { \
         if (n < 16) { \
             mve_pred16_t some = vctp8q((uint32_t)n); \
-            return vmladavaq_p_s8(acc, vldrbq_z_s8(x, some), CODES, some); \
+            return vmladavaq_s8(acc, vldrbq_z_s8(x, some), CODES); \
         } \
         return vmladavaq_s8(acc, vldrbq_s8(x), CODES); \
     }
@@ -23,8 +24,8 @@
         if (n < 16) { \
             mve_pred16_t some = vctp16q((uint32_t)n); \
             mve_pred16_t rest = vctp16q(n > 8 ? (uint32_t)n - 8u : 0u); \
-            acc = vmladavaq_p_s16(acc, vldrhq_z_s16(x, some), CODES, some); \
-            return vmladavaq_p_s16(acc, vldrhq_z_s16(x + 8, rest), CODES_8, rest); \
+            acc = vmladavaq_s16(acc, vldrhq_z_s16(x, some), CODES); \
+            return vmladavaq_s16(acc, vldrhq_z_s16(x + 8, rest), CODES_8); \
         } \
         acc = vmladavaq_s16(acc, vldrhq_s16(x), CODES); \
         return vmladavaq_s16(acc, vldrhq_s16(x + 8), CODES_8); \
@@ -66,40 +67,6 @@ EM_MVE_LOW(2, 3)
 EM_MVE_PART(2, 1, 2, 3)
 EM_MVE_PART(2, 2, 4, 3)
 EM_MVE_PART(2, 3, 6, 3)
-
-/* ---- four columns side by side: sums[j] = sum over k of a[k] * b[k * step + j] ---- */
-#if EM_HAS_MVE
-#define EM_ACROSS4(A) \
-    int32x4_t four = vdupq_n_s32(0); \
-    int32_t k; \
-    for (k = 0; k < depth; ++k) { \
-        four = vmlaq_n_s32(four, vldrbq_s32(b), (int32_t)(A)[k]); \
-        b += step; \
-    } \
-    vstrwq_s32(sums, four); \
-    return 0;
-#else
-#define EM_ACROSS4(A) \
-    int32_t j, k; \
-    for (j = 0; j < 4; ++j) { \
-        sums[j] = 0; \
-        for (k = 0; k < depth; ++k) { \
-            sums[j] += (int32_t)(A)[k] * (int32_t)b[k * step + j]; \
-        } \
-    } \
-    return 0;
-#endif
-EM_INLINE int32_t em_across4_s8(const int8_t *a, const int8_t *b, int32_t step, int32_t depth,
-                                int32_t *sums)
-{
-    EM_ACROSS4(a)
-}
-
-EM_INLINE int32_t em_across4_s16(const int16_t *a, const int8_t *b, int32_t step, int32_t depth,
-                                 int32_t *sums)
-{
-    EM_ACROSS4(a)
-}
 
 /* The high half of the 64-bit product, rounded down. */
 EM_INLINE int32_t em_smmul(int32_t a, int32_t b)

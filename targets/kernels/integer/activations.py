@@ -106,14 +106,16 @@ def _pairs(x: Operands, sums: tirx.Var) -> None:
 
 
 def _vectors(x: Operands, sums: tirx.Var) -> None:
-    """Sixteen elements of a column at a time; the last vector may be part of one."""
+    """Sixteen elements of a column at a time; nothing is read behind the last one."""
     name = "em_mve_s8_w8_0" if x.kind == "int8" else "em_mve_s16_w8_0"
-    with T.serial(0, tirx.truncdiv(x.depth + (LANES - 1), LANES)) as n:
+    whole = local(tirx.truncdiv(x.depth, LANES))
+    with T.serial(0, whole) as n:
         k = local(n * LANES)
         for j in range(COLUMNS):
-            codes, left = pointer(x.b, x.at(j, k)), local(x.depth - k)
-            value = extern(name, sums[j], pointer(x.a, x.start_a + k), codes, left)
+            codes = pointer(x.b, x.at(j, k))
+            value = extern(name, sums[j], pointer(x.a, x.start_a + k), codes, LANES)
             T.buffer_store(sums, value, [j])
+    single(x, sums, COLUMNS, local(whole * LANES))
 
 
 def _lanes(x: Operands, sums: tirx.Var) -> None:
