@@ -25,7 +25,8 @@ class Graphics:
     to one subgroup (WebGPU's feature); 0: nothing is known. `columns` is how many neighbouring
     columns the threads of a product read at once: the width of a memory transaction in words;
     `depth` how many inputs of a tile lie in local memory at a time: fewer make shorter code, which
-    browsers compile while a page waits.
+    browsers compile while a page waits. `busy_groups` work-groups occupy the whole device: kernels
+    that would have fewer share a sum among several, where that pays.
     """
 
     language: Language
@@ -37,6 +38,7 @@ class Graphics:
     subgroups: int = 0
     columns: int = 32
     depth: int = 32
+    busy_groups: int = 16
 
     @property
     def alignment(self) -> int:
@@ -53,10 +55,11 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
     found = Graphics(
         language, int(data["threads"]), int(data["local_bytes"]), int(data["storage_buffers"]),
         int(data["binding_bytes"]), bool(data.get("fp16", False)), int(data.get("subgroups", 0)),
-        int(data.get("columns", 32)), int(data.get("depth", 32)),
+        int(data.get("columns", 32)), int(data.get("depth", 32)), int(data.get("busy_groups", 16)),
     )  # fmt: skip
     for name, least in (("threads", 16), ("local_bytes", 4096), ("storage_buffers", 4),
-                        ("binding_bytes", 1 << 20), ("columns", 1), ("depth", 8)):  # fmt: skip
+                        ("binding_bytes", 1 << 20), ("columns", 1), ("depth", 8),
+                        ("busy_groups", 1)):  # fmt: skip
         if getattr(found, name) < least:
             raise ValueError(f"{name} is {getattr(found, name)}, kernels need {least} at least")
     if found.subgroups and language != "wgsl":

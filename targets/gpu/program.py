@@ -19,7 +19,7 @@ from edgemoe.targets.gpu.narrow import stored
 from edgemoe.targets.gpu.task_kernel import TaskKernel
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import gpu
-from edgemoe.targets.kernels.gpu.call import Call
+from edgemoe.targets.kernels.gpu.call import Call, Chain
 from edgemoe.targets.program import (
     KernelSource,
     KernelSpec,
@@ -60,9 +60,9 @@ CALL_C = (
 
 
 @cache
-def stand_ins() -> dict[type, Callable[[Call], GpuKernel | None]]:
+def stand_ins() -> dict[type, Callable[[Call], GpuKernel | Chain | None]]:
     """What stands in for a kernel on a GPU, by the kernel's class."""
-    found: dict[type, Callable[[Call], GpuKernel | None]] = {}
+    found: dict[type, Callable[[Call], GpuKernel | Chain | None]] = {}
     for info in pkgutil.iter_modules(gpu.__path__):
         module = importlib.import_module(f"{gpu.__name__}.{info.name}")
         found |= dict.fromkeys(getattr(module, "STANDS_FOR", ()), getattr(module, "stand_in", None))
@@ -169,6 +169,8 @@ class GpuProgram(Program):
             call = Call(spec, integers, tasks, words, self.gpu)
             made = stand_ins().get(type(spec))
             found = None if made is None else made(call)
+            if isinstance(found, Chain):
+                return self._chain(found, pointers, facts)
             on_tasks = cast("KernelSpec", spec)
             spec = found or TaskKernel(on_tasks, integers, tasks, call.threads(tasks))
         if len(pointers) > self.gpu.storage_buffers:
@@ -182,6 +184,22 @@ class GpuProgram(Program):
             in_place=in_place if template == "copy" else (), tasks=spec.groups, **kept,
         )  # fmt: skip
         self._bind(self.kernels.names[spec], pointers)  # type: ignore[index]
+        return number
+
+    def _chain(self, chain: Chain, pointers: Sequence[Pointer], facts: dict[str, Any]) -> int:
+        """Append the launches of a chain; the first has the costs of the call."""
+        name, number = self.buffers[pointers[0].buffer].name, -1
+        places = [
+            *pointers,
+            *(Pointer(self.buffer(f"{name}.parts{i}", "float32", (count,)))
+              for i, count in enumerate(chain.temporaries)),
+        ]  # fmt: skip
+        for link in chain.links:
+            number = self.step(
+                link.kernel, link.template, [places[i] for i in link.pointers], **facts
+            )
+            facts = {k: v for k, v in facts.items() if k not in ("macs", "nbytes")}
+            facts["label"] = f"{link.template} of {facts['label']}"
         return number
 
     def _bind(self, kernel: str, pointers: Sequence[Pointer]) -> None:

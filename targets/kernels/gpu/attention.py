@@ -1,13 +1,17 @@
-"""`attention` on a GPU: softmax attention in one kernel, block after block of keys.
+"""`attention` on a GPU: softmax attention, block after block of keys.
 
 A work-group computes some rows, query heads that share keys, for one key head. Of every block of
 keys it keeps the largest score and the sum of exponentials, and corrects what it has summed up when
 the largest changes (Milakov and Gimelshein, 2018, algorithm 3; FlashAttention, Dao et al., 2022).
+
+A step with few rows and many keys has too few work-groups for a device. There several share the
+keys that their rows see, and a second kernel joins what they found (`attention_join`; Flash-Decoding,
+Dao et al., 2023). How many is fixed when the model is compiled; which keys each has, by the mask.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 from tvm.ir import Expr
@@ -17,8 +21,9 @@ from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import mask_range
 from edgemoe.targets.kernels.attention_kernel import ROWS as CPU_ROWS
 from edgemoe.targets.kernels.attention_kernel import STRIDES, Attention
-from edgemoe.targets.kernels.gpu import grid
-from edgemoe.targets.kernels.gpu.call import Call
+from edgemoe.targets.kernels.gpu import cache_words, grid
+from edgemoe.targets.kernels.gpu.attention_join import MORE, AttentionJoin
+from edgemoe.targets.kernels.gpu.call import Call, Chain, Link
 from edgemoe.targets.kernels.mask_range import FIELDS
 from edgemoe.targets.kernels.vector_math import register
 
@@ -26,6 +31,9 @@ STANDS_FOR = (Attention,)
 
 ROWS = 4
 """Rows of a work-group."""
+
+KEYS_EACH = 256
+"""Fewest keys for which another work-group is worth its launch and its part of the joining."""
 
 HIDDEN = -1.0e38
 """The score of a key that a row does not see: its exponential is 0 beside any other."""
@@ -36,30 +44,48 @@ _ZERO = tirx.const(0.0, "float32")
 
 @dataclass(frozen=True)
 class GpuAttention:
-    """`sizes` are the integers of `Attention`: heads, group, queries, keys, widths, strides."""
+    """`sizes` are the integers of `Attention`: heads, group, queries, keys, widths, strides.
+
+    With `splits` above 1, so many work-groups share the keys of the same rows, and `out` are their
+    parts for `AttentionJoin`: [.., splits, rows, value_size + 2].
+    """
 
     spec: Attention
     sizes: tuple[int, ...]
     batch: int
     rows: int
     threads: int
+    splits: int = 1
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (q, k, v, out, ranges?, mask?)."""
-        mask = {"none": (), "float": ("float*",)}.get(self.spec.mask, ("int32_t*",))
-        return ("float*",) * 4 + ("int32_t*",) * self.spec.ranged + mask
+        """C types of (q, k, v, out, k_scales?, v_scales?, ranges?, mask?)."""
+        spec = self.spec
+        mask = {"none": (), "float": ("float*",)}.get(spec.mask, ("int32_t*",))
+        stored = (cache_words.c_type(spec.k), cache_words.c_type(spec.v))
+        scales = ("float*",) * ((spec.k == "int8") + (spec.v == "int8"))
+        return ("float*", *stored, "float*", *scales) + ("int32_t*",) * spec.ranged + mask
+
+    @property
+    def blocks(self) -> int:
+        """Work-groups that have rows of their own."""
+        heads, group, queries = self.sizes[:3]
+        return self.batch * (heads // group) * -(-queries * group // self.rows)
 
     @property
     def groups(self) -> int:
         """Work-groups of a launch."""
-        heads, group, queries = self.sizes[:3]
-        return self.batch * (heads // group) * -(-queries * group // self.rows)
+        return self.blocks * self.splits
 
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
         pointers = dict.fromkeys(("q", "k", "v", "out"), "float32")
+        for name, dtype in (("k", self.spec.k), ("v", self.spec.v)):
+            pointers[name] = cache_words.element_type(dtype)
+        for name, dtype in (("k", self.spec.k), ("v", self.spec.v)):
+            if dtype == "int8":
+                pointers[f"{name}_scales"] = "float32"
         if self.spec.ranged:
             pointers["ranges"] = "int32"
         if self.spec.mask != "none":
@@ -85,8 +111,12 @@ class _Emitter:
         number, rows, threads = self.number, self.rows, self.threads
         flat = number["queries"] * number["group"]
         blocks, pairs = -(-flat // rows), number["heads"] // number["group"]
-        first_row = register(tirx.truncmod(self.at.group, blocks) * rows)
-        rest = register(tirx.truncdiv(self.at.group, blocks))
+        splits = self.kernel.splits
+        self.block = self.at.group
+        if splits > 1:
+            self.block = register(tirx.truncdiv(self.at.group, splits))
+        first_row = register(tirx.truncmod(self.block, blocks) * rows)
+        rest = register(tirx.truncdiv(self.block, blocks))
         self.key_head = register(tirx.truncmod(rest, pairs))
         self.batch = register(tirx.truncdiv(rest, pairs))
         self.first_row, self.flat = first_row, flat
@@ -106,9 +136,18 @@ class _Emitter:
         low, high = self._span()
         self.k_at = register(self.batch * number["k_batch"] + self.key_head * number["k_head"])
         self.v_at = register(self.batch * number["v_batch"] + self.key_head * number["v_head"])
-        with T.serial(0, -(-number["keys"] // threads)) as block:
-            base = register(block * threads)
-            seen = tirx.all(base < high, base + threads > low)
+        every = -(-number["keys"] // threads)
+        begin, count = tirx.const(0, "int32"), tirx.const(every, "int32")
+        if splits > 1:
+            # Blocks that some row sees, shared out evenly: the loop has as many turns as any
+            # work-group may need, so that all threads reach all barriers whatever the mask.
+            begin = tirx.truncdiv(low, threads)
+            total = tirx.truncdiv(high + (threads - 1), threads) - begin
+            count = register(tirx.truncdiv(total + (splits - 1), splits))
+            begin = register(begin + tirx.truncmod(self.at.group, splits) * count)
+        with T.serial(0, -(-every // splits)) as turn:
+            base = register((begin + turn) * threads)
+            seen = tirx.all(turn < count, base < high, base + threads > low)
             with grid.when(seen):
                 self._scores(base)
             grid.barrier()
@@ -116,7 +155,7 @@ class _Emitter:
                 self._peaks()
             grid.barrier()
             with grid.when(seen):
-                self._weights()
+                self._weights(base)
             grid.barrier()
             with grid.when(seen):
                 self._values(base)
@@ -176,11 +215,11 @@ class _Emitter:
             T.buffer_store(sums, _ZERO, [row])
         with grid.when(key < keys):
             at = register(self.k_at + key * number["k_row"])
-            with T.serial(0, number["size"]) as d:
-                value = register(self.at.buffers["k"][at + d])
+            self._dot(at, sums)
+            if self.spec.k == "int8":
+                scale = register(self.at.buffers["k_scales"][tirx.truncdiv(at, number["size"])])
                 for row in range(self.rows):
-                    more = sums[row] + value * self.q[row * number["size"] + d]
-                    T.buffer_store(sums, more, [row])
+                    T.buffer_store(sums, sums[row] * scale, [row])
         for row in range(self.rows):
             first, last, kind = (register(self.facts[row * FIELDS + i]) for i in range(FIELDS))
             score = register(sums[row] * tirx.const(self.spec.scale, "float32"))
@@ -199,6 +238,28 @@ class _Emitter:
                 tirx.Select(inside, cell[0], hidden),
                 [row * self.threads + self.thread],
             )
+
+    def _dot(self, at: Expr, sums: tirx.Var) -> None:
+        """Add the products of the key that begins at element `at` with all rows."""
+        size, kind, k = self.number["size"], self.spec.k, self.at.buffers["k"]
+        together = cache_words.IN_WORD[kind]
+        strides = (self.number[f"k_{axis}"] for axis in ("batch", "head", "row"))
+        whole = all(n % together == 0 for n in (size, *strides))
+        together = together if whole else 1
+
+        def add(value: Expr, d: Expr) -> None:
+            value = register(value)
+            for row in range(self.rows):
+                more = sums[row] + value * self.q[row * size + d]
+                T.buffer_store(sums, more, [row])
+
+        first = register(tirx.truncdiv(at, together)) if together > 1 else at
+        with T.serial(0, size // together) as turn:
+            if not whole:
+                add(cache_words.load(k, at + turn, kind), turn)
+                return
+            for i, value in enumerate(cache_words.load_word(k, first + turn, kind)):
+                add(value, turn * together + i)
 
     def _mask(self, cell: tirx.Var, at: Expr) -> None:
         """Add the mask's element to a score, or hide it."""
@@ -223,8 +284,11 @@ class _Emitter:
             T.buffer_store(best, tirx.max(best[0], score), [0])
         T.buffer_store(self.partial, best[0], [self.thread])
 
-    def _weights(self) -> None:
-        """Exponentials in the place of scores, and by what older sums shrink."""
+    def _weights(self, base: Expr) -> None:
+        """Exponentials in the place of scores, and by what older sums shrink.
+
+        The scales of values of int8 are multiplied here: once per key and row.
+        """
         row, lane = self._mine()
         peak = grid.registers(1)
         T.buffer_store(peak, self.peak[0], [0])
@@ -236,8 +300,13 @@ class _Emitter:
         for i in range(self.rows):
             at = register(row * self.threads + i * self.lanes + lane)
             weight = register(tirx.exp(self.scores[at] - peak[0]))
-            T.buffer_store(self.scores, weight, [at])
             T.buffer_store(self.total, self.total[0] + weight, [0])
+            if self.spec.v == "int8":
+                number = self.number
+                key = tirx.min(base + (i * self.lanes + lane), number["keys"] - 1)
+                place = tirx.truncdiv(self.v_at + key * number["v_row"], number["value_size"])
+                weight = register(weight * self.at.buffers["v_scales"][place])
+            T.buffer_store(self.scores, weight, [at])
         T.buffer_store(self.peak, peak[0], [0])
         with grid.when(tirx.EQ(lane, 0)):
             T.buffer_store(self.shrink, shrink, [row])
@@ -255,7 +324,7 @@ class _Emitter:
                     T.buffer_store(sums, old * self.shrink[row], [row])
                 with T.serial(0, count) as j:
                     at = self.v_at + (base + j) * number["v_row"] + column
-                    value = register(self.at.buffers["v"][at])
+                    value = register(cache_words.load(self.at.buffers["v"], at, self.spec.v))
                     for row in range(self.rows):
                         more = sums[row] + value * self.scores[row * self.threads + j]
                         T.buffer_store(sums, more, [row])
@@ -263,8 +332,11 @@ class _Emitter:
                     T.buffer_store(self.result, sums[row], [part * self.rows + row])
 
     def _finish(self) -> None:
-        """Divide by the sums of the weights and write the rows."""
+        """Divide by the sums of the weights and write the rows, or write this share of them."""
         number = self.number
+        if self.kernel.splits > 1:
+            self._hand_over()
+            return
         T.buffer_store(self.partial, self.total[0], [self.thread])
         grid.barrier()
         for row in range(self.rows):
@@ -283,12 +355,63 @@ class _Emitter:
                     T.buffer_store(self.at.buffers["out"], value, [out + column])
 
 
-def stand_in(call: Call) -> GpuAttention:
-    """As many rows in a work-group as share a key head, four at most."""
+    def _hand_over(self) -> None:
+        """Write the sums of the rows, their largest scores and the sums of their weights."""
+        size, out = self.number["value_size"], self.at.buffers["out"]
+        row, lane = self._mine()
+        T.buffer_store(self.partial, self.total[0], [self.thread])
+        grid.barrier()
+        width, first = size + MORE, register(self.at.group * (self.rows * (size + MORE)))
+        with grid.when(tirx.EQ(lane, 0)):
+            total = grid.registers(1)
+            T.buffer_store(total, _ZERO, [0])
+            with T.serial(0, self.lanes) as i:
+                T.buffer_store(total, total[0] + self.partial[row * self.lanes + i], [0])
+            T.buffer_store(out, self.peak[0], [first + row * width + size])
+            T.buffer_store(out, total[0], [first + row * width + (size + 1)])
+        for i in range(self.rows):
+            for part in range(self.each):
+                column = register(self.thread + part * self.threads)
+                with grid.when(column < size):
+                    value = self.result[part * self.rows + i]
+                    T.buffer_store(out, value, [first + i * width + column])
+
+
+def splits_for(device: Graphics, blocks: int, keys: int) -> int:
+    """How many work-groups share the keys of a row: no more than occupy the device."""
+    wanted = -(-device.busy_groups // blocks)
+    each = max(KEYS_EACH, device.threads)
+    return max(1, min(wanted, keys // each))
+
+
+def stand_in(call: Call) -> GpuAttention | Chain:
+    """As many rows in a work-group as share a key head, four at most; long contexts are split."""
     heads, group, queries = call.integers[:3]
     flat, rows = queries * group, ROWS
     while rows // 2 >= flat:
         rows //= 2
     # Tasks of the CPU kernel are blocks of rows, of all key heads, of all of the batch.
     batch = call.tasks // (heads // group * -(-flat // CPU_ROWS))
-    return GpuAttention(call.spec, call.integers, batch, rows, call.device.threads)
+    made = GpuAttention(call.spec, call.integers, batch, rows, call.device.threads)
+    splits = splits_for(call.device, made.blocks, call.integers[3])
+    if splits == 1:
+        return made
+    width, strides = call.integers[5], dict(zip(STRIDES, call.integers[6:], strict=True))
+    axes = ("batch", "head", "row")
+    join = AttentionJoin(
+        splits, batch, heads // group, group, flat, rows, width,
+        tuple(strides[f"o_{axis}"] for axis in axes),
+        tuple(strides[f"r_{axis}"] for axis in axes) if call.spec.ranged else None,
+        call.threads(batch * heads * queries * width),
+    )  # fmt: skip
+    split, count = replace(made, splits=splits), len(call.words)
+    pointers = list(range(count))
+    pointers[3] = count
+    ranges = 4 + (call.spec.k == "int8") + (call.spec.v == "int8")
+    return Chain(
+        (
+            Link(split, "attention", tuple(pointers)),
+            Link(join, "attention_join", (count, 3, *([ranges] if call.spec.ranged else []))),
+        ),
+        (split.groups * rows * (width + MORE),),
+    )
