@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgemoe.artifact import SelfTest
-from edgemoe.plan import TensorInfo
+from edgemoe.plan import Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.variants import Variant
 
@@ -26,10 +26,20 @@ CACHE_TOLERANCE = {"f32": 0.0, "f16": 1e-3, "bf16": 5e-3, "i8": 1e-2}
 differ in their last bit, a value moves over the border between two codes now and then."""
 
 
-def tolerance_of(given: Precision) -> float:
-    """The largest tolerance of the formats that weights have."""
-    return given.widest_error(
+ACTIVATION_TOLERANCE = {"float32": 0.0, "float16": 1e-2}
+"""The same by how GPU programs store tensors between steps: 11 significant bits in float16."""
+
+
+def tolerance_of(given: Precision, cache: str, plan: Plan) -> float:
+    """The largest tolerance of the formats of weights, of the KV cache, and of activations."""
+    between = {b.dtype for v in plan.variants for b in v.buffers if b.where == "arena"}
+    weights = given.widest_error(
         lambda f: INTEGER_TOLERANCE[f.bits] if f.is_integer else FLOAT_TOLERANCE[f.kind]
+    )
+    return max(
+        weights,
+        CACHE_TOLERANCE[cache],
+        *(ACTIVATION_TOLERANCE.get(dtype, 0.0) for dtype in between),
     )
 
 

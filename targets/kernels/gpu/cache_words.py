@@ -79,9 +79,7 @@ def _widened(bits: Expr, dtype: str) -> Expr:
         2.0**112, "float32"
     )
     endless = tirx.bitwise_or(tirx.bitwise_or(sign, rest), _u(0x7F800000))
-    return tirx.Select(
-        rest >= _u(0x0F800000), tirx.reinterpret("float32", endless), value
-    )
+    return tirx.Select(rest >= _u(0x0F800000), tirx.reinterpret("float32", endless), value)
 
 
 def _rounded(value: Expr, dtype: str) -> Expr:
@@ -101,9 +99,7 @@ def _rounded(value: Expr, dtype: str) -> Expr:
     small = tirx.reinterpret("uint32", moved) - _u(0x3F000000)
     found = tirx.Select(size < _u(0x38800000), small, normal)
     endless = tirx.Select(size > _u(0x7F800000), _u(0x7E00), _u(0x7C00))
-    return register(
-        tirx.bitwise_or(sign, tirx.Select(size >= _u(0x477FF000), endless, found))
-    )
+    return register(tirx.bitwise_or(sign, tirx.Select(size >= _u(0x477FF000), endless, found)))
 
 
 def _u(value: int) -> Expr:
