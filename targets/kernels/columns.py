@@ -19,6 +19,23 @@ SIDE_BY_SIDE = 2
 """Registers of one step; with more, the values of a rational function no longer fit."""
 
 
+def for_panel(width: Expr, panel: int, lanes: int, body: Callable[[Expr, int], None]) -> None:
+    """Emit `for_columns` over `width` columns of a panel, which most panels have `panel` of.
+
+    There nothing is left to decide, which counts where a row has few columns.
+    """
+    if lanes == 1:
+        for_columns(width, lanes, body)
+        return
+    wide = min(lanes * SIDE_BY_SIDE, panel)
+    with T.If(tirx.EQ(width, panel)):
+        with T.Then():
+            for j in range(0, panel, wide):
+                body(tirx.const(j, "int32"), wide)
+        with T.Else():
+            for_columns(width, min(lanes, panel), body)
+
+
 def for_columns(
     width: Expr, lanes: int, body: Callable[[Expr, int], None], together: int = SIDE_BY_SIDE
 ) -> None:

@@ -16,6 +16,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.product import c_types, product_of
@@ -207,7 +208,6 @@ class Experts:
             )
             row, panel, columns, expert, chosen, begin, end = numbers
             width = tiles.local(tirx.min(columns - panel * self.port_columns, self.port_columns))
-            lanes_wide = min(isa.lanes, self.port_columns)
             with T.serial(begin, end) as i:
                 slot = tiles.local(buffers["order"][row + i])
                 token = tiles.local(tirx.truncdiv(slot, chosen))
@@ -240,5 +240,5 @@ class Experts:
                         value = tiles.load(buffers["out"], at, lanes) + value
                     tiles.store(buffers["out"], at, value, lanes)
 
-                tiles.for_columns(width, lanes_wide, vector)
+                wide.for_panel(width, self.port_columns, isa.lanes, vector)
         return builder.get()

@@ -159,7 +159,7 @@ class Linear:
                     value = ex.evaluate(self.epilogue, leaf, lanes)
                     tiles.store(buffers["out"], index["full"], value, lanes)
 
-                wide.for_columns(width, isa.lanes, vector)
+                wide.for_panel(width, tiles.PANEL, isa.lanes, vector)
         return builder.get()
 
 
