@@ -28,7 +28,7 @@ from edgemoe.plan_building import build_plan, refuse_if_strict
 from edgemoe.plugins import load_plugins
 from edgemoe.precision import Precision, parse_pins
 from edgemoe.reference import Reference
-from edgemoe.self_tests import CACHE_TOLERANCE, self_test_of, statistic_of, tolerance_of
+from edgemoe.self_tests import self_test_of, statistic_of, tolerance_of
 from edgemoe.target_options import TargetOptions
 from edgemoe.unusable import refuse_unusable, refuse_unusable_cache, refuse_without_search
 from edgemoe.variants import pass_times, prepared, with_narrow_caches
@@ -239,8 +239,8 @@ def compile(
             selftests=[
                 self_test_of(
                     v, inputs,
-                    0.0 if integer else max(tolerance_of(given), CACHE_TOLERANCE[kv_cache]),
-                    statistic_of(given), own=given.rounds,
+                    0.0 if integer else tolerance_of(given, kv_cache, plan),
+                    statistic_of(given, plan), own=given.rounds,
                 )
                 for v in variants
             ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgemoe.artifact import SelfTest
-from edgemoe.plan import TensorInfo
+from edgemoe.plan import Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.runtime.selftest import Statistic
 from edgemoe.variants import Variant
@@ -32,16 +32,36 @@ and then.
 """
 
 
-def tolerance_of(given: Precision) -> float:
-    """The largest tolerance of the formats that weights have; see `statistic_of`."""
-    return given.widest_error(
+ACTIVATION_TOLERANCE = {"float32": 0.0, "float16": FLOAT_TOLERANCE["float16"]}
+"""As for weights, by how GPU programs store tensors between steps."""
+
+
+def tolerance_of(given: Precision, cache: str, plan: Plan) -> float:
+    """The largest tolerance of the formats of weights, of the KV cache, and of activations.
+
+    See `statistic_of`.
+    """
+    weights = given.widest_error(
         lambda f: INTEGER_TOLERANCE[f.bits] if f.is_integer else FLOAT_TOLERANCE[f.kind]
+    )
+    return max(
+        weights,
+        CACHE_TOLERANCE[cache],
+        *(ACTIVATION_TOLERANCE.get(dtype, 0.0) for dtype in _between_steps(plan)),
     )
 
 
-def statistic_of(given: Precision) -> Statistic:
-    """What of a difference the tolerance bounds: its RMS where any weight is rounded."""
-    return "rms" if given.rounds else "max"
+def statistic_of(given: Precision, plan: Plan) -> Statistic:
+    """What of a difference the tolerance bounds: its RMS where weights or activations are rounded.
+
+    The test of an artifact of integers alone, which allows no difference, has either.
+    """
+    return "rms" if given.rounds or "float16" in _between_steps(plan) else "max"
+
+
+def _between_steps(plan: Plan) -> set[str]:
+    """The dtypes of tensors between steps."""
+    return {b.dtype for v in plan.variants for b in v.buffers if b.where == "arena"}
 
 
 def self_test_of(

@@ -3,6 +3,7 @@
 | model | device |
 |---|---|
 | float32, float64, bfloat16, float16 | float32 (float16 stays where the plan says so) |
+| narrow KV caches: bfloat16, float16, int8 | the same bytes, which kernels read as words |
 | int64, int8, uint8, int16, uint16, bool | int32, checked for its range |
 | uint64 | uint32, checked |
 """
@@ -37,6 +38,8 @@ def to_device(array: Array, spec: TensorSpec, dtype: str) -> Array:
     Raises:
         InputError: an integer is out of the range of the device's.
     """
+    if dtype == spec.dtype:
+        return np.ascontiguousarray(array)
     if spec.dtype == "bfloat16":
         array = (array.astype(np.uint32) << 16).view(np.float32)
     wanted = np.dtype(dtype)
@@ -52,8 +55,10 @@ def to_device(array: Array, spec: TensorSpec, dtype: str) -> Array:
     return np.ascontiguousarray(array, wanted)
 
 
-def from_device(array: Array, spec: TensorSpec) -> Array:
-    """Convert what the device computed to the dtype of the model's output."""
+def from_device(array: Array, spec: TensorSpec, dtype: str) -> Array:
+    """Convert what the device computed, of `dtype`, to the dtype of the model's output."""
+    if dtype == spec.dtype:
+        return array
     if spec.dtype == "bfloat16":
         return _to_bfloat16(np.asarray(array, np.float32))
     wanted = numpy_dtype(spec.dtype)
@@ -102,6 +107,12 @@ def checked(
                     f"{tokens[1]}; they must be equal"
                 )
             tokens = (spec.name, count)
+    given = {spec.name: array is not None for spec, array in zip(specs, arrays, strict=True)}
+    for name, there in given.items():
+        if given.get(f"{name}.scales", there) != there:
+            raise InputError(
+                f"states '{name}' and '{name}.scales' are one cache: give both, or leave both out"
+            )
     return arrays, None if tokens is None else tokens[1]
 
 

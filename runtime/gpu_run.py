@@ -254,7 +254,7 @@ class Runner:
 
     def _nbytes(self, number: int, chunk: Chunk) -> int:
         count = int(np.prod(self._shape(number, chunk), dtype=np.int64))
-        return count * np.dtype(self._dtype("output", number, self._outputs[number])).itemsize
+        return count * numpy_dtype(self._dtype("output", number, self._outputs[number])).itemsize
 
     def finish(self, run: Run) -> dict[str, Array]:
         """Wait for the chunks and put their outputs together; of several, states are the last."""
@@ -263,8 +263,9 @@ class Runner:
             for name, raw in zip(run.names, reading.wait(), strict=True):
                 number = numbers[name]
                 spec, shape = self._outputs[number], self._shape(number, chunk)
-                typed = raw[: self._nbytes(number, chunk)].view(self._dtype("output", number, spec))
-                array = from_device(typed.reshape(shape), spec)
+                dtype = self._dtype("output", number, spec)
+                typed = raw[: self._nbytes(number, chunk)].view(numpy_dtype(dtype))
+                array = from_device(typed.reshape(shape), spec, dtype)
                 room = run.out[name]
                 if spec.token_axis is None:
                     np.copyto(room, array)

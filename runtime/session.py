@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgemoe.runtime.errors import ArtifactError, DeviceError, InputError, RunError
 from edgemoe.runtime.frame import Frame, nan_or_inf, numpy_dtype
+from edgemoe.runtime.input_errors import input_error
 from edgemoe.runtime.library import (
     HOOK,
     Options,
@@ -326,12 +327,12 @@ class Session:
             array = inputs.get(name)
             if array is None:
                 if name in inputs or not is_state:
-                    raise self._input_error(inputs)
+                    raise input_error(self._specs, inputs)
                 arrays.append(None)
                 continue
             known += 1
             if not isinstance(array, np.ndarray) or array.dtype != dtype:
-                raise self._input_error(inputs)
+                raise input_error(self._specs, inputs)
             if not array.flags.c_contiguous:
                 array = np.ascontiguousarray(array)
             if self.strict and nan_or_inf(array):
@@ -341,7 +342,7 @@ class Session:
                 )
             arrays.append(array)
         if known != len(inputs):
-            raise self._input_error(inputs)
+            raise input_error(self._specs, inputs)
         for codes, scales in self._pairs:
             if (arrays[codes] is None) != (arrays[scales] is None):
                 raise InputError(
@@ -373,35 +374,3 @@ class Session:
             if len(self._frames) > _MOST_FRAMES:
                 self._frames = {}
         return Frame(self.inputs, self.outputs, arrays)
-
-    def _input_error(self, inputs: Mapping[str, Any]) -> InputError:
-        """Say what is wrong with the names or dtypes of `inputs`."""
-        expected = "; ".join(str(spec) for spec in self._specs)
-        names = [spec.name for spec in self._specs]
-        for name in inputs:
-            if name not in names:
-                return InputError(f"the model has no input '{name}'; its inputs are {expected}")
-        for spec in self._specs:
-            array = inputs.get(spec.name)
-            if spec.name not in inputs:
-                if spec.state_output is None:
-                    return InputError(f"input '{spec.name}' is missing; expected are {expected}")
-                continue
-            if not isinstance(array, np.ndarray):
-                return InputError(
-                    f"input '{spec.name}' is a {type(array).__name__}, expected a NumPy array "
-                    f"{spec}; convert it with numpy.asarray(value, dtype)"
-                )
-            dtype = numpy_dtype(spec.dtype)
-            if array.dtype != dtype and spec.state_output is not None:
-                bits = ", whose bits travel as uint16" if spec.dtype == "bfloat16" else ""
-                return InputError(
-                    f"state '{spec.name}' is {array.dtype} {list(array.shape)}, expected {spec}"
-                    f"{bits}; give what a run returned as '{spec.state_output}', or leave it out"
-                )
-            if array.dtype != dtype:
-                return InputError(
-                    f"input '{spec.name}' is {array.dtype} {list(array.shape)}, expected {spec}; "
-                    f"convert it with array.astype(numpy.{dtype.name})"
-                )
-        return InputError(f"the inputs do not fit; expected are {expected}")

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 Language = Literal["opencl", "wgsl"]
 
+Activations = Literal["float32", "float16"]
+
 ALIGNMENTS: dict[Language, int] = {"opencl": 512, "wgsl": 256}
 """Bytes between places where a range of a buffer may begin.
 
@@ -20,12 +22,17 @@ class Graphics:
 
     `threads` is the largest work-group, `local_bytes` the local (workgroup) memory of one,
     `storage_buffers` how many buffers a kernel may bind, `binding_bytes` the largest range of one.
-    With `fp16` weights may be stored as native halves (`shader-f16`, `cl_khr_fp16`); otherwise
-    halves travel as 32-bit words. `subgroups` neighbouring threads, a power of two, always belong
-    to one subgroup (WebGPU's feature); 0: nothing is known. `columns` is how many neighbouring
-    columns the threads of a product read at once: the width of a memory transaction in words;
-    `depth` how many inputs of a tile lie in local memory at a time: fewer make shorter code, which
-    browsers compile while a page waits.
+    With `fp16` the device has native halves (`shader-f16`, `cl_khr_fp16`), in which weights may be
+    stored; otherwise halves travel as 32-bit words. `activations` is the dtype of tensors between
+    steps, "float32", or "float16" where there is `fp16`. With `integer_dot` products of many rows
+    with int8 and int4 weights round their rows to int8 and multiply four codes at a time (WGSL's
+    language feature packed_4x8_integer_dot_product, `cl_khr_integer_dot_product`). `subgroups`
+    neighbouring threads, a power of two, always belong to one subgroup (WebGPU's feature); 0:
+    nothing is known. `columns` is how many neighbouring columns the threads of a product read at
+    once: the width of a memory transaction in words; `depth` how many inputs of a tile lie in local
+    memory at a time: fewer make shorter code, which browsers compile while a page waits.
+    `busy_groups` work-groups occupy the whole device: kernels that would have fewer share a sum
+    among several, where that pays.
     """
 
     language: Language
@@ -37,6 +44,9 @@ class Graphics:
     subgroups: int = 0
     columns: int = 32
     depth: int = 32
+    busy_groups: int = 16
+    activations: Activations = "float32"
+    integer_dot: bool = False
 
     @property
     def alignment(self) -> int:
@@ -53,12 +63,17 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
     found = Graphics(
         language, int(data["threads"]), int(data["local_bytes"]), int(data["storage_buffers"]),
         int(data["binding_bytes"]), bool(data.get("fp16", False)), int(data.get("subgroups", 0)),
-        int(data.get("columns", 32)), int(data.get("depth", 32)),
+        int(data.get("columns", 32)), int(data.get("depth", 32)), int(data.get("busy_groups", 16)),
+        data.get("activations", "float16" if data.get("fp16", False) else "float32"),
+        bool(data.get("integer_dot", False)),
     )  # fmt: skip
     for name, least in (("threads", 16), ("local_bytes", 4096), ("storage_buffers", 4),
-                        ("binding_bytes", 1 << 20), ("columns", 1), ("depth", 8)):  # fmt: skip
+                        ("binding_bytes", 1 << 20), ("columns", 1), ("depth", 8),
+                        ("busy_groups", 1)):  # fmt: skip
         if getattr(found, name) < least:
             raise ValueError(f"{name} is {getattr(found, name)}, kernels need {least} at least")
+    if found.activations not in ("float32", *(("float16",) if found.fp16 else ())):
+        raise ValueError(f"activations is {found.activations!r}; float16 needs fp16 = true")
     if found.subgroups and language != "wgsl":
         raise ValueError("subgroups are used in WebGPU only")
     for name in ("threads", "columns", "depth", "subgroups"):

@@ -270,7 +270,10 @@ class _Reader:
         elif name == "relax.call_dps_packed":
             node = self.ours[str(call.args[0].global_symbol).removeprefix(f"{_CALL}.")]
             inputs = tuple(self._value(a) for a in _fields(call.args[1]))
-            self.list.operations.append(Opaque(node, inputs, self._outputs(var)))
+            outputs = self._outputs(var)
+            for index, result in zip(outputs, node.outputs, strict=False):
+                self.list.values[index].name = str(result.name)
+            self.list.operations.append(Opaque(node, inputs, outputs))
         elif name in _KEPT:
             source = self._value(call.args[0])
             output = self._outputs(var)[0]

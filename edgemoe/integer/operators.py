@@ -119,6 +119,24 @@ def mat_mul(
 
 
 @operator
+def mat_mul_in_place(
+    a: Array, b: Array, multiplier: Array, *, matrices: int, rows: int, columns: int, depth: int,
+    matrix_a: int, row_a: int, group: int, matrix_b: int, column_b: int, depth_b: int, left: int,
+    right: int, zero: int, low: int, high: int, bits: int,
+) -> Array:  # fmt: skip
+    """`mat_mul` of operands that lie elsewhere in larger tensors; the result is [matrices, M, N].
+
+    With a and b as flat arrays, y[m, i, n] is the sum over k of a[m matrix_a + i row_a + k]
+    b[(m / group) matrix_b + n column_b + k depth_b], rescaled: `group` matrices share one of b.
+    """
+    m = np.arange(matrices)[:, None, None]
+    lines, inner = np.arange(max(rows, columns))[:, None], np.arange(depth)
+    one = a.reshape(-1)[m * matrix_a + lines[:rows] * row_a + inner]
+    other = b.reshape(-1)[m // group * matrix_b + lines[:columns] * column_b + inner * depth_b]
+    return finish(sums_of(one, other, None), multiplier, left, right, zero, low, high, bits)
+
+
+@operator
 def add(
     a: Array, b: Array, *, zero_a: int, zero_b: int, factor_a: int, factor_b: int, right: int,
     zero: int, low: int, high: int, bits: int,

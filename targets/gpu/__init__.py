@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import onnx_ir as ir
 from edgemoe.artifact import Artifact
 from edgemoe.artifact_writer import Contents
 from edgemoe.errors import OptionError, TargetError
-from edgemoe.plan import Plan, TensorInfo
+from edgemoe.plan import Decision, Plan
 from edgemoe.precision import Precision
+from edgemoe.self_tests import ACTIVATION_TOLERANCE
 from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, static_infos, versions
+from edgemoe.targets.gpu.caches import caches_of, refuse_narrow
 from edgemoe.targets.gpu.codegen import source_of
+from edgemoe.targets.gpu.half_activations import decision
+from edgemoe.targets.gpu.halves import HALF
 from edgemoe.targets.gpu.package import write_gpu_artifact
 from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
 from edgemoe.targets.graphics import Graphics
@@ -61,16 +66,6 @@ def default_tokens() -> Sequence[int] | None:
     return None
 
 
-def refuse_narrow(states: Sequence[TensorInfo], target: str) -> None:
-    """Raise OptionError for a cache in a format that GPU kernels do not read."""
-    narrow = next((x for x in states if x.dtype in ("bfloat16", "float16", "int8")), None)
-    if narrow is not None:
-        raise OptionError(
-            f"cache {narrow.name} is stored as {narrow.dtype}; kernels for {target} read float32"
-            "\n  try: --kv-cache f32"
-        )
-
-
 def lower(
     spec: TargetSpec, graphs: Sequence[ir.Model], counts: Sequence[int | None],
     precision: Precision, tunings: Tunings = UNTUNED, options: TargetOptions = NO_OPTIONS,
@@ -78,7 +73,7 @@ def lower(
     """Lower fused graphs of static shapes for `spec`; equal weights and kernels are shared.
 
     Raises:
-        OptionError: an option is for other families, or a cache has a format without kernels here.
+        OptionError: an option is for other families, or a narrow cache has rows of odd sizes.
         UnsupportedOpError: a tensor has a dtype, or a size, that the device does not take.
     """
     from edgemoe.targets.lowering import lower as lower_program
@@ -86,12 +81,30 @@ def lower(
     options.refuse_for_microcontrollers(spec.name)
     refuse_narrow(options.states, spec.name)
     kernels, weights = GpuKernels(), WeightTable(alignment=facts_of(spec).alignment)
-    variants = []
+    variants, products = [], Counter[str]()
     for graph, count in zip(graphs, counts, strict=True):
-        program = GpuProgram(kernels, weights, precision, tunings, device=facts_of(spec))
+        program = GpuProgram(
+            kernels, weights, precision, tunings, device=facts_of(spec), caches=caches_of(graph)
+        )
         lower_program(graph, program)
         variants.append(program.finish(count, facts_of(spec).alignment))
-    return Lowered(tuple(variants), kernels, weights, tunings)
+        products += program.products
+    halves = facts_of(spec).activations == HALF
+    decisions = [decision(variants, ACTIVATION_TOLERANCE[HALF])] if halves else []
+    if products:
+        decisions.append(_int8_products(products))
+    return Lowered(tuple(variants), kernels, weights, tunings, tuple(decisions))
+
+
+def _int8_products(products: Counter[str]) -> Decision:
+    """How many products of formats with int8 activations multiply integers, and why not others."""
+    whole = products[""]
+    others = "; ".join(f"{n} of floats: {why}" for why, n in products.most_common() if why)
+    return Decision(
+        "int8 products", f"{whole} of {products.total()}",
+        "rows are rounded to int8 on the device, sums are int32" * bool(whole)
+        + ("; " if whole and others else "") + others,
+    )  # fmt: skip
 
 
 def write(

@@ -19,6 +19,7 @@ from tvm.tirx.build import codegen_build
 
 from edgemoe.targets.gpu.narrow import narrowed
 from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.kernels.gpu.integer_tile import DOT
 from edgemoe.targets.literals import Literals
 
 _LOWER = [
@@ -71,10 +72,32 @@ def source_of(
     text = literals.restore(text.replace(kernel.name_hint, name))
     # The shortest decimal of the largest float is larger than it, which WGSL does not accept.
     text = text.replace("3.4028235e+38", "3.4028234e+38")
+    text = _with_dot(text, device.language)
     assert all(f"p{i:02}" in text for i in range(len(function.params))), f"{name} lost a parameter"
     if device.language == "opencl":
         return _opencl(text, name, read_only)
     return _wgsl(text, groups, read_only)
+
+
+_OPENCL_DOT = f"""\
+#ifdef cl_khr_integer_dot_product
+#pragma OPENCL EXTENSION cl_khr_integer_dot_product : enable
+#define {DOT}(a, b) dot_4x8packed_ss_int(a, b)
+#else
+inline int {DOT}(uint a, uint b)
+{{
+  char4 x = as_char4(a), y = as_char4(b);
+  return x.s0 * y.s0 + x.s1 * y.s1 + x.s2 * y.s2 + x.s3 * y.s3;
+}}
+#endif
+"""
+
+
+def _with_dot(text: str, language: str) -> str:
+    """`text` with the language's own product of four int8."""
+    if f"{DOT}(" not in text:
+        return text
+    return _OPENCL_DOT + text if language == "opencl" else text.replace(DOT, "dot4I8Packed")
 
 
 def _groups_of(function: tirx.PrimFunc) -> int:

@@ -76,6 +76,7 @@ def needs_of(plan: Plan, device: Graphics, sources: Mapping[str, str]) -> dict[s
         "language": device.language,
         "fp16": any(_has_halves(text) for text in sources.values()),
         "subgroups": any("subgroup" in text for text in sources.values()),
+        "integer_dot": any("dot4I8Packed" in text for text in sources.values()),
         "threads": max((kernel.threads for kernel in kernels), default=1),
         "local_bytes": max((local_bytes(text) for text in sources.values()), default=0),
         "storage_buffers": max((len(kernel.parameters) for kernel in kernels), default=0),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar, Protocol, cast
 
@@ -14,12 +15,15 @@ from numpy.typing import NDArray
 from tvm import tirx
 
 from edgemoe.errors import UnsupportedOpError
-from edgemoe.plan import Argument, Kernel, Pointer, WeightSection
+from edgemoe.memory import ALIGNMENT
+from edgemoe.plan import Argument, Kernel, Pointer, Variant, WeightSection
+from edgemoe.targets.gpu.half_activations import chosen
+from edgemoe.targets.gpu.halves import HALF, Halved
 from edgemoe.targets.gpu.narrow import stored
 from edgemoe.targets.gpu.task_kernel import TaskKernel
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import gpu
-from edgemoe.targets.kernels.gpu.call import Call
+from edgemoe.targets.kernels.gpu.call import Call, Chain
 from edgemoe.targets.program import (
     KernelSource,
     KernelSpec,
@@ -29,6 +33,7 @@ from edgemoe.targets.program import (
     uses_of,
 )
 from edgemoe.targets.site import Site
+from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
 
@@ -60,9 +65,9 @@ CALL_C = (
 
 
 @cache
-def stand_ins() -> dict[type, Callable[[Call], GpuKernel | None]]:
+def stand_ins() -> dict[type, Callable[[Call], GpuKernel | Chain | None]]:
     """What stands in for a kernel on a GPU, by the kernel's class."""
-    found: dict[type, Callable[[Call], GpuKernel | None]] = {}
+    found: dict[type, Callable[[Call], GpuKernel | Chain | None]] = {}
     for info in pkgutil.iter_modules(gpu.__path__):
         module = importlib.import_module(f"{gpu.__name__}.{info.name}")
         found |= dict.fromkeys(getattr(module, "STANDS_FOR", ()), getattr(module, "stand_in", None))
@@ -100,12 +105,20 @@ class GpuProgram(Program):
     )
     one_task_per_element: ClassVar[bool] = True
     device: Graphics | None = None
+    caches: frozenset[str] = frozenset()  # values that are narrow KV caches, stored as they are
+    products: Counter[str] = field(default_factory=Counter)  # of int8 rows, why they are not
+    shared: KernelTable = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Which kernels there are is known when all steps are: `finish` may change them.
+        self.shared, self.kernels = self.kernels, KernelTable()
 
     def empty(self) -> GpuProgram:
         """A program of the same kind with nothing in it."""
         return GpuProgram(
-            GpuKernels(), WeightTable(alignment=self.gpu.alignment), device=self.device
-        )
+            GpuKernels(), WeightTable(alignment=self.gpu.alignment), device=self.device,
+            caches=self.caches,
+        )  # fmt: skip
 
     @property
     def gpu(self) -> Graphics:
@@ -115,7 +128,7 @@ class GpuProgram(Program):
 
     def buffer(self, name: str, dtype: str, shape: Sequence[int], **where: Any) -> int:
         """A new buffer, of a dtype that a GPU has."""
-        given = dtype if where.get("where") == "weights" and dtype == "int8" else stored(dtype)
+        given = dtype if name in self.caches else stored(dtype)
         number = super().buffer(name, given, shape, **where)
         if self.buffers[number].nbytes > self.gpu.binding_bytes:
             raise UnsupportedOpError(
@@ -169,6 +182,8 @@ class GpuProgram(Program):
             call = Call(spec, integers, tasks, words, self.gpu)
             made = stand_ins().get(type(spec))
             found = None if made is None else made(call)
+            if isinstance(found, Chain):
+                return self._chain(found, pointers, facts)
             on_tasks = cast("KernelSpec", spec)
             spec = found or TaskKernel(on_tasks, integers, tasks, call.threads(tasks))
         if len(pointers) > self.gpu.storage_buffers:
@@ -177,16 +192,65 @@ class GpuProgram(Program):
                 f"{self.gpu.storage_buffers}"
             )
         kept = {k: v for k, v in facts.items() if k not in ("tasks", "tasks_from", "rows")}
-        number = super().step(
+        return super().step(
             spec, template, pointers,  # type: ignore[arg-type]
             in_place=in_place if template == "copy" else (), tasks=spec.groups, **kept,
         )  # fmt: skip
-        self._bind(self.kernels.names[spec], pointers)  # type: ignore[index]
+
+    def multiplies_integers(self, given: WeightFormat, why_not: str) -> bool:
+        """Tell whether a product multiplies int8, and count it with the reason where it does not.
+
+        `why_not` is "" where kernels can; formats whose activations are floats are not counted.
+        """
+        if not (given.is_integer and given.int8_activations):
+            return False
+        self.products[why_not] += 1
+        return not why_not
+
+    def finish(self, tokens: int | None, alignment: int = ALIGNMENT) -> Variant:
+        """Choose what is stored as float16, name the kernels, place temporaries and freeze."""
+        if self.gpu.activations == HALF:
+            steps = [entry.step for entry in self.steps]
+            for number in chosen(self.buffers, steps, self.kernels.templates, self.regions):
+                self.buffers[number] = replace(self.buffers[number], dtype=HALF)
+        specs = {name: spec for spec, name in self.kernels.names.items()}
+        for entry in self.steps:
+            step, spec = entry.step, specs[entry.step.kernel]
+            places = [a.buffer for a in step.arguments if isinstance(a, Pointer)]
+            halves = tuple(
+                i for i, (number, given) in enumerate(zip(places, spec.parameters, strict=True))
+                if self.buffers[number].dtype == HALF and given in ("float*", "int32_t*")
+            )  # fmt: skip
+            if halves:
+                spec = Halved(spec, halves)  # type: ignore[arg-type,assignment]
+                saved = sum(self.buffers[n].nbytes for n in {places[i] for i in halves})
+                step = replace(step, nbytes=max(0, step.nbytes - saved))
+            same = len({self.buffers[n].dtype for pair in entry.in_place for n in pair}) == 1
+            entry.in_place = entry.in_place if same else ()
+            template = self.kernels.templates[entry.step.kernel]
+            entry.step = replace(step, kernel=self.shared.name_of(spec, template))
+            self._bind(entry.step.kernel, [Pointer(number) for number in places])
+        return super().finish(tokens, alignment)
+
+    def _chain(self, chain: Chain, pointers: Sequence[Pointer], facts: dict[str, Any]) -> int:
+        """Append the launches of a chain; the first has the costs of the call."""
+        name, number = self.buffers[pointers[0].buffer].name, -1
+        places = [
+            *pointers,
+            *(Pointer(self.buffer(f"{name}.parts{i}", "float32", (count,)))
+              for i, count in enumerate(chain.temporaries)),
+        ]  # fmt: skip
+        for link in chain.links:
+            number = self.step(
+                link.kernel, link.template, [places[i] for i in link.pointers], **facts
+            )
+            facts = {k: v for k, v in facts.items() if k not in ("macs", "nbytes")}
+            facts["label"] = f"{link.template} of {facts['label']}"
         return number
 
     def _bind(self, kernel: str, pointers: Sequence[Pointer]) -> None:
-        assert isinstance(self.kernels, GpuKernels)
-        written = self.kernels.bound.setdefault(kernel, set())
+        assert isinstance(self.shared, GpuKernels)
+        written = self.shared.bound.setdefault(kernel, set())
         written |= {i for i, p in enumerate(pointers) if self.buffers[p.buffer].where != "weights"}
 
 

@@ -18,6 +18,7 @@ from edgemoe.precision import Precision
 from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets import cpu, gpu, middle
 from edgemoe.targets.cpu import Lowered, default_tokens, generic_steps, static_infos, versions
+from edgemoe.targets.gpu.caches import refuse_narrow
 from edgemoe.targets.gpu.program import GpuProgram
 from edgemoe.targets.hybrid.joint_program import Device, Joint, Tables, join
 from edgemoe.targets.hybrid.measurement import Measured, infos_of, measure
@@ -89,7 +90,7 @@ def lower(
         TargetError: this machine lacks one of the devices, so that nothing can be measured.
     """
     options.refuse_for_microcontrollers(spec.name)
-    gpu.refuse_narrow(options.states, spec.name)
+    refuse_narrow(options.states, spec.name)
     if not runs_here(spec):
         raise TargetError(
             f"target {spec.name} is placed by measuring both devices, and this machine lacks one "

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgemoe.plan import Argument, Buffer, Pointer, Region, Step, Variant
 from edgemoe.precision import Precision
 from edgemoe.targets import lowering, middle
+from edgemoe.targets.gpu.caches import caches_of
 from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.program import Program, WeightTable
@@ -71,7 +72,14 @@ class _Join:
         self.tables = tables
         self.programs: dict[Device, Program] = {
             "cpu": Program(tables.kernels, tables.cpu_weights, precision, tunings),
-            "gpu": GpuProgram(tables.kernels, tables.gpu_weights, precision, tunings, device=gpu),
+            "gpu": GpuProgram(
+                tables.kernels,
+                tables.gpu_weights,
+                precision,
+                tunings,
+                device=gpu,
+                caches=caches_of(model),
+            ),
         }
         self.buffers = {
             device: lowering.Buffers(straight, program, partial(self._fetch, device))

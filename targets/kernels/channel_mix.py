@@ -34,10 +34,11 @@ ROW_BLOCK = 48
 
 @dataclass(frozen=True)
 class ChannelMix:
-    """What distinguishes one kernel from another."""
+    """What distinguishes one kernel from another; with `depth` it is for that depth only."""
 
     epilogue: ex.Node
     kind: str = "float32"
+    depth: int | None = None
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -65,7 +66,9 @@ class ChannelMix:
         """The kernel for one instruction set."""
         tile, store = f"{name}_tile", f"{name}_store"
         addends, rest = mix_tile.split_addends(self.epilogue)
-        others = {tile: mix_tile.function(isa, addends, self.kind, packed=True)}
+        others = {
+            tile: mix_tile.function(isa, addends, self.kind, packed=True, a_stride=self.depth)
+        }
         if not isinstance(rest, ex.Port):
             others[store] = self._store(isa, rest)
         after = isa.symbol(store) if store in others else None
@@ -192,7 +195,7 @@ def lower(site: Site) -> None:
         return
     assert site.function is not None
     body, epilogue = parse(site.function)
-    spec = ChannelMix(epilogue, given.kind)
+    spec = ChannelMix(epilogue, given.kind, mix_tile.known_depth(site.program, depth))
     read = reader(weight)
     nbytes = depth * columns * given.bits // 8
     section = WeightSection(str(weight.name), 0, nbytes, "linear", None, given.stored)

@@ -91,9 +91,9 @@ class Dot:
         """The codes of `take`, times 2 ** (part * bits)."""
         raise NotImplementedError
 
-    def chains(self, cells: int) -> int:
+    def chains(self, cells: int, given: WeightFormat) -> int:
         """Sums that each of `cells` vectors has, to hide the latency of `add`."""
-        del cells
+        del cells, given
         return 1
 
     def spread(self, activations: Expr) -> Expr:
@@ -140,9 +140,14 @@ class Vnni(Dot):
         mask = ((1 << given.bits) - 1 << part * given.bits) * 0x01010101
         return tirx.bitwise_and(raw[0], self.word(mask - (mask >> 31 << 32)))
 
-    def chains(self, cells: int) -> int:
-        """As many as two products per cycle of five cycles need, and half the registers have."""
-        most = min(16 if self.lanes == 16 else 8, 10) // cells
+    def chains(self, cells: int, given: WeightFormat) -> int:
+        """As many as two products per cycle of five cycles need, and half the registers hold.
+
+        Of 16 registers, codes below 8 bits take the rest for words and masks.
+        """
+        if self.lanes < 16 and given.bits < 8:
+            return 1
+        most = (10 if self.lanes == 16 else 8) // cells
         return 1 << max(0, most.bit_length() - 1)
 
     def bias(self, given: WeightFormat) -> int:

@@ -224,7 +224,7 @@ class Tile:
         """
         given, dot = self.given, self.dot
         cells = len(self.rows) * self.vectors
-        chains = dot.chains(cells)
+        chains = dot.chains(cells, given)
         in_place = chains % self.parts == 0 and self.parts > 1 and dot.takes_in_place
         totals = self._zeros("int32", self.lanes, chains)
         for n in range(cells):

@@ -18,6 +18,7 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.panels import LINE as LINE
 from edgemoe.targets.kernels.tile import STORED
+from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa
 
 
@@ -31,14 +32,20 @@ def height_of(isa: Isa) -> int:
     return tiles.tallest_tile(isa)
 
 
+def known_depth(program: Program, depth: int) -> int | None:
+    """`depth`, where a kernel may be made for it alone; where flash is scarce they share one."""
+    return None if program.core else depth
+
+
 def fetches(isa: Isa) -> bool:
     """Tell whether a tile fetches weights ahead: microcontrollers have nothing to fetch into."""
     return isa.lanes > 1
 
 
 def function(
-    isa: Isa, addends: Sequence[ex.Operand], dtype: str = "float32", *, packed: bool = False
-) -> tirx.PrimFunc:
+    isa: Isa, addends: Sequence[ex.Operand], dtype: str = "float32", *, packed: bool = False,
+    a_stride: int | None = None,
+) -> tirx.PrimFunc:  # fmt: skip
     """The tile as a C function (a, b, out, addends..., depth, strides of a, b, out, 0, rows).
 
     out[i, :] = sum over k of a[i, k] * b[k, :], k ascending, + the addends at (i, :), for
@@ -47,7 +54,8 @@ def function(
     in the registers that the addresses of the rows should have. With `packed`, b is in panels of
     `LINE` columns, [panel][k][LINE]; if the processor `fetches`, there are another pointer behind
     the addends and another integer behind the strides: step k fetches the byte at pointer + k *
-    integer into the cache.
+    integer into the cache. With `a_stride` that stride is known, whatever the argument says: the
+    addresses of all rows then take one register, and none of them lives on the stack.
     """
     with IRBuilder() as builder, T.prim_func(s_tir=True):
         names = ["a", "b", "out", *(f"addend{i}" for i in range(len(addends)))]
@@ -55,13 +63,14 @@ def function(
         ahead = packed and fetches(isa)
         types |= {"ahead": "int8"} if ahead else {}
         integers = ("depth", "a_stride", "b_stride", "out_stride", *(["step"] if ahead else []))
-        buffers, (depth, a_stride, b_stride, out_stride, *more, begin, end) = tiles.parameters(
+        buffers, (depth, given, b_stride, out_stride, *more, begin, end) = tiles.parameters(
             types, integers
         )
+        known = given if a_stride is None else tirx.const(a_stride, "int32")
         height = tiles.local(end - begin)
         for candidate in range(height_of(isa), 0, -1):
             with T.If(tirx.EQ(height, candidate)), T.Then():
-                strides = (a_stride, b_stride, out_stride)
+                strides = (known, b_stride, out_stride)
                 _tile(isa, candidate, buffers, addends, depth, strides, dtype, more, packed=packed)
     return builder.get()
 
@@ -83,7 +92,9 @@ def _tile(
     lanes, width = isa.lanes, width_of(isa)
     vectors = width // lanes
     acc = T.alloc_buffer((rows * width,), "float32")
-    starts = [tiles.local(i * a_stride) for i in range(rows)]
+    starts = [i * a_stride for i in range(rows)]
+    if not isinstance(a_stride, tirx.IntImm):
+        starts = [tiles.local(start) for start in starts]
     places: list[Expr | int] = [j * lanes for j in range(vectors)]
     if packed:
         places = [place // LINE * (depth * LINE) + place % LINE for place in places]

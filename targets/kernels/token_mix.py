@@ -39,9 +39,13 @@ COLUMNS = 64
 
 @dataclass(frozen=True)
 class TokenMix:
-    """What distinguishes one kernel from another; needs the channels of a register tile."""
+    """What distinguishes one kernel from another; needs the channels of a register tile.
+
+    With `depth` it is for that depth only.
+    """
 
     epilogue: ex.Node
+    depth: int | None = None
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -72,7 +76,7 @@ class TokenMix:
         """The kernel for one instruction set."""
         tile, store = f"{name}_tile", f"{name}_store"
         addends, rest = mix_tile.split_addends(self.epilogue)
-        others = {tile: mix_tile.function(isa, addends)}
+        others = {tile: mix_tile.function(isa, addends, a_stride=self.depth)}
         if not isinstance(rest, ex.Port):
             others[store] = self._store(isa, rest)
         after = isa.symbol(store) if store in others else None
@@ -231,7 +235,7 @@ def lower(site: Site) -> None:
             site.program, right, batch, depth, channels, panels, origin=origin, nodes=nodes
         )
     else:
-        spec = TokenMix(epilogue)
+        spec = TokenMix(epilogue, mix_tile.known_depth(site.program, depth))
         places = [operands[i].buffer for i in spec.in_place(channels)]
     (out,) = site.outputs
     site.program.step(

@@ -14,6 +14,7 @@ from edgemoe.artifact_writer import Contents
 from edgemoe.errors import OptionError
 from edgemoe.integer.expert_groups import group_experts
 from edgemoe.integer.operator_table import DOMAIN
+from edgemoe.integer.read_in_place import read_in_place
 from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.target_options import NO_OPTIONS, TargetOptions
@@ -88,6 +89,7 @@ def lower(
     program = Program(kernels, weights, precision, tunings, core=spec.isas[0].dot)
     from edgemoe.targets.lowering import lower as lower_program
 
+    read_in_place(graphs[0].graph)
     group_experts(graphs[0].graph)
     lower_program(graphs[0], program)
     alignment, decisions = facts_of(spec).alignment, list[Decision]()

@@ -18,8 +18,8 @@ from edgemoe.targets.mcu.c_text import Function
 CORE = "em_core.h"
 """The header with the small functions that kernels call."""
 
-SUMS = "em_sums.h"
-"""Its second part: sums of products."""
+PARTS = ("em_sums.h", "em_rows.h")
+"""Its further parts: sums of products, whole rows."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,32 @@ class CKernels:
 
 
 def core_header() -> str:
-    """The text of `em_core.h`, with its second part in the place of its `#include`."""
+    """The text of `em_core.h`, with its further parts in the places of their `#include`."""
     folder = resources.files("edgemoe.runtime.c.mcu")
     text = folder.joinpath(CORE).read_text("utf-8")
-    return text.replace(f'#include "{SUMS}"', folder.joinpath(SUMS).read_text("utf-8").rstrip())
+    for part in PARTS:
+        own = folder.joinpath(part).read_text("utf-8").rstrip()
+        text = text.replace(f'#include "{part}"', own)
+    return text
 
 
 def core_writers() -> frozenset[tuple[str, int]]:
     """Functions of `em_core.h` with the numbers of the parameters that they write through.
 
-    Macros make functions by families: of those, `limit4` alone writes, through its last pointer.
+    Macros make functions by families: of those, `limit4` and `weigh` write, through a last pointer.
     """
     found = set()
     for name, parameters in re.findall(r"\b(em_\w+)\(([^;{)]*)\)\s*\{", core_header()):
         for number, parameter in enumerate(parameters.split(",")):
             if "*" in parameter and "const" not in parameter:
                 found.add((name, number))
-    return frozenset(found | {("em_limit4_s8", 11), ("em_limit4_s16", 11)})
+    return frozenset(found | _BY_MACROS)
+
+
+_BY_MACROS = {
+    (f"em_{name}_s{bits}", number) for name, number in (("limit4", 11), ("weigh", 4))
+    for bits in (8, 16)
+}  # fmt: skip
 
 
 def c_kernels(kernels: Mapping[str, Built], prefix: str) -> CKernels:

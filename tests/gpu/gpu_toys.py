@@ -334,6 +334,7 @@ def needs_of(toy: GpuToy, language: str) -> dict[str, Any]:
         "language": language,
         "fp16": False,
         "subgroups": False,
+        "integer_dot": False,
         "threads": max(kernel.threads for kernel in plan.kernels),
         "local_bytes": 0,
         "storage_buffers": max(len(kernel.parameters) for kernel in plan.kernels),

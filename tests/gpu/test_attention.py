@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgemoe.targets.kernels.attention_kernel import Attention
-from edgemoe.targets.kernels.gpu.attention import stand_in
-from edgemoe.targets.kernels.gpu.call import Call
+from edgemoe.targets.kernels.gpu.attention import splits_for, stand_in
+from edgemoe.targets.kernels.gpu.call import Call, Chain
 from edgemoe.targets.kernels.mask_range import ranges
 from edgemoe.targets.spec import load_target
 from tests.gpu.launch import DEVICES, launch
@@ -17,6 +17,19 @@ from tests.gpu.launch import DEVICES, launch
 pytestmark = pytest.mark.needs("device:opencl", "device:webgpu")
 
 SCALE = 0.3
+
+
+def launched(device: str, made: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """`launch` of a kernel, or of the kernels of a chain one after another."""
+    if not isinstance(made, Chain):
+        return launch(device, made, arrays)
+    # What no thread writes must not matter: NaN spreads.
+    arrays = [*arrays, *(np.full(n, np.nan, np.float32) for n in made.temporaries)]
+    for link in made.links:
+        results = launch(device, link.kernel, [arrays[i] for i in link.pointers])
+        for i, array in zip(link.pointers, results, strict=True):
+            arrays[i] = array
+    return arrays
 
 
 def attend(
@@ -49,7 +62,7 @@ def attend(
         spec, (heads, group, queries, keys, size, value_size, *strides),
         Attention.tasks(batch, heads, group, queries), tuple(a.size for a in arrays), facts,
     )  # fmt: skip
-    found = launch(device, stand_in(call), arrays)[3]
+    found = launched(device, stand_in(call), arrays)[3]
     wide = [np.repeat(x.astype(np.float64), group, 2) for x in (k, v)]
     scores = np.einsum("bthd,bchd->bhtc", q.astype(np.float64), wide[0]) * SCALE
     if mask is not None and kind == "float":
@@ -102,3 +115,34 @@ def test_ranges_stand_for_causal_and_windowed_masks(device: str) -> None:
     for mask in (keys <= rows + 120, (keys <= rows + 150) & (keys > rows + 100)):
         found, wanted = attend(device, (1, 2, 1, 9, 200, 16, 16), mask, "seen", whole=False)
         np.testing.assert_allclose(found, wanted, atol=2e-5)
+
+
+LONG = (2, 4, 2, 1, 1000, 16, 24)
+
+
+def test_how_many_work_groups_share_keys() -> None:
+    """Short caches and many rows keep one; long ones have what the device can use."""
+    facts = load_target("adreno").gpu
+    assert facts is not None and facts.busy_groups == 16 and facts.threads == 128
+    assert [splits_for(facts, 2, n) for n in (64, 511, 512, 1000, 4096)] == [1, 1, 2, 3, 8]
+    assert [splits_for(facts, n, 4096) for n in (1, 5, 16, 100)] == [16, 4, 1, 1]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("position", [None, 0, 63, 64, 400, 999])
+def test_work_groups_share_the_keys_of_long_caches(device: str, position: int | None) -> None:
+    """At every position, with work-groups that have no key at all."""
+    mask = None if position is None else (np.arange(1000) <= position)[None]
+    found, wanted = attend(device, LONG, mask, "seen", whole=False)
+    np.testing.assert_allclose(found, wanted, atol=2e-5)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_shared_keys_with_masks_that_are_read(device: str) -> None:
+    chance = np.random.default_rng(1)
+    mask = chance.random((1, 1000)) < 0.1
+    mask[:, 300:500] = False
+    found, wanted = attend(device, LONG, mask, "seen", whole=True)
+    np.testing.assert_allclose(found, wanted, atol=2e-5)
+    found, wanted = attend(device, LONG, np.zeros_like(mask), "seen", whole=True)
+    np.testing.assert_allclose(found, wanted, atol=2e-5)  # nothing seen: the mean of all

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from edgemoe import kv_cache
 from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.gpu import product
+from edgemoe.targets.kernels.gpu import integer_tile, product
 from edgemoe.targets.kernels.gpu.linear import GpuLinear
+from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, row_words
 from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
@@ -58,6 +63,71 @@ def test_formats(device: str, rows: int, name: str) -> None:
     out = launch(device, kernel, [x, words, np.zeros((rows, columns), np.float32), bias])[2]
     expected = x.astype(np.float64) @ stored(weights, name).T.astype(np.float64) + bias
     np.testing.assert_allclose(out, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
+def rounded_rows(x: np.ndarray, group: int) -> np.ndarray:
+    """Rows as int8 with a scale per group of inputs, by the definition; 0: per row."""
+    width = group or x.shape[1]
+    found = np.zeros_like(x)
+    for start in range(0, x.shape[1], width):
+        codes, scales = kv_cache.narrow(x[:, start : start + width], "int8")
+        assert scales is not None
+        found[:, start : start + width] = codes * scales
+    return found
+
+
+INTEGERS = [(device, rows, name) for device, rows, name in itertools.product(
+    ("opencl", "webgpu"), (5, 40), ("i8", "i8.g64", "i4", "i4.g64", "i4.zp")
+) if device == "opencl" or rows == 40]  # fmt: skip
+
+
+@pytest.mark.parametrize(("device", "rows", "name"), INTEGERS)
+def test_products_of_int8(device: str, rows: int, name: str) -> None:
+    """Rows rounded on the device, sums of int32: the codes of the definition, and no others."""
+    depth, columns = 100, 70
+    rng = np.random.default_rng(rows)
+    x = (rng.standard_normal((rows, depth)) * 10.0 ** rng.integers(-2, 3, (rows, 1))).astype(
+        np.float32
+    )
+    x[1] = 0.0
+    weights = rng.standard_normal((columns, depth)).astype(np.float32)
+    bias = rng.standard_normal(columns).astype(np.float32)
+    facts = load_target(device).gpu
+    assert facts is not None
+    facts = replace(facts, integer_dot=True)
+    layout = Layout(parse(name), depth, columns)
+    assert not integer_tile.why_floats(facts, layout, product.cut_for(facts, layout, 1, rows))
+    epilogue = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
+    kernel = GpuLinear(epilogue, layout, rows, integer_tile.cut_of(facts, 1, rows), True)
+    count = row_words(layout)
+    quantised = QuantiseRows(
+        rows, depth, layout.groups, count // layout.groups, layout.given.bits == 4, 32
+    )
+    given = [x, np.zeros((rows, count), np.uint32), np.zeros((rows, layout.groups), np.float32)]
+    _, codes, scales = launch(facts, quantised, given)
+    words = layout.pack([weights], [quantise])
+    out = launch(facts, kernel, [codes, scales, words, np.zeros((rows, columns), np.float32), bias])
+    wide, kept = rounded_rows(x, layout.given.group), stored(weights, name)
+    expected = wide.astype(np.float64) @ kept.T.astype(np.float64) + bias
+    atol = 2e-6 * np.abs(expected).max(-1, keepdims=True)
+    assert (np.abs(out[3] - expected) <= atol).all()
+    exact = x.astype(np.float64) @ kept.T.astype(np.float64) + bias
+    assert (np.abs(out[3] - exact) > 10 * atol)[2:].any()  # without rounding it would be nearer
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "integer_dot", "reason"),
+    [("i8", 40, False, "no integer_dot"), ("i8", 4, True, "at most 4 rows"),
+     ("i3", 40, True, "codes of 3 bits"), ("i8.zp", 40, True, "zero points of 8 bits"),
+     ("i4.zp", 40, True, "")],
+)  # fmt: skip
+def test_why_products_stay_floats(name: str, rows: int, integer_dot: bool, reason: str) -> None:
+    facts = load_target("opencl").gpu
+    assert facts is not None
+    facts = replace(facts, integer_dot=integer_dot)
+    layout = Layout(parse(name), 100, 70)
+    found = integer_tile.why_floats(facts, layout, product.cut_for(facts, layout, 1, rows))
+    assert bool(found) == bool(reason) and reason in found
 
 
 @pytest.mark.parametrize("rows", [1, 40])

@@ -321,3 +321,33 @@ def test_the_text_depends_on_the_plan_alone(gpu_artifact, gpu_toys, tmp_path):
     first = gpu_artifact("routed", "opencl").path / "src" / "model_opencl.c"
     again = gpu_toys.write(gpu_toys.routed("opencl"), tmp_path / "again", "opencl")
     assert first.read_text() == (again.path / "src" / "model_opencl.c").read_text()
+
+
+@pytest.mark.needs("device:opencl")
+@pytest.mark.parametrize("kind", ["bf16", "i8"])
+def test_narrow_caches(opencl, tmp_path, kind):
+    """The bits of the session, with states that are held and states that are given."""
+    pytest.importorskip("torch")
+    import edgemoe
+    from tests.compile.caches import Decoder
+
+    module = Decoder("put").eval()
+    artifact = edgemoe.compile(
+        (module, module.example()), target=opencl, out=tmp_path / "m", tokens=(1, 7),
+        kv_cache=kind,
+    )  # fmt: skip
+    host = Host(artifact.path, tmp_path)
+    assert host.status == OK, host.error
+    x = np.random.default_rng(0).standard_normal((9, 64)).astype(np.float32)
+    with edgemoe.load(artifact.path) as session:
+        states = {s.name: s.state_output for s in session.inputs if s.state_output is not None}
+        for part in (x[:8], x[8:]):
+            status, found = host.run({"x": part}, want=list(states.values()))
+            assert status == OK, host.error
+            np.testing.assert_array_equal(found["y"], session.run({"x": part})["y"])
+        given = {name: found[output] for name, output in states.items()}
+        status, again = host.run({"x": x[:1], **given})
+        assert status == OK, host.error
+        for name, wanted in session.run({"x": x[:1], **given}).items():
+            np.testing.assert_array_equal(again[name], wanted)
+    host.lib.em_close(host.model)

@@ -246,3 +246,43 @@ def test_inputs_that_do_not_fit(js):
     assert "has 7 values, expected [1, n, 6]" in short["error"]
     assert "input 'x' is missing" in missing["error"]
     assert {r["kind"] for r in (stranger, short, missing, kind)} == {"input"}
+
+
+@pytest.mark.needs("device:webgpu")
+@pytest.mark.parametrize("kind", ["bf16", "i8"])
+def test_narrow_caches(js, tmp_path, kind):
+    """Held ones, and given ones: numbers of 16 bits as floats, codes of int8 as integers."""
+    pytest.importorskip("torch")
+    import edgemoe
+    from tests.compile.caches import Decoder
+
+    module = Decoder("put").eval()
+    artifact = edgemoe.compile(
+        (module, module.example()), target="webgpu", out=tmp_path / "m", tokens=(1, 7),
+        kv_cache=kind,
+    )  # fmt: skip
+    x = np.random.default_rng(0).standard_normal((9, 64)).astype(np.float32)
+    with edgemoe.load(artifact.path) as session:
+        wanted = [session.run({"x": part})["y"] for part in (x[:8], x[8:])]
+        shape = next(spec.shape for spec in session.inputs if spec.name == "k")
+        codes = np.resize(np.arange(-3, 4), shape)
+        dtype = {"bf16": np.uint16, "i8": np.int8}[kind]
+        stored = {"bf16": (codes.astype(np.float32).view(np.uint32) >> 16), "i8": codes}[kind]
+        given = {"k": stored.astype(dtype), "v": stored.astype(dtype)}
+        more = {}
+        if kind == "i8":
+            more = {f"{n}.scales": np.full((*shape[:-1], 1), 0.5, np.float32) for n in "kv"}
+        given |= {"position": np.array([20], np.int64)} | more
+        full = session.run({"x": x[:1], **given})
+    plain = {"k": listed(codes), "v": listed(codes), "position": [20]}
+    plain |= {name: listed(array) for name, array in more.items()}
+    first, second, third = js(
+        "", ["run", {"x": listed(x[:8])}], ["run", {"x": listed(x[8:])}],
+        ["run", {"x": listed(x[:1])} | plain], folder=artifact.path,
+    )  # fmt: skip
+    for found, y in ((first, wanted[0]), (second, wanted[1]), (third, full["y"])):
+        assert np.allclose(found["y"], listed(y), atol=2e-3 * np.abs(y).max())
+    kept = np.reshape(third["k_out"], shape)
+    np.testing.assert_array_equal(kept[:, :, :20], codes[:, :, :20])
+    np.testing.assert_array_equal(kept[:, :, 21:], codes[:, :, 21:])
+    assert (kept[:, :, 20] != codes[:, :, 20]).any()

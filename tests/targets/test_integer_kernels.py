@@ -389,3 +389,32 @@ def test_convolutions(same, kind):
             pad_x=pad[1], left=given.left, right=given.right, zero=3, **LIMITS,
         )  # fmt: skip
     same(graph, outputs)
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+@pytest.mark.parametrize("sizes", [(1, 9, 33), (3, 8, 16), (2, 1, 7), (1, 20, 1)])
+def test_a_cache_is_read_where_it_lies(same, core, kind, sizes):
+    """Heads of a cache [tokens, heads, width], by rows and turned; two heads of a share one."""
+    r, graph = chance(), GraphOfOps()
+    rows, tokens, width = sizes
+    heads, group = 3, 2
+    reach = 128 if kind == np.int8 else 6000
+    cache = graph.input("cache", r.integers(-127, 128, (tokens, heads, width)).astype(np.int8))
+    shares = r.integers(-reach, reach, (heads * group, rows, tokens)).astype(kind)
+    queries = r.integers(-reach, reach, (rows, heads * group, width)).astype(kind)
+    given = scaling(0.01, 128 * reach * 33)
+    m = graph.constant("m", given.multiplier)
+    common = {
+        "matrices": heads * group, "rows": rows, "group": group, "matrix_b": width,
+        "left": given.left, "right": given.right, "zero": 2, **LIMITS,
+    }  # fmt: skip
+    outputs = graph.node(
+        "MatMulInPlace", [graph.input("q", queries), cache, m], columns=tokens, depth=width,
+        matrix_a=width, row_a=heads * group * width, column_b=heads * width, depth_b=1, **common,
+    )  # fmt: skip
+    outputs += graph.node(
+        "MatMulInPlace", [graph.input("p", shares), cache, m], columns=width, depth=tokens,
+        matrix_a=rows * tokens, row_a=tokens, column_b=1, depth_b=heads * width, **common,
+    )  # fmt: skip
+    same(graph, outputs, core)

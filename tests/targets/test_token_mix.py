@@ -23,6 +23,7 @@ SPECS = {
     "residual": TokenMix(RESIDUAL),
     "gated": TokenMix(GATED),
     "twice": TokenMix(TWICE),
+    "of 33": TokenMix(ex.Port(), depth=33),
 }
 SIZES = [(1, 1, 1, 32), (2, 7, 5, 33), (3, 13, 32, 64), (1, 49, 9, 70), (2, 12, 17, 129)]
 
@@ -90,6 +91,8 @@ def test_only_what_is_read_before_the_result_may_give_its_place():
 def test_bits_depend_neither_on_rows_nor_on_the_batch(kernels):
     w, x = data(3, 49, 33, 70)
     whole = run(kernels, "plain", w, x, np.empty((3, 49, 70), np.float32))
+    known = run(kernels, "of 33", w, x, np.empty((3, 49, 70), np.float32))
+    np.testing.assert_array_equal(known, whole)
     for row in (0, 11, 48):
         one = run(kernels, "plain", w[row : row + 1].copy(), x[1:2].copy(),
                   np.empty((1, 1, 70), np.float32))  # fmt: skip

@@ -16,10 +16,11 @@
 #endif
 
 /* gcc orders instructions before it gives them registers, which Thumb cores have too few of: sums of
- * products would be kept on the stack. It orders them again afterwards.
+ * products would be kept on the stack. It orders them again afterwards. Nor may it gather numbers that
+ * are stored side by side in a vector: with Helium they would go through the stack.
  */
 #if EM_HAS_DSP && defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-schedule-insns")
+#pragma GCC optimize("no-schedule-insns", "no-tree-slp-vectorize")
 #endif
 
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
@@ -93,6 +94,18 @@ EM_INLINE int32_t em_load4(const int8_t *p)
     uint32_t word = (uint32_t)b[0] | ((uint32_t)b[1] << 8) | ((uint32_t)b[2] << 16)
         | ((uint32_t)b[3] << 24);
     return (int32_t)word;
+#endif
+}
+
+/* Two int16 as a word, the first in its lower half; `p` is at a multiple of 2. */
+EM_INLINE int32_t em_load2(const int16_t *p)
+{
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    int32_t word;
+    (void)__builtin_memcpy(&word, p, sizeof word);
+    return word;
+#else
+    return (int32_t)(((uint32_t)(uint16_t)p[0]) | ((uint32_t)(uint16_t)p[1] << 16));
 #endif
 }
 
@@ -192,5 +205,7 @@ EM_CODES(2, 6, 0x00030003)
 EM_CODES(2, 7, 0x00030003)
 
 #include "em_sums.h"
+
+#include "em_rows.h"
 
 #endif

@@ -5,7 +5,8 @@
 /* ---- vectors of 16 bytes: acc + sum of x[i] * code[i] over the first `n` of 16 inputs ----
  *
  * em_mve_TYPE_wBITS_PART. Of weights of 4 (2) bits, byte i holds the codes of inputs i, i + 16
- * (i + 32, i + 48) with an offset; PART says which. `n` of 16 and more is all of them.
+ * (i + 32, i + 48) with an offset; PART says which. `n` of 16 and more is all of them; with
+ * less, inputs behind them count as 0, and codes are read of all 16: packed weights are that long.
  */
 #if EM_HAS_MVE
 #define EM_MVE_S8(NAME, TYPE, CODES) \
@@ -13,7 +14,7 @@
     { \
         if (n < 16) { \
             mve_pred16_t some = vctp8q((uint32_t)n); \
-            return vmladavaq_p_s8(acc, vldrbq_z_s8(x, some), CODES, some); \
+            return vmladavaq_s8(acc, vldrbq_z_s8(x, some), CODES); \
         } \
         return vmladavaq_s8(acc, vldrbq_s8(x), CODES); \
     }
@@ -23,8 +24,8 @@
         if (n < 16) { \
             mve_pred16_t some = vctp16q((uint32_t)n); \
             mve_pred16_t rest = vctp16q(n > 8 ? (uint32_t)n - 8u : 0u); \
-            acc = vmladavaq_p_s16(acc, vldrhq_z_s16(x, some), CODES, some); \
-            return vmladavaq_p_s16(acc, vldrhq_z_s16(x + 8, rest), CODES_8, rest); \
+            acc = vmladavaq_s16(acc, vldrhq_z_s16(x, some), CODES); \
+            return vmladavaq_s16(acc, vldrhq_z_s16(x + 8, rest), CODES_8); \
         } \
         acc = vmladavaq_s16(acc, vldrhq_s16(x), CODES); \
         return vmladavaq_s16(acc, vldrhq_s16(x + 8), CODES_8); \

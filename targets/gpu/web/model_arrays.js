@@ -9,7 +9,13 @@ export class EdgemoeError extends Error {
   }
 }
 
-const DEVICE_ARRAYS = { float32: Float32Array, int32: Int32Array, uint32: Uint32Array };
+const DEVICE_ARRAYS = {
+  float32: Float32Array, int32: Int32Array, uint32: Uint32Array, int8: Int8Array,
+};
+const BYTES = { float16: 2, bfloat16: 2, int8: 1 }; // narrow caches have the model's own dtype
+const RANGES = {
+  int8: "-128 to 127", int32: "-2147483648 to 2147483647", uint32: "0 to 4294967295",
+};
 const FLOATS = new Set(["float32", "float64", "float16", "bfloat16"]);
 
 export function elements(shape) {
@@ -17,7 +23,7 @@ export function elements(shape) {
 }
 
 export function deviceBytes(dtype, count) {
-  return Math.ceil((count * (dtype === "float16" ? 2 : 4)) / 4) * 4;
+  return Math.ceil((count * (BYTES[dtype] ?? 4)) / 4) * 4;
 }
 
 /** The dtype on a device of a tensor that no step touches. */
@@ -53,14 +59,33 @@ export function floatOfHalf(half) {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** The nearest bfloat16, ties to even. */
+function bfloatOfFloat(value) {
+  bits.setFloat32(0, value);
+  const word = bits.getUint32(0);
+  if ((word & 0x7fffffff) > 0x7f800000) return (word >>> 16) | 0x40;
+  return (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+}
+
+function floatOfBfloat(half) {
+  bits.setUint32(0, half << 16);
+  return bits.getFloat32(0);
+}
+
+const HALVES = {
+  float16: [halfOfFloat, floatOfHalf],
+  bfloat16: [bfloatOfFloat, floatOfBfloat],
+};
+
 /** Values of the caller for an input as an array of `dtype`, that of the device. */
 export function toDevice(values, info, dtype) {
   if (typeof values?.length !== "number") {
     throw new EdgemoeError("input", `input '${info.name}' is no array; give a typed array`);
   }
-  if (dtype === "float16") {
+  if (dtype in HALVES) {
+    const [narrow] = HALVES[dtype];
     const halves = new Uint16Array(2 * Math.ceil(values.length / 2));
-    for (let i = 0; i < values.length; i++) halves[i] = halfOfFloat(Number(values[i]));
+    for (let i = 0; i < values.length; i++) halves[i] = narrow(Number(values[i]));
     return halves;
   }
   const Kind = DEVICE_ARRAYS[dtype];
@@ -70,10 +95,9 @@ export function toDevice(values, info, dtype) {
     const value = Number(values[i]);
     array[i] = value;
     if (dtype !== "float32" && array[i] !== value) {
-      const range = dtype === "int32" ? "-2147483648 to 2147483647" : "0 to 4294967295";
       throw new EdgemoeError(
         "input",
-        `input '${info.name}' holds ${value}, which is no integer of ${range}: GPUs compute with ` +
+        `input '${info.name}' holds ${value}, which is no integer of ${RANGES[dtype]}: GPUs compute with ` +
           "32-bit integers; give others, or run the model on a CPU",
       );
     }
@@ -83,8 +107,8 @@ export function toDevice(values, info, dtype) {
 
 /** What the device computed: Float32Array, Int32Array or Uint32Array; Uint8Array for bool. */
 export function fromDevice(buffer, offset, count, info, dtype) {
-  if (dtype === "float16") {
-    return Float32Array.from(new Uint16Array(buffer, offset, count), floatOfHalf);
+  if (dtype in HALVES) {
+    return Float32Array.from(new Uint16Array(buffer, offset, count), HALVES[dtype][1]);
   }
   const array = new DEVICE_ARRAYS[dtype](buffer, offset, count);
   return info.dtype === "bool" ? Uint8Array.from(array, (x) => (x ? 1 : 0)) : array.slice();

@@ -17,6 +17,8 @@ const FEATURES = [
   ["subgroups", "subgroups", "subgroups"],
 ];
 
+const PACKED = "packed_4x8_integer_dot_product";
+
 /** Find an adapter that the artifact runs on; throws a "device" error with the first lack. */
 export async function findAdapter(gpu, needs, name, powerPreference) {
   const adapter = gpu ? await gpu.requestAdapter({ powerPreference }) : null;
@@ -54,6 +56,13 @@ export async function findAdapter(gpu, needs, name, powerPreference) {
       );
     }
     requiredFeatures.push(feature);
+  }
+  if (needs.integer_dot && !gpu.wgslLanguageFeatures?.has(PACKED)) {
+    throw new EdgemoeError(
+      "device",
+      `the kernels of '${name}' use the language feature ${PACKED}, which this browser does not ` +
+        "have; compile it for a target without integer_dot, or take a current browser",
+    );
   }
   if (adapter.features.has("timestamp-query")) requiredFeatures.push("timestamp-query");
   return { adapter, where, requiredFeatures, requiredLimits };

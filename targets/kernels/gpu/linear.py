@@ -20,7 +20,8 @@ from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import channel_mix, linear
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.body import Body, NotElementwise
-from edgemoe.targets.kernels.gpu import grid, product
+from edgemoe.targets.kernels.gpu import grid, integer_tile, product
+from edgemoe.targets.kernels.gpu.quantise_rows import quantised, row_words
 from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
@@ -32,12 +33,16 @@ _ZERO = tirx.const(0.0, "float32")
 
 @dataclass(frozen=True)
 class GpuLinear:
-    """One product of `rows` rows; `cut` says how work-groups share it."""
+    """One product of `rows` rows; `cut` says how work-groups share it.
+
+    `integer`: `a` are codes of int8, which have scales (`quantise_rows`).
+    """
 
     epilogue: ex.Node
     layout: Layout
     rows: int
     cut: product.Cut
+    integer: bool = False
 
     @property
     def threads(self) -> int:
@@ -46,13 +51,10 @@ class GpuLinear:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (a, weights, out, operands...)."""
-        return (
-            "float*",
-            self.layout.c_type,
-            "float*",
-            *["float*"] * len(ex.operands_of(self.epilogue)),
-        )
+        """C types of (a, scales?, weights, out, operands...)."""
+        rows = ("uint32_t*", "float*") if self.integer else ("float*",)
+        operands = ["float*"] * len(ex.operands_of(self.epilogue))
+        return (*rows, self.layout.c_type, "float*", *operands)
 
     @property
     def _parts(self) -> int:
@@ -66,7 +68,8 @@ class GpuLinear:
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
-        names = {"a": "float32", "weights": self.layout.element, "out": "float32"}
+        names = {"a": "uint32", "scales": "float32"} if self.integer else {"a": "float32"}
+        names |= {"weights": self.layout.element, "out": "float32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
 
@@ -101,6 +104,10 @@ class GpuLinear:
             )
             return
 
+        if self.integer:
+            self._integers(at, block, first, store)
+            return
+
         def left(row: Expr, k: Expr) -> Expr:
             value = a[(block + row) * layout.depth + k]
             inside = tirx.all(block + row < self.rows, k < layout.depth)
@@ -108,6 +115,23 @@ class GpuLinear:
 
         fill = product.fill_weights(at, cut, layout, 1, at.buffers["weights"], base, first)
         product.tile(at, cut, layout.depth, layout.columns, 1, left, fill, first, always, store)
+
+    def _integers(self, at: grid.Grid, block: Expr, first: Expr, store: product.Store) -> None:
+        layout, cut, words = self.layout, self.cut, row_words(self.layout)
+
+        def left(row: Expr, word: Expr) -> Expr:
+            inside = tirx.all(block + row < self.rows, word < words)
+            value = at.buffers["a"][(block + row) * words + word]
+            return tirx.if_then_else(inside, value, tirx.const(0, "uint32"))
+
+        def row_scale(row: Expr, group: Expr) -> Expr:
+            safe = tirx.min(block + row, self.rows - 1)
+            return at.buffers["scales"][safe * layout.groups + group]
+
+        integer_tile.tile(
+            at, cut, layout, 1, left, row_scale, at.buffers["weights"], tirx.const(0, "int32"),
+            first, tirx.const(1, "bool"), store,
+        )  # fmt: skip
 
 
 def evaluated(
@@ -152,18 +176,27 @@ def lower(site: Site) -> None:
     rows = size_of(shape_of(x)) // depth
     given = program_at(site).precision.choose(linear.unit_of(site, weight, transposed, rows))
     layout = layout_for(program_at(site).gpu, given, depth, columns)
-    cut = product.cut_for(program_at(site).gpu, layout, 1, rows)
-    spec = GpuLinear(epilogue, layout, rows, cut)
+    device = program_at(site).gpu
+    cut = product.cut_for(device, layout, 1, rows)
+    integer = program_at(site).multiplies_integers(
+        given, integer_tile.why_floats(device, layout, cut)
+    )
+    if integer:
+        cut = integer_tile.cut_of(device, 1, rows)
+    spec = GpuLinear(epilogue, layout, rows, cut, integer)
     (out,) = site.outputs
-    (source,) = site.pointers([x])
+    source = site.pointers([x])
+    if integer:
+        source = quantised(program_at(site), source[0].buffer, rows, layout, origin=site.origin)
     program_at(site).step(
         spec, "linear",
-        [source, Pointer(_place(site, weight, transposed, layout)), Pointer(out),
+        [*source, Pointer(_place(site, weight, transposed, layout)), Pointer(out),
          *site.operands(body)],
         label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
         nbytes=4 * rows * (depth + columns) + 4 * layout.words,
-        reason=f"constant weight, {given}; {'tiles' if cut.is_tile else 'few rows'}",
+        reason=f"constant weight, {given}; "
+        + ("tiles of int8" if integer else "tiles" if cut.is_tile else "few rows"),
     )  # fmt: skip
 
 

@@ -25,11 +25,12 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import moe
 from edgemoe.targets.kernels.body import shape_of
 from edgemoe.targets.kernels.experts import Source
-from edgemoe.targets.kernels.gpu import grid, product
+from edgemoe.targets.kernels.gpu import grid, integer_tile, product
 from edgemoe.targets.kernels.gpu.combine import Combine
 from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
 from edgemoe.targets.kernels.gpu.linear import evaluated
 from edgemoe.targets.kernels.gpu.move import Move
+from edgemoe.targets.kernels.gpu.quantise_rows import quantised, row_words
 from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.kernels.moe_stages import LINEARS, Stage, stages_of
 from edgemoe.targets.kernels.vector_math import register
@@ -59,6 +60,7 @@ class GpuExperts:
     chosen: int
     cut: product.Cut
     direct: bool
+    integer: bool = False
 
     @property
     def threads(self) -> int:
@@ -67,10 +69,11 @@ class GpuExperts:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (a, weights, out, ids or (order, tiles), operands...)."""
+        """C types of (a, scales?, weights, out, ids or (order, tiles), operands...)."""
+        rows = ("uint32_t*", "float*") if self.integer else ("float*",)
         lists = ("int32_t*",) * (1 if self.direct else 2)
         operands = ["float*"] * len(ex.operands_of(self.epilogue))
-        return ("float*", self.layout.c_type, "float*", *lists, *operands)
+        return (*rows, self.layout.c_type, "float*", *lists, *operands)
 
     @property
     def columns(self) -> int:
@@ -91,7 +94,8 @@ class GpuExperts:
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
-        names = {"a": "float32", "weights": self.layout.element, "out": "float32"}
+        names = {"a": "uint32", "scales": "float32"} if self.integer else {"a": "float32"}
+        names |= {"weights": self.layout.element, "out": "float32"}
         names |= {"ids": "int32"} if self.direct else {"order": "int32", "tiles": "int32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
@@ -154,13 +158,30 @@ class GpuExperts:
         begins = grid.shared(self.cut.rows, "int32")
 
         def begin(i: Expr) -> None:
-            T.buffer_store(begins, tirx.Select(exists, start_of(i), tirx.const(0)) * depth, [i])
+            T.buffer_store(begins, tirx.Select(exists, start_of(i), tirx.const(0)), [i])
 
         grid.strided(at.thread, self.cut.rows, self.threads, begin)
         grid.barrier()
 
+        if self.integer:
+            line = row_words(self.layout)
+
+            def word(i: Expr, w: Expr) -> Expr:
+                inside = tirx.all(i < rows, w < line)
+                return tirx.if_then_else(inside, a[begins[i] * line + w], tirx.const(0, "uint32"))
+
+            def row_scale(i: Expr, group: Expr) -> Expr:
+                return at.buffers["scales"][begins[i] * self.layout.groups + group]
+
+            integer_tile.tile(
+                at, self.cut, self.layout, self.ports, word, row_scale, words, base, first, exists,
+                store,
+            )  # fmt: skip
+            return
+
         def left(i: Expr, k: Expr) -> Expr:
-            return tirx.if_then_else(tirx.all(i < rows, k < depth), a[begins[i] + k], _ZERO)
+            inside = tirx.all(i < rows, k < depth)
+            return tirx.if_then_else(inside, a[begins[i] * depth + k], _ZERO)
 
         fill = product.fill_weights(at, self.cut, self.layout, self.ports, words, base, first)
         product.tile(
@@ -264,9 +285,20 @@ class _Group:
             self.slots / min(self.experts, self.slots)
         )  # fmt: skip
         cut = product.cut_for(self.device, layout, ports, 1 if self.direct else rows_each)
+        why = integer_tile.why_floats(self.device, layout, cut)
+        if 6 + len(stage.body.operands) > self.device.storage_buffers:
+            why = why or "codes and their scales bind one buffer more than the device has"
+        elif self.scored and source == "sorted":
+            why = why or "scored experts: most rows that would be rounded are nobody's"
+        integer = program.multiplies_integers(given, why)
+        places = [Pointer(rows)]
+        if integer:
+            cut = integer_tile.cut_of(self.device, ports, rows_each)
+            count = self.tokens if source == "token" else self.slots
+            places = quantised(program, rows, count, layout, **self._facts)
         spec = GpuExperts(
             epilogue, layout, ports, source, result, self.slots, self.experts, self.chosen, cut,
-            self.direct,
+            self.direct, integer,
         )  # fmt: skip
         operands = [
             site.pointers([moe.cut(site, value, indexing)])[0]
@@ -274,14 +306,15 @@ class _Group:
         ]
         program.step(
             spec, "experts",
-            [Pointer(rows), Pointer(_place(site, stage, layout)), Pointer(out),
+            [*places, Pointer(_place(site, stage, layout)), Pointer(out),
              *self._lists(cut.rows), *operands],
             label=f"experts {self.slots} rows x {layout.depth} -> {columns}{ex.describe(epilogue)}",
             macs=self.slots * layout.depth * layout.columns,
             nbytes=4 * min(self.experts, self.slots) * layout.words
             + 4 * self.slots * (layout.depth + columns),
             reason=f"{ports} product(s) per expert, {given}; "
-            + ("experts by id" if self.direct else f"tiles of {cut.rows} rows"), **self._facts,
+            + ("experts by id" if self.direct else f"tiles of {cut.rows} rows")
+            + (" of int8" if integer else ""), **self._facts,
         )  # fmt: skip
         return given
 

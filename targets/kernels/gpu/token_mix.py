@@ -125,6 +125,7 @@ def lower(site: Site) -> None:
     layout = layout_for(program_at(site).gpu, given, depth, rows)
     cut = product.tile_for(program_at(site).gpu, 1, 1, rows)
     spec = GpuTokenMix(epilogue, layout, batch, channels, cut)
+    program_at(site).multiplies_integers(given, "token mixing: rows of int8 would be columns of x")
     rounder = program_at(site).precision.rounder(name)
 
     def packed() -> Array:

@@ -28,6 +28,9 @@ HANDLES = ("edgemoe.integer.Linear",)
 FIXED = ("depth", "stride", "columns", "group", "shared", "chosen")
 """Integers of a product of experts that its kernel knows."""
 
+SHORT = 64
+"""Inputs of a row up to which vectors are so few that the kernel has to know their number."""
+
 
 def weights_of(site: Site, w: ir.Value, experts: int) -> Pointer:
     """Pack weights; experts one behind the other, each a section."""
@@ -117,7 +120,8 @@ def append(
         "shared": integer(node, "shared") or 1, "chosen": integer(node, "chosen"),
         "shift": integer(node, "shift"), "zero_w": integer(node, "zero_w"),
     }  # fmt: skip
-    fixed = FIXED if queue is not None else ()
+    few = core.name == "mve" and depth <= SHORT
+    fixed = FIXED if queue is not None else ("depth", "stride") if few else ()
     spec = Product(
         core.name, bits, dtype, "int32" if total is not None else dtype_of(node.outputs[0]),
         groups is not None, gathered, scattered or total is not None,

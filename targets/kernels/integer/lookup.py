@@ -11,7 +11,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer, Rows
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.cores import extern, local, pointer
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
 from edgemoe.targets.kernels.integer.site import BYTES, C_TYPES, dtype_of, integer, row_bytes
 from edgemoe.targets.kernels.integer.site import accepts as accepts
@@ -25,11 +25,13 @@ HANDLES = ("edgemoe.integer.Table", "edgemoe.integer.Curve")
 class Lookup:
     """The kernel: int8 takes an entry, int16 a point on a line between two; a task is a number.
 
-    `values` of int8 points to the entry of 0, in the middle of its table.
+    `values` of int8 points to the entry of 0, in the middle of its table. With `vectors` the core
+    gathers 16 entries at a time.
     """
 
     x: str
     out: str
+    vectors: bool = False
 
     @property
     def values(self) -> str:
@@ -56,7 +58,13 @@ class Lookup:
                 i = begin + k
                 T.buffer_store(buffers["out"], values[tirx.Cast("int32", buffers["x"][i])], [i])
 
-            if not curve:
+            if self.vectors:
+                source, target = (pointer(buffers[name], begin) for name in ("x", "out"))
+                zero = tirx.const(0, "int32")
+                T.evaluate(
+                    extern("em_table_s8", source, pointer(values, zero), target, end - begin)
+                )
+            elif not curve:
                 tiles.for_unrolled(local(end - begin), 4, entry)
             else:
                 with T.serial(begin, end) as i:
@@ -82,7 +90,8 @@ def lower(site: Site) -> None:
     node = site.node
     x, values = node.inputs
     assert x is not None and values is not None
-    spec = Lookup(dtype_of(x), dtype_of(node.outputs[0]))
+    kinds = dtype_of(x), dtype_of(node.outputs[0])
+    spec = Lookup(*kinds, site.program.core == "mve" and kinds == ("int8", "int8"))
     if dtype_of(values) != spec.values:
         raise AssertionError(f"{node.name}: a table of {dtype_of(values)}, not {spec.values}")
     *lead, width = shape_of(x) or (1,)

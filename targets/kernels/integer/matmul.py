@@ -1,59 +1,95 @@
-"""`MatMul` of an integer program: two activations, a[.., M, K] times b[.., N, K]."""
+"""`MatMul` and `MatMulInPlace` of an integer program: rows of a times columns of int8 b."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import onnx_ir as ir
 from tvm import tirx
+from tvm.ir import Expr
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.activations import Operands, four, single
+from edgemoe.targets.kernels.integer.cores import COLUMNS, local, zeros
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
-from edgemoe.targets.kernels.integer.norm import cell
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, scaling_of
+from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.kernels.integer.site import accepts as accepts
 from edgemoe.targets.site import Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
-HANDLES = ("edgemoe.integer.MatMul",)
+HANDLES = ("edgemoe.integer.MatMul", "edgemoe.integer.MatMulInPlace")
+
+PLACES = (
+    "rows", "columns", "depth", "matrix_a", "row_a", "group", "matrix_b", "column_b", "depth_b",
+)  # fmt: skip
+"""Extents and strides, see `operators.mat_mul_in_place`."""
 
 
 @dataclass(frozen=True)
 class MatMul:
-    """The kernel; one task per row of a. `group` matrices of a share one of b."""
+    """The kernel for one `core`; one task per row of a.
 
+    The elements of a column of b follow each other where it is `contiguous`; those of a row of b
+    do where it is `beside`.
+    """
+
+    core: str
     a: str
     out: str
+    contiguous: bool
+    beside: bool
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (a, b, out, rows, columns, depth, group, multiplier, scaling...)."""
+        """C types of (a, b, out, places..., multiplier, scaling...)."""
         pointers = (C_TYPES[self.a], "int8_t*", C_TYPES[self.out])
-        return (*pointers, *["int32_t"] * (5 + len(SCALING)))
+        return (*pointers, *["int32_t"] * (len(PLACES) + 1 + len(SCALING)))
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel."""
         del name, isa
-        names = ("rows", "columns", "depth", "group", "multiplier", *SCALING)
+        names = (*PLACES, "multiplier", *SCALING)
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             buffers, numbers = tiles.parameters({"a": self.a, "b": "int8", "out": self.out}, names)
             n = dict(zip((*names, "begin", "end"), numbers, strict=True))
-            columns, depth = n["columns"], n["depth"]
-            with T.serial(n["begin"], n["end"]) as row:
-                matrix = local(tirx.truncdiv(row, n["rows"] * n["group"]))
-                start, other = local(row * depth), local(matrix * columns * depth)
-                with T.serial(0, columns) as j:
-                    total, at = cell(0), local(other + j * depth)
-                    with T.serial(0, depth) as k:
-                        a = tirx.Cast("int32", buffers["a"][start + k])
-                        b = tirx.Cast("int32", buffers["b"][at + k])
-                        T.buffer_store(total, total[0] + a * b, [0])
-                    value = rescale(total[0], n["multiplier"], n["left"], n["right"]) + n["zero"]
-                    result = limited(value, n["low"], n["high"], self.out)
-                    T.buffer_store(buffers["out"], result, [row * columns + j])
+            one = tirx.const(1, "int32")
+            column_step = one if self.beside else n["column_b"]
+            along = one if self.contiguous else n["depth_b"]
+            whole = local(tirx.truncdiv(n["columns"], COLUMNS))
+            with T.serial(n["begin"], n["end"]) as task:
+                matrix = local(tirx.truncdiv(task, n["rows"]))
+                row = local(task - matrix * n["rows"])
+                start = local(matrix * n["matrix_a"] + row * n["row_a"])
+                other = local(tirx.truncdiv(matrix, n["group"]) * n["matrix_b"])
+                to = local(task * n["columns"])
+
+                def operands(column: Expr, start: Expr = start, other: Expr = other) -> Operands:
+                    return Operands(
+                        buffers["a"], self.a, start, buffers["b"],
+                        local(other + column * column_step), column_step, along, n["depth"],
+                    )  # fmt: skip
+
+                def store(sums: tirx.Var, count: int, column: Expr, to: Expr = to) -> None:
+                    for j in range(count):
+                        value = rescale(sums[j], n["multiplier"], n["left"], n["right"])
+                        result = limited(value + n["zero"], n["low"], n["high"], self.out)
+                        T.buffer_store(buffers["out"], result, [to + column + j])
+
+                done: Expr = tirx.const(0, "int32")
+                if self.contiguous or self.beside:
+                    with T.serial(0, whole) as panel:
+                        column = local(panel * COLUMNS)
+                        sums = four(self.core, operands(column), self.contiguous)
+                        store(sums, COLUMNS, column)
+                    done = whole * COLUMNS
+                with T.serial(0, n["columns"] - done) as rest:
+                    column = local(done + rest)
+                    sums = zeros(1)
+                    single(operands(column), sums, 1, 0)
+                    store(sums, 1, column)
         return tiles.Built(builder.get())
 
 
@@ -62,15 +98,29 @@ def lower(site: Site) -> None:
     node = site.node
     a, b, multiplier = node.inputs[:3]
     assert a is not None and b is not None and multiplier is not None
-    (*lead, rows, depth), (*others, columns, _) = shape_of(a), shape_of(b)
-    matrices, repeats = size_of(tuple(lead)), size_of(tuple(others))
-    if tuple(lead[: len(lead)]) != tuple(others) and repeats != 1:
-        raise AssertionError(f"{node.name}: batches {lead} and {others}")
+    n = _places(site.node, a, b)
+    matrices, rows, columns, depth = (n[k] for k in ("matrices", "rows", "columns", "depth"))
+    along, beside = n["depth_b"] == 1, n["column_b"] == 1
     site.program.step(
-        MatMul(dtype_of(a), dtype_of(node.outputs[0])), "matmul",
-        [*site.pointers([a, b]), Pointer(site.outputs[0]), rows, columns, depth,
-         matrices // repeats, int(reader(multiplier)().reshape(-1)[0]), *scaling_of(node)],
+        MatMul(site.program.core, dtype_of(a), dtype_of(node.outputs[0]), along, beside), "matmul",
+        [*site.pointers([a, b]), Pointer(site.outputs[0]), *(n[name] for name in PLACES),
+         int(reader(multiplier)().reshape(-1)[0]), *scaling_of(node)],
         tasks=matrices * rows, label=f"{matrices} x {rows}x{depth} by {depth}x{columns}",
         origin=site.origin, nodes=site.nodes, macs=matrices * rows * depth * columns,
         nbytes=matrices * (rows + columns) * depth, reason="integer product of activations",
     )  # fmt: skip
+
+
+def _places(node: ir.Node, a: ir.Value, b: ir.Value) -> dict[str, int]:
+    """Extents and strides of both operands."""
+    if node.op_type == "MatMulInPlace":
+        return {name: integer(node, name) for name in ("matrices", *PLACES)}
+    (*lead, rows, depth), (*others, columns, _) = shape_of(a), shape_of(b)
+    matrices, repeats = size_of(tuple(lead)), size_of(tuple(others))
+    if tuple(lead) != tuple(others) and repeats != 1:
+        raise AssertionError(f"{node.name}: batches {lead} and {others}")
+    return {
+        "matrices": matrices, "rows": rows, "columns": columns, "depth": depth,
+        "matrix_a": rows * depth, "row_a": depth, "group": matrices // repeats,
+        "matrix_b": columns * depth, "column_b": depth, "depth_b": 1,
+    }  # fmt: skip

@@ -22,6 +22,7 @@ from edgemoe.targets.kernels.integer.cores import (
     local,
     pointer,
 )
+from edgemoe.targets.kernels.integer.mve import LANES
 from edgemoe.targets.kernels.integer.site import C_TYPES
 from edgemoe.targets.spec import Isa
 
@@ -115,8 +116,29 @@ class Product:
                 source = local(tirx.truncdiv(slot, n["shared"])) if self.gathered else r
                 return source, slot if self.scattered else r
 
-            self._panels(isa, buffers, n, rows)
+            (self._short if self.is_short else self._panels)(isa, buffers, n, rows)
         return tiles.Built(builder.get())
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a row of inputs stays in vectors while all columns are added to."""
+        plain = self.added and not (self.weighted or self.grouped) and self.bits == 8
+        known = dict(self.fixed).get("depth", LANES + 1)
+        return self.core == "mve" and plain and self.x == "int16" and known <= LANES
+
+    def _short(
+        self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],
+        rows: Callable[[Expr], tuple[Expr, Expr]],
+    ) -> None:  # fmt: skip
+        """Emit rows of one vector of bytes; panels lie column by column then."""
+        del isa
+        columns = local(tiles.row_blocks(n["columns"], COLUMNS) * COLUMNS)
+        weights = pointer(buffers["weights"], tirx.const(0, "int32"))
+        with T.serial(n["begin"], n["end"]) as row:
+            source, slot = rows(row)
+            x = pointer(buffers["x"], local(source * n["stride"]))
+            out = pointer(buffers["out"], local(tirx.truncdiv(slot, n["chosen"]) * columns))
+            T.evaluate(extern("em_add_short_s16", x, n["depth"], weights, out, columns))
 
     def _panels(
         self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],

@@ -11,7 +11,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.integer.cores import local
+from edgemoe.targets.kernels.integer.cores import extern, local, pointer
 from edgemoe.targets.kernels.integer.product import Queue
 from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
 from edgemoe.targets.kernels.integer.site import accepts as accepts
@@ -23,12 +23,16 @@ HANDLES = ("edgemoe.integer.WeighRows",)
 
 @dataclass(frozen=True)
 class WeighRows:
-    """The kernel of one width; a task is a row, where it is `queued` one of a queue."""
+    """The kernel of one width; a task is a row, where it is `queued` one of a queue.
+
+    With `vectors` the core computes four numbers at a time.
+    """
 
     x: str
     weights: str
     queued: bool
     width: int
+    vectors: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -38,7 +42,7 @@ class WeighRows:
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel."""
-        del name, isa
+        del isa
         queue = {"order": "int32", "offsets": "int32"} if self.queued else {}
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             buffers, (zero_x, zero_w, right, begin, end) = tiles.parameters(
@@ -53,16 +57,23 @@ class WeighRows:
                 weight = local(tirx.Cast("int32", buffers["weights"][slot]) - zero_w)
                 more = local(half - zero_x * weight)
                 start = local(row * self.width)
-
-                def one(
-                    k: Expr, start: Expr = start, weight: Expr = weight, more: Expr = more
-                ) -> None:
-                    x = tirx.Cast("int32", buffers["x"][start + k])
-                    found = tirx.shift_right(x * weight + more, right)
-                    T.buffer_store(buffers["out"], tirx.Cast("int16", found), [start + k])
-
-                tiles.for_unrolled(tirx.const(self.width, "int32"), 4, one)
+                if self.vectors:
+                    source, target = (pointer(buffers[name], start) for name in ("x", "out"))
+                    name = f"em_weigh_s{self.x.removeprefix('int')}"
+                    T.evaluate(extern(name, source, weight, more, right, target, self.width))
+                else:
+                    self._row(buffers, start, weight, more, right)
         return tiles.Built(builder.get())
+
+    def _row(
+        self, buffers: dict[str, tirx.Var], start: Expr, weight: Expr, more: Expr, right: Expr
+    ) -> None:
+        def one(k: Expr) -> None:
+            x = tirx.Cast("int32", buffers["x"][start + k])
+            found = tirx.shift_right(x * weight + more, right)
+            T.buffer_store(buffers["out"], tirx.Cast("int16", found), [start + k])
+
+        tiles.for_unrolled(tirx.const(self.width, "int32"), 4, one)
 
 
 def lower(site: Site) -> None:
@@ -79,7 +90,9 @@ def append(site: Site, queue: Queue | None = None) -> None:
     rows = size_of(tuple(lead))
     queued = [] if queue is None else [Pointer(queue.order), Pointer(queue.offsets, 0, 4)]
     site.program.step(
-        WeighRows(dtype_of(x), dtype_of(weights), queue is not None, width), "weigh_rows",
+        WeighRows(
+            dtype_of(x), dtype_of(weights), queue is not None, width, site.program.core == "mve"
+        ), "weigh_rows",
         [*site.pointers([x, weights]), Pointer(site.outputs[0]), *queued,
          integer(node, "zero_x"), integer(node, "zero_w"), integer(node, "right")],
         tasks=rows, label=f"{rows} rows of {width} times their weights", origin=site.origin,

@@ -1,9 +1,11 @@
 1 row, 1056 MACs:
 
     vmovups %ymm13, 32(%rsp)
-    cmpl $6, 8(%rsp)
+    cmpl $6, %r10d
     movl %r8d, %ebp
     cmovgel %r11d, %ebp
+    movq 24(%rsp), %rsi
+    movl (%rsi,%r9,4), %esi
     movslq %r12d, %r12
     vmovdqu -544(%r13,%r8,4), %ymm1
     vmovdqu -512(%r13,%r8,4), %ymm7
@@ -85,7 +87,6 @@
     vpaddw %ymm6, %ymm1, %ymm14
     vpand %ymm5, %ymm12, %ymm1
     vpmaddubsw %ymm0, %ymm1, %ymm15
-    movl (%r10,%r9,4), %esi
     shll $3, %esi
     vmovd %esi, %xmm1
     vpaddw %ymm7, %ymm15, %ymm0
@@ -124,22 +125,22 @@
     vpand %ymm5, %ymm12, %ymm6
     vpmaddubsw %ymm9, %ymm6, %ymm6
     vpaddw %ymm6, %ymm11, %ymm6
+    vpbroadcastd %xmm1, %ymm11
     vmovdqu -32(%r13,%r8,4), %ymm13
     vpslld $16, %ymm13, %ymm12
-    vbroadcastss (%rdx,%r9,4), %ymm11
-    vpbroadcastd %xmm1, %ymm1
+    vbroadcastss (%r15,%r9,4), %ymm1
     vpbroadcastd .LCPI0_3(%rip), %ymm14
     vpmaddwd %ymm0, %ymm14, %ymm0
-    vpsubd %ymm1, %ymm0, %ymm0
+    vpsubd %ymm11, %ymm0, %ymm0
     vcvtdq2ps %ymm0, %ymm0
-    vmulps %ymm12, %ymm11, %ymm12
+    vmulps %ymm1, %ymm12, %ymm12
     vfmadd231ps %ymm12, %ymm0, %ymm4
     vmovdqu (%r13,%r8,4), %ymm12
     vpslld $16, %ymm12, %ymm0
     vpmaddwd %ymm6, %ymm14, %ymm6
-    vpsubd %ymm1, %ymm6, %ymm6
+    vpsubd %ymm11, %ymm6, %ymm6
     vcvtdq2ps %ymm6, %ymm6
-    vmulps %ymm0, %ymm11, %ymm0
+    vmulps %ymm0, %ymm1, %ymm0
     vfmadd231ps %ymm0, %ymm6, %ymm3
     vmovdqu -96(%r13,%r8,4), %ymm0
     vpand %ymm5, %ymm0, %ymm6
@@ -153,9 +154,9 @@
     vpblendw $170, %ymm13, %ymm10, %ymm6
     vmovups 32(%rsp), %ymm13
     vpmaddwd %ymm0, %ymm14, %ymm0
-    vpsubd %ymm1, %ymm0, %ymm0
+    vpsubd %ymm11, %ymm0, %ymm0
     vcvtdq2ps %ymm0, %ymm0
-    vmulps %ymm6, %ymm11, %ymm6
+    vmulps %ymm6, %ymm1, %ymm6
     vfmadd231ps %ymm6, %ymm0, %ymm13
     vmovdqu -64(%r13,%r8,4), %ymm0
     vpand %ymm5, %ymm0, %ymm6
@@ -166,12 +167,12 @@
     vpmaddubsw %ymm9, %ymm0, %ymm0
     vpaddw %ymm6, %ymm0, %ymm0
     vpmaddwd %ymm0, %ymm14, %ymm0
-    vpsubd %ymm1, %ymm0, %ymm0
-    vpblendw $170, %ymm12, %ymm10, %ymm1
-    vmulps %ymm1, %ymm11, %ymm1
+    vpsubd %ymm11, %ymm0, %ymm0
+    vpblendw $170, %ymm12, %ymm10, %ymm6
+    vmulps %ymm6, %ymm1, %ymm1
     vcvtdq2ps %ymm0, %ymm0
     vfmadd231ps %ymm1, %ymm0, %ymm2
-    addl %r15d, %ebp
+    addl %edx, %ebp
     movslq %ebp, %rsi
     prefetcht0 (%rcx,%rsi,4)
     prefetcht0 64(%rcx,%rsi,4)
@@ -183,143 +184,143 @@
     prefetcht0 64(%rax,%rsi,4)
     addq $144, %r8
     incq %r9
-    addl 12(%rsp), %r11d
+    addl 4(%rsp), %r11d
     addl $8, %r12d
-    cmpq %r8, 24(%rsp)
+    cmpq %r8, 16(%rsp)
     jne .LBB0_6
 
 5 rows, 640 MACs:
 
     vmovdqu -32(%r14), %ymm8
     vmovdqu (%r14), %ymm9
-    vpbroadcastd -4(%rdi,%r15), %ymm11
+    vpbroadcastd -4(%rdi,%r12), %ymm11
     vpand .LCPI0_0(%rip), %ymm8, %ymm7
     vpmaddubsw %ymm11, %ymm7, %ymm10
     vpaddw %ymm6, %ymm10, %ymm6
     vpand .LCPI0_0(%rip), %ymm9, %ymm10
     vpmaddubsw %ymm11, %ymm10, %ymm11
     vpaddw %ymm5, %ymm11, %ymm5
-    vpbroadcastd -4(%rbp,%r15), %ymm11
+    vpbroadcastd -4(%rbp,%r12), %ymm11
     vpmaddubsw %ymm11, %ymm7, %ymm0
     vpaddw %ymm4, %ymm0, %ymm4
     vpmaddubsw %ymm11, %ymm10, %ymm0
     vpaddw %ymm3, %ymm0, %ymm3
-    vpbroadcastd -4(%r10,%r15), %ymm0
+    vpbroadcastd -4(%r10,%r12), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm11
     vpaddw %ymm2, %ymm11, %ymm2
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm1, %ymm0, %ymm1
-    vpbroadcastd -4(%rdx,%r15), %ymm0
+    vpbroadcastd -4(%rdx,%r12), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm11
     vpaddw %ymm15, %ymm11, %ymm15
     vpbroadcastd .LCPI0_2(%rip), %ymm11
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm0, %ymm14, %ymm14
-    vpbroadcastd -4(%r8,%r15), %ymm0
+    vpbroadcastd -4(%r8,%r12), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm7
     vpaddw %ymm7, %ymm13, %ymm7
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm0, %ymm12, %ymm12
     vpsrld $4, %ymm8, %ymm0
     vpsrld $4, %ymm9, %ymm9
-    vpbroadcastd (%rdi,%r15), %ymm10
+    vpbroadcastd (%rdi,%r12), %ymm10
     vpand %ymm0, %ymm11, %ymm8
     vpmaddubsw %ymm10, %ymm8, %ymm0
     vpaddw %ymm6, %ymm0, %ymm6
     vpand %ymm11, %ymm9, %ymm9
     vpmaddubsw %ymm10, %ymm9, %ymm0
     vpaddw %ymm5, %ymm0, %ymm5
-    vpbroadcastd (%rbp,%r15), %ymm0
+    vpbroadcastd (%rbp,%r12), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm10
     vpaddw %ymm4, %ymm10, %ymm4
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm3, %ymm0, %ymm3
-    vpbroadcastd (%r10,%r15), %ymm0
+    vpbroadcastd (%r10,%r12), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm10
     vpaddw %ymm2, %ymm10, %ymm2
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm1, %ymm0, %ymm1
-    vpbroadcastd (%rdx,%r15), %ymm0
+    vpbroadcastd (%rdx,%r12), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm10
     vpaddw %ymm15, %ymm10, %ymm15
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm0, %ymm14, %ymm14
-    vpbroadcastd (%r8,%r15), %ymm0
+    vpbroadcastd (%r8,%r12), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm8
     vpaddw %ymm7, %ymm8, %ymm13
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm0, %ymm12, %ymm12
-    prefetcht0 -64(%r12)
-    prefetcht0 (%r12)
-    addq $8, %r15
+    prefetcht0 -64(%rcx)
+    prefetcht0 (%rcx)
+    addq $8, %r12
     subq $-128, %r14
-    addq %rax, %r12
-    cmpq $32, %r15
+    addq %rax, %rcx
+    cmpq $32, %r12
     jne .LBB0_6
 
 5 rows, 640 MACs:
 
-    vmovdqu -32(%rbx), %ymm8
-    vmovdqu (%rbx), %ymm9
-    vpbroadcastd -4(%rbp,%r15), %ymm0
+    vmovdqu -32(%r11), %ymm8
+    vmovdqu (%r11), %ymm9
+    vpbroadcastd -4(%rbp,%rsi), %ymm0
     vpand %ymm11, %ymm8, %ymm7
     vpmaddubsw %ymm0, %ymm7, %ymm10
     vpaddw %ymm6, %ymm10, %ymm6
     vpand %ymm11, %ymm9, %ymm10
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm5, %ymm0, %ymm5
-    vpbroadcastd -4(%r14,%r15), %ymm0
+    vpbroadcastd -4(%r14,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm11
     vpaddw %ymm4, %ymm11, %ymm4
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm3, %ymm0, %ymm3
-    vpbroadcastd -4(%r10,%r15), %ymm0
+    vpbroadcastd -4(%r10,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm11
     vpaddw %ymm2, %ymm11, %ymm2
     vpmaddubsw %ymm0, %ymm10, %ymm0
-    vpaddw %ymm1, %ymm0, %ymm1
-    vpbroadcastd -4(%r8,%r15), %ymm0
+    vpaddw %ymm0, %ymm12, %ymm12
+    vpbroadcastd -4(%r8,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm11
-    vpaddw %ymm12, %ymm11, %ymm12
+    vpaddw %ymm1, %ymm11, %ymm1
     vpbroadcastd .LCPI0_2(%rip), %ymm11
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm0, %ymm15, %ymm15
-    vpbroadcastd -4(%rdi,%r15), %ymm0
+    vpbroadcastd -4(%rdi,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm7, %ymm7
     vpaddw %ymm7, %ymm14, %ymm7
     vpmaddubsw %ymm0, %ymm10, %ymm0
     vpaddw %ymm0, %ymm13, %ymm13
     vpsrld $4, %ymm8, %ymm0
     vpsrld $4, %ymm9, %ymm9
-    vpbroadcastd (%rbp,%r15), %ymm10
+    vpbroadcastd (%rbp,%rsi), %ymm10
     vpand %ymm0, %ymm11, %ymm8
     vpmaddubsw %ymm10, %ymm8, %ymm0
     vpaddw %ymm6, %ymm0, %ymm6
     vpand %ymm11, %ymm9, %ymm9
     vpmaddubsw %ymm10, %ymm9, %ymm0
     vpaddw %ymm5, %ymm0, %ymm5
-    vpbroadcastd (%r14,%r15), %ymm0
+    vpbroadcastd (%r14,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm10
     vpaddw %ymm4, %ymm10, %ymm4
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm3, %ymm0, %ymm3
-    vpbroadcastd (%r10,%r15), %ymm0
+    vpbroadcastd (%r10,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm10
     vpaddw %ymm2, %ymm10, %ymm2
     vpmaddubsw %ymm0, %ymm9, %ymm0
-    vpaddw %ymm1, %ymm0, %ymm1
-    vpbroadcastd (%r8,%r15), %ymm0
+    vpaddw %ymm0, %ymm12, %ymm12
+    vpbroadcastd (%r8,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm10
-    vpaddw %ymm12, %ymm10, %ymm12
+    vpaddw %ymm1, %ymm10, %ymm1
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm0, %ymm15, %ymm15
-    vpbroadcastd (%rdi,%r15), %ymm0
+    vpbroadcastd (%rdi,%rsi), %ymm0
     vpmaddubsw %ymm0, %ymm8, %ymm8
     vpaddw %ymm7, %ymm8, %ymm14
     vpmaddubsw %ymm0, %ymm9, %ymm0
     vpaddw %ymm0, %ymm13, %ymm13
-    addq $8, %r15
-    subq $-128, %rbx
-    cmpq $32, %r15
+    addq $8, %rsi
+    subq $-128, %r11
+    cmpq $32, %rsi
     jne .LBB0_10
 
