@@ -1,7 +1,7 @@
 """ExecuTorch with XNNPACK: what torch exports, in float32 and with XNNPACK's dynamic int8.
 
-Layers take part in the form that gathers weights, as far as it is exported: ExecuTorch has no product
-of groups, and the loop branches on data. Mixers take part as they are.
+Layers take part in the form that gathers weights, as far as it is exported: ExecuTorch has no
+product of groups, and the loop branches on data. Mixers take part as they are.
 """
 
 from __future__ import annotations
