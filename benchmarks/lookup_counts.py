@@ -4,8 +4,8 @@
 
 Tables are those of T-MAC (arXiv 2407.00088): `lookup_trial.c`, built by gcc with the loop unrolled
 eight times, as an inner loop of a group of 32 inputs would be. It is also run, where it can be.
-Ours are the loops of `benchmarks.instruction_counts`; on x86-64 the whole group with its scaling is one
-loop. Not counted: making the tables, 16 entries for four inputs, rounded to int8.
+Ours are the loops of `benchmarks.instruction_counts`; with AVX-512 the whole group and its scaling
+are one loop. Not counted: making the tables, 16 entries for four inputs, rounded to int8.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ NEEDS = "ggml"
 REQUIREMENTS = ("ggml-python==0.0.45", "--no-binary=ggml-python")
 BUILD_VARIABLES = {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DGGML_OPENMP=OFF"}
 
-TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 8, "q4_K": 12}  # enum ggml_type
-FORMATS = {"f32": "f32", "f16": "f16", "q8_0": "i8", "q4_0": "i4", "q4_K": "i4"}
+TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q4_0": 2, "q8_0": 8, "q4_K": 12}  # enum ggml_type
+FORMATS = {"f32": "f32", "f16": "f16", "bf16": "bf16", "q8_0": "i8", "q4_0": "i4", "q4_K": "i4"}
 REPACKED = ("q4_0", "q4_K")
 K_BLOCK = 256  # weights of a q4_K block
 

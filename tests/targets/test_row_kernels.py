@@ -73,6 +73,20 @@ def test_softmax(kernels, rows, width):
     np.testing.assert_allclose(out, e / e.sum(-1, keepdims=True), rtol=1e-5, atol=1e-30)
 
 
+@pytest.mark.parametrize("spread", [0.1, 1, 4, 16])
+@pytest.mark.parametrize("width", [7, 33, 256, 1000])
+def test_softmax_within_the_stated_units_in_the_last_place(kernels, spread, width):
+    x = np.random.default_rng(width).standard_normal((max(4, 8000 // width), width))
+    x = (spread * x).astype(np.float32)
+    out = np.empty_like(x)
+    kernels["softmax"](x, out, width, 0, len(x))
+    below = x.astype(np.float64) - x.max(-1, keepdims=True)
+    wanted = np.exp(below) / np.exp(below).sum(-1, keepdims=True)
+    unit = np.spacing(wanted.astype(np.float32)).astype(np.float64)
+    normal = wanted > 1e-37
+    assert ((np.abs(out - wanted) / unit - np.abs(below))[normal] <= 8).all()
+
+
 def route(kernels, name, logits, chosen, bias=None):
     tokens, experts = logits.shape
     ids = np.full((tokens, chosen), -1, np.int64)
