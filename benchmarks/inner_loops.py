@@ -118,7 +118,7 @@ def _tile(given: WeightFormat, isa: Isa, height: int) -> tirx.PrimFunc:
                 buffers["weights"],
                 itemsize,
                 DEFAULT,
-                tallest,
+                (height, tallest),
                 (row, first, last),
                 start,
                 start + size,

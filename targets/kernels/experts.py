@@ -7,7 +7,7 @@ expert the gate and the up product of the same column), and writes or accumulate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,12 +82,12 @@ class Experts:
         store = f"{name}_store"
         tallest = product_of(self.given, self.tuned.of(isa)).tallest(isa)
         functions = tiles.tile_functions(name, tallest)
-        symbols = {isa.symbol(tile): heights for tile, heights in functions.items()}
+        symbols = {isa.symbol(tile): height for tile, height in functions.items()}
         return tiles.Built(
             self._main(isa, symbols), {store: self._store(isa)},
             {
-                tile: self._tile(isa, isa.symbol(store), heights)
-                for tile, heights in functions.items()
+                tile: self._tile(isa, isa.symbol(store), height)
+                for tile, height in functions.items()
             },
         )  # fmt: skip
 
@@ -97,7 +97,7 @@ class Experts:
         operands = {f"operand{o.index}": "float32" for o in self.operands}
         return {"out": "float32", "order": "int32", **operands}
 
-    def _main(self, isa: Isa, functions: Mapping[str, Sequence[int]]) -> tirx.PrimFunc:
+    def _main(self, isa: Isa, functions: Mapping[str, int]) -> tirx.PrimFunc:
         """The loops over tasks, experts and tiles."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             product = product_of(self.given, self.tuned.of(isa))
@@ -160,8 +160,8 @@ class Experts:
                     )
         return builder.get()
 
-    def _tile(self, isa: Isa, store: str, heights: Sequence[int]) -> tirx.PrimFunc:
-        """Sorted rows row..row+end of one panel of one expert; `following` is read after it."""
+    def _tile(self, isa: Isa, store: str, height: int) -> tirx.PrimFunc:
+        """`height` sorted rows and a panel of one expert; panel `following` is read after it."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             product = product_of(self.given, self.tuned.of(isa))
             buffers, numbers = tiles.parameters(
@@ -170,7 +170,7 @@ class Experts:
                  "columns", "chosen"),
             )  # fmt: skip
             row, first, last, expert, panel, panels, following = numbers[:7]
-            depth, columns, chosen, _, height = numbers[7:]
+            depth, columns, chosen = numbers[7:-2]
             tallest = product.tallest(isa)
             itemsize = tiles.ITEMSIZE[product.pointers["weights"]]
             tuning, block = self.tuned.of(isa), (row, first, last)
@@ -183,20 +183,15 @@ class Experts:
 
             def fetching(start: Expr, size: Expr) -> tiles.Fetch:
                 return tiles.fetch_for(
-                    buffers["weights"], itemsize, tuning, tallest, block, start,
-                    following * size, size, lone=tallest > 1 and tuple(heights) == (1,),
+                    buffers["weights"], itemsize, tuning, (height, tallest), block, start,
+                    following * size, size,
                 )  # fmt: skip
 
-            def tile(height: int) -> None:
-                rows = [tiles.local(source_of(row + i)) for i in range(height)]
-                number = tiles.local(expert * panels + panel)
-                values = product.emit(isa, buffers, rows, depth, number, fetching)
-                addresses = [T.address_of(buffers[n][0]) for n in self._stored_to]
-                tiles.call(
-                    store, values, *addresses, row, panel, columns, expert, chosen, 0, height
-                )
-
-            tiles.by_height(heights, height, tile)
+            rows = [tiles.local(source_of(row + i)) for i in range(height)]
+            number = tiles.local(expert * panels + panel)
+            values = product.emit(isa, buffers, rows, depth, number, fetching)
+            addresses = [T.address_of(buffers[n][0]) for n in self._stored_to]
+            tiles.call(store, values, *addresses, row, panel, columns, expert, chosen, 0, height)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:

@@ -5,7 +5,7 @@ out[m, n] = epilogue(sum_k a[m, k] * w[n, k], operands at (m, n))
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -62,12 +62,12 @@ class Linear:
         store = f"{name}_store"
         tallest = product_of(self.given, self.tuned.of(isa)).tallest(isa)
         functions = tiles.tile_functions(name, tallest)
-        symbols = {isa.symbol(tile): heights for tile, heights in functions.items()}
+        symbols = {isa.symbol(tile): height for tile, height in functions.items()}
         return tiles.Built(
             self._main(isa, symbols), {store: self._store(isa)},
             {
-                tile: self._tile(isa, isa.symbol(store), heights)
-                for tile, heights in functions.items()
+                tile: self._tile(isa, isa.symbol(store), height)
+                for tile, height in functions.items()
             },
         )  # fmt: skip
 
@@ -76,7 +76,7 @@ class Linear:
         operands = {f"operand{o.index}": "float32" for o in self.operands}
         return {**product_of(self.given).pointers, "out": "float32", **operands}
 
-    def _main(self, isa: Isa, functions: Mapping[str, Sequence[int]]) -> tirx.PrimFunc:
+    def _main(self, isa: Isa, functions: Mapping[str, int]) -> tirx.PrimFunc:
         """The loops over tasks and tiles."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = self._pointers
@@ -101,12 +101,12 @@ class Linear:
                 )  # fmt: skip
         return builder.get()
 
-    def _tile(self, isa: Isa, store: str, heights: Sequence[int]) -> tirx.PrimFunc:
-        """Rows row..row+end of panel number `panel`."""
+    def _tile(self, isa: Isa, store: str, height: int) -> tirx.PrimFunc:
+        """`height` rows from `row` on, and panel number `panel`."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             product = product_of(self.given, self.tuned.of(isa))
             names = self._pointers
-            buffers, (row, first, last, panel, depth, columns, _, height) = tiles.parameters(
+            buffers, (row, first, last, panel, depth, columns, *_) = tiles.parameters(
                 names, ("row", "first", "last", "panel", "depth", "columns")
             )
             tallest = product.tallest(isa)
@@ -115,19 +115,14 @@ class Linear:
 
             def fetching(start: Expr, size: Expr) -> tiles.Fetch:
                 return tiles.fetch_for(
-                    buffers["weights"], itemsize, tuning, tallest, block, start, start + size,
-                    size, lone=tallest > 1 and tuple(heights) == (1,),
+                    buffers["weights"], itemsize, tuning, (height, tallest), block, start,
+                    start + size, size,
                 )  # fmt: skip
 
-            def tile(height: int) -> None:
-                rows = [tiles.local(row + i) for i in range(height)]
-                values = product.emit(isa, buffers, rows, depth, panel, fetching)
-                addresses = [
-                    T.address_of(buffers[n][0]) for n in names if n not in product.pointers
-                ]
-                tiles.call(store, values, *addresses, row, panel, columns, 0, height)
-
-            tiles.by_height(heights, height, tile)
+            rows = [tiles.local(row + i) for i in range(height)]
+            values = product.emit(isa, buffers, rows, depth, panel, fetching)
+            addresses = [T.address_of(buffers[n][0]) for n in names if n not in product.pointers]
+            tiles.call(store, values, *addresses, row, panel, columns, 0, height)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:

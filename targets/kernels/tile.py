@@ -7,7 +7,7 @@ bits of a row do not depend on how many other rows or threads there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tvm import tirx
@@ -166,10 +166,10 @@ class Fetch:
 
 
 def fetch_for(
-    weights: tirx.Var, itemsize: int, tuning: Tuning, tallest: int, block: tuple[Expr, Expr, Expr],
-    this: Expr, following: Expr, size: Expr, *, lone: bool = False,
+    weights: tirx.Var, itemsize: int, tuning: Tuning, heights: tuple[int, int],
+    block: tuple[Expr, Expr, Expr], this: Expr, following: Expr, size: Expr,
 ) -> Fetch:  # fmt: skip
-    """What a tile fetches.
+    """What a tile of `for_tiles` fetches.
 
     A tile that has its panel alone fetches what it will read itself soon. Where several tiles use a
     panel, each fetches its share of the next one: memory is read all the time, and no tile waits.
@@ -178,26 +178,26 @@ def fetch_for(
         weights: the packed weights.
         itemsize: bytes of an element.
         tuning: how many bytes a tile fetches ahead for itself; 0: nothing is fetched.
-        tallest: most rows of a tile.
+        heights: rows of this tile, and most rows of any.
         block: (first row of the tile, first and last row of those that use the panel).
         this: the first element of this panel.
         following: the first element of the panel that is read after it.
         size: elements of a panel.
-        lone: whether the tile surely has its panel alone, because it is the only row.
     """
     if not tuning.prefetch:
         nothing = tirx.const(0, "int32")
         return Fetch(weights, itemsize, tuning, nothing, nothing, nothing)
     ahead = tuning.prefetch // itemsize
-    if lone:
+    height, tallest = heights
+    if 2 * height <= tallest:  # more rows than one tile has make tiles of half the height at least
         one = tirx.const(1, "int32")
         return Fetch(weights, itemsize, tuning, one, local(this + ahead), tirx.const(LINE))
     row, first, last = block
     rows = local(tirx.max(last - first, 1))
-    alone = rows <= tallest
+    alone = tirx.EQ(rows, height)
     share = tirx.truncdiv(size, rows) * (row - first)
     start = tirx.Select(alone, this + ahead, following + share)
-    step = tirx.truncdiv(rows + (LINE * tallest - 1), rows)
+    step = tirx.truncdiv(rows + (LINE * height - 1), rows)
     return Fetch(
         weights, itemsize, tuning, local(tirx.Cast("int32", alone)), local(start),
         local(tirx.Select(alone, tirx.const(LINE), step)),
@@ -305,36 +305,27 @@ def for_tiles(tallest: int, first: Expr, last: Expr, body: Callable[[Expr, Expr]
         body(row, local(each + tirx.Select(number < extra, tirx.const(1), tirx.const(0))))
 
 
-def by_height(heights: Iterable[int], height: Expr, body: Callable[[int], None]) -> None:
+def by_height(tallest: int, height: Expr, body: Callable[[int], None]) -> None:
     """Emit `body` for every height of a tile, and the choice between them."""
-    for candidate in heights:
+    for candidate in range(tallest, 0, -1):
         with T.If(tirx.EQ(height, candidate)), T.Then():
             body(candidate)
 
 
-def tile_functions(name: str, tallest: int) -> dict[str, tuple[int, ...]]:
-    """The functions of a kernel's tile, with the heights that each is for.
+def tile_functions(name: str, tallest: int) -> dict[str, int]:
+    """The functions of a kernel's tile, one per height, with these heights.
 
-    A lone row, which is all that decoding has, gets a function of its own: it needs few registers,
-    where the others save and restore many per panel.
+    In one function for all, the tallest loops decide what all others save and keep on the stack.
+    One row comes first: it is all that decoding has.
     """
-    if tallest == 1:
-        return {f"{name}_tile": (1,)}
-    return {f"{name}_row": (1,), f"{name}_tile": tuple(range(tallest, 1, -1))}
+    return {f"{name}_tile{height}": height for height in (1, *range(tallest, 1, -1))}
 
 
-def call_tile(functions: Mapping[str, Sequence[int]], height: Expr, *arguments: Expr | int) -> None:
+def call_tile(functions: Mapping[str, int], height: Expr, *arguments: Expr | int) -> None:
     """Emit the call of the one of `functions` that is for tiles of `height`, its last argument."""
-    (first, heights), *others = functions.items()
-    if not others:
-        call(first, *arguments, height)
-        return
-    ((other, _),) = others
-    with T.If(tirx.EQ(height, heights[0])):
-        with T.Then():
-            call(first, *arguments, heights[0])
-        with T.Else():
-            call(other, *arguments, height)
+    for symbol, known in functions.items():
+        with T.If(tirx.EQ(height, known)), T.Then():
+            call(symbol, *arguments, known)
 
 
 def for_row_blocks(
@@ -343,9 +334,7 @@ def for_row_blocks(
     """Emit `body(row, height)` for the tiles of `for_tiles`, with heights that are known."""
     for_tiles(
         tallest, first, last,
-        lambda row, height: by_height(
-            range(tallest, 0, -1), height, lambda known: body(row, known)
-        ),
+        lambda row, height: by_height(tallest, height, lambda known: body(row, known)),
     )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ class TokenMixInt8:
                 ]
                 tiles.call(store, values, *addresses, row, panel, rows, channels, 0, known)
 
-            tiles.by_height(range(product.tallest(isa), 0, -1), height, tile)
+            tiles.by_height(product.tallest(isa), height, tile)
         return builder.get()
 
     def _store(self, isa: Isa) -> tirx.PrimFunc:

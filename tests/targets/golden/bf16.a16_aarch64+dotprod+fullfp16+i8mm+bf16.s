@@ -1,23 +1,24 @@
 1 row, 64 MACs:
 
-    prfm pldl1keep, [x1, x8]
-    prfm pldl1keep, [x1, x12]
-    ld1r { v16.4s }, [x14], #4
-    ldp q17, q18, [x11, #-32]
+    prfm pldl1keep, [x10]
+    prfm pldl1keep, [x11]
+    ld1r { v16.4s }, [x9], #4
+    ldp q17, q18, [x12, #-32]
     bfdot v0.4s, v16.8h, v17.8h
-    bfdot v1.4s, v16.8h, v18.8h
-    ldp q17, q18, [x11], #64
-    bfdot v7.4s, v16.8h, v17.8h
-    bfdot v6.4s, v16.8h, v18.8h
-    ldp q17, q18, [x13, #-32]
-    bfdot v5.4s, v16.8h, v17.8h
     bfdot v4.4s, v16.8h, v18.8h
-    ldp q17, q18, [x13], #64
+    ldp q17, q18, [x12], #64
     bfdot v3.4s, v16.8h, v17.8h
-    subs x10, x10, #1
-    add x1, x1, x9
     bfdot v2.4s, v16.8h, v18.8h
-    b.ne .LBB0_5
+    ldp q17, q18, [x13, #-32]
+    bfdot v1.4s, v16.8h, v17.8h
+    bfdot v7.4s, v16.8h, v18.8h
+    ldp q17, q18, [x13], #64
+    bfdot v6.4s, v16.8h, v17.8h
+    subs x8, x8, #1
+    add x10, x10, #64
+    add x11, x11, #64
+    bfdot v5.4s, v16.8h, v18.8h
+    b.ne .LBB0_2
 
 4 rows, 256 MACs:
 

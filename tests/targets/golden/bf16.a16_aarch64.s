@@ -1,48 +1,49 @@
 1 row, 64 MACs:
 
-    prfm pldl1keep, [x1, x8]
-    prfm pldl1keep, [x1, x12]
-    ldp q19, q20, [x11, #-32]
+    prfm pldl1keep, [x9]
+    prfm pldl1keep, [x11]
+    ldp q19, q20, [x12, #-32]
     shl v21.4s, v19.4s, #16
-    ldp s18, s17, [x14, #-4]
+    ldp s18, s17, [x10, #-4]
     fmla v0.4s, v21.4s, v18.s[0]
     shl v21.4s, v20.4s, #16
-    ldp q22, q23, [x11], #64
-    fmla v1.4s, v21.4s, v18.s[0]
-    shl v21.4s, v22.4s, #16
+    ldp q22, q23, [x12], #64
     fmla v4.4s, v21.4s, v18.s[0]
-    and v19.16b, v19.16b, v3.16b
+    shl v21.4s, v22.4s, #16
+    fmla v2.4s, v21.4s, v18.s[0]
+    and v19.16b, v19.16b, v5.16b
     fmla v0.4s, v19.4s, v17.s[0]
-    and v19.16b, v20.16b, v3.16b
-    and v20.16b, v22.16b, v3.16b
-    fmla v1.4s, v19.4s, v17.s[0]
-    fmla v4.4s, v20.4s, v17.s[0]
+    and v19.16b, v20.16b, v5.16b
+    and v20.16b, v22.16b, v5.16b
+    fmla v4.4s, v19.4s, v17.s[0]
+    fmla v2.4s, v20.4s, v17.s[0]
     shl v19.4s, v23.4s, #16
-    and v20.16b, v23.16b, v3.16b
-    fmla v6.4s, v19.4s, v18.s[0]
-    fmla v6.4s, v20.4s, v17.s[0]
+    and v20.16b, v23.16b, v5.16b
+    fmla v3.4s, v19.4s, v18.s[0]
+    fmla v3.4s, v20.4s, v17.s[0]
     ldp q19, q20, [x13, #-32]
     shl v21.4s, v19.4s, #16
-    and v19.16b, v19.16b, v3.16b
-    fmla v16.4s, v21.4s, v18.s[0]
-    fmla v16.4s, v19.4s, v17.s[0]
+    and v19.16b, v19.16b, v5.16b
+    fmla v1.4s, v21.4s, v18.s[0]
+    fmla v1.4s, v19.4s, v17.s[0]
     shl v19.4s, v20.4s, #16
-    and v20.16b, v20.16b, v3.16b
-    fmla v7.4s, v19.4s, v18.s[0]
-    fmla v7.4s, v20.4s, v17.s[0]
+    and v20.16b, v20.16b, v5.16b
+    fmla v16.4s, v19.4s, v18.s[0]
+    fmla v16.4s, v20.4s, v17.s[0]
     ldp q19, q20, [x13], #64
     shl v21.4s, v19.4s, #16
-    fmla v5.4s, v21.4s, v18.s[0]
-    and v19.16b, v19.16b, v3.16b
-    fmla v5.4s, v19.4s, v17.s[0]
+    fmla v7.4s, v21.4s, v18.s[0]
+    and v19.16b, v19.16b, v5.16b
+    fmla v7.4s, v19.4s, v17.s[0]
+    subs x8, x8, #1
     shl v19.4s, v20.4s, #16
-    and v20.16b, v20.16b, v3.16b
-    subs x10, x10, #1
-    add x1, x1, x9
-    fmla v2.4s, v19.4s, v18.s[0]
-    add x14, x14, #8
-    fmla v2.4s, v20.4s, v17.s[0]
-    b.ne .LBB0_5
+    and v20.16b, v20.16b, v5.16b
+    add x9, x9, #64
+    add x10, x10, #8
+    fmla v6.4s, v19.4s, v18.s[0]
+    add x11, x11, #64
+    fmla v6.4s, v20.4s, v17.s[0]
+    b.ne .LBB0_2
 
 5 rows, 160 MACs:
 

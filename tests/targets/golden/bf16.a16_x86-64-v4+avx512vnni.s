@@ -1,48 +1,42 @@
 1 row, 128 MACs:
 
-    prefetcht0 (%rsi,%r9)
-    prefetcht0 (%rsi,%r10)
-    vbroadcastss -12(%rbp,%rbx,8), %zmm3
-    vbroadcastss -8(%rbp,%rbx,8), %zmm4
-    vmovdqu64 -64(%rsi,%r13), %zmm5
+    prefetcht0 -64(%rsi,%r10,8)
+    prefetcht0 -64(%r9,%r10,8)
+    vbroadcastss -12(%rcx,%r10), %zmm3
+    vbroadcastss -8(%rcx,%r10), %zmm4
+    vmovdqu64 -64(%r8,%r10,8), %zmm5
     vpslld $16, %zmm5, %zmm6
-    vpandq %zmm2, %zmm5, %zmm5
-    vfmadd213ps %zmm0, %zmm3, %zmm6
+    vpandq %zmm0, %zmm5, %zmm5
+    vfmadd213ps %zmm1, %zmm3, %zmm6
     vfmadd231ps %zmm5, %zmm4, %zmm6
-    vmovdqu64 -64(%rsi,%r12), %zmm0
-    vpslld $16, %zmm0, %zmm5
-    vpandq %zmm2, %zmm0, %zmm0
-    vfmadd213ps %zmm1, %zmm3, %zmm5
-    vfmadd231ps %zmm0, %zmm4, %zmm5
-    prefetcht0 (%rsi,%rcx)
-    prefetcht0 (%rsi,%r8)
-    vbroadcastss -4(%rbp,%rbx,8), %zmm3
-    vbroadcastss (%rbp,%rbx,8), %zmm4
-    vmovdqu64 (%rsi,%r13), %zmm1
-    vpslld $16, %zmm1, %zmm0
-    vpandq %zmm2, %zmm1, %zmm1
-    vfmadd213ps %zmm6, %zmm3, %zmm0
-    vfmadd231ps %zmm1, %zmm4, %zmm0
-    vmovdqu64 (%rsi,%r12), %zmm6
-    vpslld $16, %zmm6, %zmm1
-    vpandq %zmm2, %zmm6, %zmm6
-    vfmadd213ps %zmm5, %zmm3, %zmm1
-    vfmadd231ps %zmm6, %zmm4, %zmm1
-    addq $2, %rbx
-    subq $-128, %r12
-    subq $-128, %r13
-    addq %rdi, %r8
-    addq %rdi, %rcx
-    addq %rdi, %r10
-    addq %rdi, %r9
-    cmpq %rbx, %r15
-    jne .LBB0_8
+    vmovdqu64 -64(%rdi,%r10,8), %zmm1
+    vpslld $16, %zmm1, %zmm5
+    vpandq %zmm0, %zmm1, %zmm1
+    vfmadd213ps %zmm2, %zmm3, %zmm5
+    vfmadd231ps %zmm1, %zmm4, %zmm5
+    prefetcht0 (%rsi,%r10,8)
+    prefetcht0 (%r9,%r10,8)
+    vbroadcastss -4(%rcx,%r10), %zmm3
+    vbroadcastss (%rcx,%r10), %zmm4
+    vmovdqu64 (%r8,%r10,8), %zmm2
+    vpslld $16, %zmm2, %zmm1
+    vpandq %zmm0, %zmm2, %zmm2
+    vfmadd213ps %zmm6, %zmm3, %zmm1
+    vfmadd231ps %zmm2, %zmm4, %zmm1
+    vmovdqu64 (%rdi,%r10,8), %zmm6
+    vpslld $16, %zmm6, %zmm2
+    vpandq %zmm0, %zmm6, %zmm6
+    vfmadd213ps %zmm5, %zmm3, %zmm2
+    vfmadd231ps %zmm6, %zmm4, %zmm2
+    addq $16, %r10
+    cmpq %r10, %rax
+    jne .LBB0_3
 
 12 rows, 768 MACs:
 
-    movq 24(%rsp), %rax
+    movq 16(%rsp), %rax
     prefetcht0 (%rsi,%rax)
-    movq 48(%rsp), %rax
+    movq 56(%rsp), %rax
     vmovdqu64 (%rax,%rcx,8), %zmm25
     vpslld $16, %zmm25, %zmm28
     vpandq %zmm24, %zmm25, %zmm26
@@ -106,7 +100,7 @@
     vfmadd231ps %zmm30, %zmm25, %zmm6
     vbroadcastss -4(%r9,%rcx), %zmm29
     vbroadcastss (%r9,%rcx), %zmm30
-    movq 56(%rsp), %rax
+    movq 64(%rsp), %rax
     prefetcht0 (%rsi,%rax)
     vfmadd231ps %zmm28, %zmm29, %zmm5
     vfmadd231ps %zmm26, %zmm30, %zmm5
@@ -125,7 +119,7 @@
     vfmadd231ps %zmm27, %zmm29, %zmm0
     vfmadd231ps %zmm25, %zmm30, %zmm0
     addq $8, %rcx
-    addq 16(%rsp), %rsi
-    cmpq %rcx, 64(%rsp)
+    addq 24(%rsp), %rsi
+    cmpq %rcx, 32(%rsp)
     jne .LBB0_6
 

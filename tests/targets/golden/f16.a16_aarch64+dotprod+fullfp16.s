@@ -1,217 +1,189 @@
 1 row, 512 MACs:
 
-    ldr q9, [x15], #32
-    add x22, x20, x16
-    prfm pldl1keep, [x22]
-    add x23, x20, x18
+    ldr q8, [x14], #32
+    prfum pldl1keep, [x16, #-256]
+    prfum pldl1keep, [x17, #-256]
     movi v19.2d, #0000000000000000
-    prfm pldl1keep, [x23]
-    movi v17.2d, #0000000000000000
-    ldp q20, q21, [x4, #-256]
+    ldp q17, q20, [x18, #-256]
     movi v18.2d, #0000000000000000
-    ldp q22, q23, [x5, #-256]
     movi v16.2d, #0000000000000000
-    add x22, x22, x6
-    fmla v19.8h, v20.8h, v9.h[0]
-    prfm pldl1keep, [x22]
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v9.h[0]
-    prfm pldl1keep, [x23]
-    ldp q20, q21, [x4, #-224]
-    fmla v18.8h, v22.8h, v9.h[0]
-    fmla v16.8h, v23.8h, v9.h[0]
-    ldp q22, q23, [x5, #-224]
-    add x22, x22, x6
-    fmla v19.8h, v20.8h, v9.h[1]
-    prfm pldl1keep, [x22]
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v9.h[1]
-    prfm pldl1keep, [x23]
-    ldp q20, q21, [x4, #-192]
-    fmla v18.8h, v22.8h, v9.h[1]
-    fmla v16.8h, v23.8h, v9.h[1]
-    ldp q22, q23, [x5, #-192]
-    add x22, x22, x6
-    fmla v19.8h, v20.8h, v9.h[2]
-    prfm pldl1keep, [x22]
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v9.h[2]
-    prfm pldl1keep, [x23]
-    ldp q20, q21, [x4, #-160]
-    fmla v18.8h, v22.8h, v9.h[2]
-    fmla v16.8h, v23.8h, v9.h[2]
-    ldp q22, q23, [x5, #-160]
-    add x22, x22, x6
-    fmla v19.8h, v20.8h, v9.h[3]
-    prfm pldl1keep, [x22]
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v9.h[3]
-    prfm pldl1keep, [x23]
-    ldp q20, q21, [x4, #-128]
-    fmla v18.8h, v22.8h, v9.h[3]
-    fmla v16.8h, v23.8h, v9.h[3]
-    ldp q22, q23, [x5, #-128]
-    add x22, x22, x6
-    fmla v19.8h, v20.8h, v9.h[4]
-    prfm pldl1keep, [x22]
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v9.h[4]
-    prfm pldl1keep, [x23]
-    ldp q20, q21, [x4, #-96]
-    fmla v18.8h, v22.8h, v9.h[4]
-    fmla v16.8h, v23.8h, v9.h[4]
-    ldp q22, q23, [x5, #-96]
-    add x22, x22, x6
-    fmla v19.8h, v20.8h, v9.h[5]
-    prfm pldl1keep, [x22]
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v9.h[5]
-    prfm pldl1keep, [x23]
-    ldp q20, q21, [x4, #-64]
-    fmla v18.8h, v22.8h, v9.h[5]
-    fmla v16.8h, v23.8h, v9.h[5]
-    ldp q22, q23, [x5, #-64]
-    add x22, x22, x6
-    fmla v19.8h, v20.8h, v9.h[6]
-    prfm pldl1keep, [x22]
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v9.h[6]
-    prfm pldl1keep, [x23]
-    ldp q20, q21, [x4, #-32]
-    fmla v18.8h, v22.8h, v9.h[6]
-    fmla v16.8h, v23.8h, v9.h[6]
-    ldp q22, q23, [x5, #-32]
-    lsl x24, x19, #1
-    fmla v19.8h, v20.8h, v9.h[7]
-    ldr q8, [x3, x24]
-    fmla v17.8h, v21.8h, v9.h[7]
-    add x22, x22, x6
-    prfm pldl1keep, [x22]
-    fmla v18.8h, v22.8h, v9.h[7]
-    add x23, x23, x6
-    prfm pldl1keep, [x23]
-    fmla v16.8h, v23.8h, v9.h[7]
-    ldp q20, q21, [x4]
-    fmla v19.8h, v20.8h, v8.h[0]
-    add x22, x22, x6
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v8.h[0]
-    ldp q20, q21, [x5]
+    fmla v19.8h, v17.8h, v8.h[0]
+    ldp q21, q22, [x3, #-256]
     fmla v18.8h, v20.8h, v8.h[0]
-    prfm pldl1keep, [x22]
-    prfm pldl1keep, [x23]
+    movi v17.2d, #0000000000000000
+    prfum pldl1keep, [x16, #-224]
     fmla v16.8h, v21.8h, v8.h[0]
-    ldp q20, q21, [x4, #32]
+    prfum pldl1keep, [x17, #-224]
+    ldp q20, q21, [x18, #-224]
+    fmla v17.8h, v22.8h, v8.h[0]
     fmla v19.8h, v20.8h, v8.h[1]
-    add x22, x22, x6
-    add x23, x23, x6
+    fmla v18.8h, v21.8h, v8.h[1]
+    ldp q20, q21, [x3, #-224]
+    fmla v16.8h, v20.8h, v8.h[1]
+    prfum pldl1keep, [x16, #-192]
+    prfum pldl1keep, [x17, #-192]
     fmla v17.8h, v21.8h, v8.h[1]
-    ldp q20, q21, [x5, #32]
-    fmla v18.8h, v20.8h, v8.h[1]
-    prfm pldl1keep, [x22]
-    prfm pldl1keep, [x23]
-    fmla v16.8h, v21.8h, v8.h[1]
-    ldp q20, q21, [x4, #64]
+    ldp q20, q21, [x18, #-192]
     fmla v19.8h, v20.8h, v8.h[2]
-    add x22, x22, x6
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v8.h[2]
-    ldp q20, q21, [x5, #64]
-    fmla v18.8h, v20.8h, v8.h[2]
-    prfm pldl1keep, [x22]
-    prfm pldl1keep, [x23]
-    fmla v16.8h, v21.8h, v8.h[2]
-    ldp q20, q21, [x4, #96]
+    ldp q20, q22, [x3, #-192]
+    fmla v18.8h, v21.8h, v8.h[2]
+    prfum pldl1keep, [x16, #-160]
+    prfum pldl1keep, [x17, #-160]
+    fmla v16.8h, v20.8h, v8.h[2]
+    ldp q20, q21, [x18, #-160]
+    fmla v17.8h, v22.8h, v8.h[2]
     fmla v19.8h, v20.8h, v8.h[3]
-    add x22, x22, x6
-    add x23, x23, x6
+    fmla v18.8h, v21.8h, v8.h[3]
+    ldp q20, q21, [x3, #-160]
+    prfum pldl1keep, [x16, #-128]
+    fmla v16.8h, v20.8h, v8.h[3]
+    prfum pldl1keep, [x17, #-128]
     fmla v17.8h, v21.8h, v8.h[3]
-    ldp q20, q21, [x5, #96]
-    fmla v18.8h, v20.8h, v8.h[3]
-    prfm pldl1keep, [x22]
-    prfm pldl1keep, [x23]
-    fmla v16.8h, v21.8h, v8.h[3]
-    ldp q20, q21, [x4, #128]
+    ldp q20, q21, [x18, #-128]
     fmla v19.8h, v20.8h, v8.h[4]
-    add x22, x22, x6
-    add x23, x23, x6
+    fmla v18.8h, v21.8h, v8.h[4]
+    ldp q20, q21, [x3, #-128]
+    fmla v16.8h, v20.8h, v8.h[4]
+    prfum pldl1keep, [x16, #-96]
+    prfum pldl1keep, [x17, #-96]
     fmla v17.8h, v21.8h, v8.h[4]
-    ldp q20, q21, [x5, #128]
-    fmla v18.8h, v20.8h, v8.h[4]
-    prfm pldl1keep, [x22]
-    prfm pldl1keep, [x23]
-    fmla v16.8h, v21.8h, v8.h[4]
-    ldp q20, q21, [x4, #160]
+    ldp q20, q21, [x18, #-96]
     fmla v19.8h, v20.8h, v8.h[5]
-    add x22, x22, x6
-    add x23, x23, x6
-    fmla v17.8h, v21.8h, v8.h[5]
-    ldp q20, q21, [x5, #160]
-    fmla v18.8h, v20.8h, v8.h[5]
-    prfm pldl1keep, [x22]
-    prfm pldl1keep, [x23]
-    fmla v16.8h, v21.8h, v8.h[5]
-    ldp q20, q21, [x4, #192]
+    ldp q20, q22, [x3, #-96]
+    fmla v18.8h, v21.8h, v8.h[5]
+    prfum pldl1keep, [x16, #-64]
+    prfum pldl1keep, [x17, #-64]
+    fmla v16.8h, v20.8h, v8.h[5]
+    ldp q20, q21, [x18, #-64]
+    fmla v17.8h, v22.8h, v8.h[5]
     fmla v19.8h, v20.8h, v8.h[6]
-    ldp q20, q22, [x5, #192]
+    fmla v18.8h, v21.8h, v8.h[6]
+    ldp q20, q21, [x3, #-64]
+    prfum pldl1keep, [x16, #-32]
+    fmla v16.8h, v20.8h, v8.h[6]
+    prfum pldl1keep, [x17, #-32]
     fmla v17.8h, v21.8h, v8.h[6]
-    prfm pldl1keep, [x22, x6]
-    prfm pldl1keep, [x23, x6]
-    fmla v18.8h, v20.8h, v8.h[6]
-    ldp q20, q21, [x4, #224]
-    fmla v16.8h, v22.8h, v8.h[6]
+    ldp q20, q21, [x18, #-32]
     fmla v19.8h, v20.8h, v8.h[7]
-    fmla v17.8h, v21.8h, v8.h[7]
-    ldp q20, q21, [x5, #224]
-    fmla v18.8h, v20.8h, v8.h[7]
-    fmla v16.8h, v21.8h, v8.h[7]
+    ldp q22, q20, [x3, #-32]
+    lsl x6, x4, #1
+    fmla v18.8h, v21.8h, v8.h[7]
+    ldr q9, [x15, x6]
+    fmla v16.8h, v22.8h, v8.h[7]
+    prfm pldl1keep, [x16]
+    prfm pldl1keep, [x17]
+    fmla v17.8h, v20.8h, v8.h[7]
+    ldp q20, q21, [x18]
+    fmla v19.8h, v20.8h, v9.h[0]
+    ldp q20, q22, [x3]
+    fmla v18.8h, v21.8h, v9.h[0]
+    prfm pldl1keep, [x16, #32]
+    prfm pldl1keep, [x17, #32]
+    fmla v16.8h, v20.8h, v9.h[0]
+    ldp q20, q21, [x18, #32]
+    fmla v17.8h, v22.8h, v9.h[0]
+    fmla v19.8h, v20.8h, v9.h[1]
+    fmla v18.8h, v21.8h, v9.h[1]
+    ldp q20, q21, [x3, #32]
+    prfm pldl1keep, [x16, #64]
+    fmla v16.8h, v20.8h, v9.h[1]
+    prfm pldl1keep, [x17, #64]
+    fmla v17.8h, v21.8h, v9.h[1]
+    ldp q20, q21, [x18, #64]
+    fmla v19.8h, v20.8h, v9.h[2]
+    fmla v18.8h, v21.8h, v9.h[2]
+    ldp q20, q21, [x3, #64]
+    fmla v16.8h, v20.8h, v9.h[2]
+    prfm pldl1keep, [x16, #96]
+    prfm pldl1keep, [x17, #96]
+    fmla v17.8h, v21.8h, v9.h[2]
+    ldp q20, q21, [x18, #96]
+    fmla v19.8h, v20.8h, v9.h[3]
+    ldp q20, q22, [x3, #96]
+    fmla v18.8h, v21.8h, v9.h[3]
+    prfm pldl1keep, [x16, #128]
+    prfm pldl1keep, [x17, #128]
+    fmla v16.8h, v20.8h, v9.h[3]
+    ldp q20, q21, [x18, #128]
+    fmla v17.8h, v22.8h, v9.h[3]
+    fmla v19.8h, v20.8h, v9.h[4]
+    fmla v18.8h, v21.8h, v9.h[4]
+    ldp q20, q21, [x3, #128]
+    prfm pldl1keep, [x16, #160]
+    fmla v16.8h, v20.8h, v9.h[4]
+    prfm pldl1keep, [x17, #160]
+    fmla v17.8h, v21.8h, v9.h[4]
+    ldp q20, q21, [x18, #160]
+    fmla v19.8h, v20.8h, v9.h[5]
+    fmla v18.8h, v21.8h, v9.h[5]
+    ldp q20, q21, [x3, #160]
+    fmla v16.8h, v20.8h, v9.h[5]
+    prfm pldl1keep, [x16, #192]
+    prfm pldl1keep, [x17, #192]
+    fmla v17.8h, v21.8h, v9.h[5]
+    ldp q20, q21, [x18, #192]
+    fmla v19.8h, v20.8h, v9.h[6]
+    ldp q20, q22, [x3, #192]
+    fmla v18.8h, v21.8h, v9.h[6]
+    prfm pldl1keep, [x16, #224]
+    prfm pldl1keep, [x17, #224]
+    fmla v16.8h, v20.8h, v9.h[6]
+    ldp q20, q21, [x18, #224]
+    fmla v17.8h, v22.8h, v9.h[6]
+    fmla v19.8h, v20.8h, v9.h[7]
+    fmla v18.8h, v21.8h, v9.h[7]
+    ldp q20, q21, [x3, #224]
+    fmla v16.8h, v20.8h, v9.h[7]
+    fmla v17.8h, v21.8h, v9.h[7]
     fcvtl v20.4s, v19.4h
     fcvtl2 v19.4s, v19.8h
-    fcvtl v21.4s, v17.4h
-    fcvtl2 v17.4s, v17.8h
-    fcvtl v22.4s, v18.4h
+    fcvtl v21.4s, v18.4h
     fcvtl2 v18.4s, v18.8h
-    fcvtl v23.4s, v16.4h
+    fcvtl v22.4s, v16.4h
     fcvtl2 v16.4s, v16.8h
-    fadd v6.4s, v6.4s, v19.4s
+    fcvtl v23.4s, v17.4h
+    fcvtl2 v17.4s, v17.8h
+    fadd v5.4s, v5.4s, v19.4s
     fadd v0.4s, v0.4s, v20.4s
-    fadd v7.4s, v7.4s, v17.4s
-    fadd v5.4s, v5.4s, v21.4s
-    fadd v4.4s, v4.4s, v18.4s
+    fadd v7.4s, v7.4s, v18.4s
+    fadd v6.4s, v6.4s, v21.4s
+    fadd v4.4s, v4.4s, v16.4s
+    subs x5, x5, #1
     fadd v3.4s, v3.4s, v22.4s
-    subs x21, x21, #1
-    fadd v2.4s, v2.4s, v16.4s
+    add x4, x4, #16
+    fadd v2.4s, v2.4s, v17.4s
     fadd v1.4s, v1.4s, v23.4s
-    add x20, x20, x17
-    add x19, x19, #16
-    add x4, x4, #512
-    add x5, x5, #512
-    b.ne .LBB0_5
+    add x16, x16, #512
+    add x17, x17, #512
+    add x18, x18, #512
+    add x3, x3, #512
+    b.ne .LBB0_2
 
 1 row, 32 MACs:
 
-    add w17, w14, w14, lsr #31
-    add w18, w8, w17, asr #1
-    ldr w18, [x0, w18, sxtw #2]
-    and w17, w17, #0xffffffe
-    sub w17, w14, w17
-    lsl w17, w17, #4
-    asr w17, w18, w17
-    dup v20.8h, w17
-    prfm pldl1keep, [x13, x10]
-    prfm pldl1keep, [x13, x11]
-    ldp q21, q22, [x16, #-16]
+    add w15, w13, w13, lsr #31
+    add w16, w8, w15, asr #1
+    ldr w16, [x0, w16, sxtw #2]
+    and w15, w15, #0xffffffe
+    sub w15, w13, w15
+    lsl w15, w15, #4
+    asr w15, w16, w15
+    dup v20.8h, w15
+    prfm pldl1keep, [x9]
+    prfm pldl1keep, [x10]
+    ldp q21, q22, [x12, #-16]
     fmla v19.8h, v21.8h, v20.8h
     fmla v18.8h, v22.8h, v20.8h
-    ldp q21, q22, [x9, #-16]
+    ldp q21, q22, [x11, #-16]
     fmla v17.8h, v21.8h, v20.8h
-    subs x15, x15, #1
-    add w14, w14, #1
+    subs x14, x14, #1
+    add w13, w13, #1
+    add x11, x11, #32
     add x9, x9, #32
     fmla v16.8h, v22.8h, v20.8h
-    add x13, x13, x12
-    add x16, x16, #32
-    b.ne .LBB0_9
+    add x12, x12, #32
+    add x10, x10, #32
+    b.ne .LBB0_6
 
 4 rows, 1024 MACs:
 
@@ -485,7 +457,7 @@
 
 4 rows, 1024 MACs:
 
-    str q16, [sp, #16]
+    str q7, [sp, #16]
     ldr q10, [x23], #32
     ldr q11, [x24], #32
     ldr q9, [x25], #32
@@ -589,7 +561,6 @@
     fmla v30.8h, v14.8h, v11.h[6]
     add x29, x1, w29, sxtw #1
     fmla v27.8h, v14.8h, v9.h[6]
-    mov v16.16b, v7.16b
     mov v7.16b, v6.16b
     mov v6.16b, v5.16b
     mov v5.16b, v4.16b
@@ -739,8 +710,7 @@
     mov v4.16b, v5.16b
     mov v5.16b, v6.16b
     mov v6.16b, v7.16b
-    mov v7.16b, v16.16b
-    ldr q16, [sp, #16]
+    ldr q7, [sp, #16]
     fadd v22.4s, v22.4s, v31.4s
     fadd v21.4s, v21.4s, v8.4s
     fadd v19.4s, v19.4s, v29.4s

@@ -1,9 +1,9 @@
 1 row, 32 MACs:
 
-    ldp d16, d17, [x11, #-16]
+    ldp d16, d17, [x12, #-16]
     fcvtl v16.4s, v16.4h
     fcvtl v17.4s, v17.4h
-    ldp d18, d19, [x11], #32
+    ldp d18, d19, [x12], #32
     fcvtl v18.4s, v18.4h
     fcvtl v19.4s, v19.4h
     ldp d20, d21, [x13, #-16]
@@ -12,20 +12,21 @@
     ldp d22, d23, [x13], #32
     fcvtl v22.4s, v22.4h
     fcvtl v23.4s, v23.4h
-    prfm pldl1keep, [x1, x10]
-    prfm pldl1keep, [x1, x12]
-    ld1r { v24.4s }, [x14], #4
+    prfm pldl1keep, [x10]
+    prfm pldl1keep, [x11]
+    ld1r { v24.4s }, [x9], #4
     fmla v0.4s, v16.4s, v24.4s
-    fmla v7.4s, v17.4s, v24.4s
-    fmla v4.4s, v18.4s, v24.4s
-    fmla v3.4s, v19.4s, v24.4s
-    fmla v6.4s, v20.4s, v24.4s
-    fmla v5.4s, v21.4s, v24.4s
+    fmla v4.4s, v17.4s, v24.4s
+    fmla v3.4s, v18.4s, v24.4s
+    fmla v2.4s, v19.4s, v24.4s
+    fmla v1.4s, v20.4s, v24.4s
+    fmla v7.4s, v21.4s, v24.4s
     subs x8, x8, #1
-    fmla v2.4s, v22.4s, v24.4s
-    add x1, x1, x9
-    fmla v1.4s, v23.4s, v24.4s
-    b.ne .LBB0_5
+    add x11, x11, #32
+    fmla v6.4s, v22.4s, v24.4s
+    add x10, x10, #32
+    fmla v5.4s, v23.4s, v24.4s
+    b.ne .LBB0_2
 
 6 rows, 96 MACs:
 

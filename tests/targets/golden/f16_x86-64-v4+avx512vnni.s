@@ -1,27 +1,49 @@
-1 row, 64 MACs:
+1 row, 128 MACs:
 
-    vcvtph2ps -32(%rsi,%r9), %zmm2
-    vcvtph2ps -32(%rsi,%rcx), %zmm3
-    prefetcht0 (%rsi,%r8)
-    prefetcht0 (%rsi,%r13)
-    vbroadcastss -4(%r12,%rbx,4), %zmm4
+    vcvtph2ps -96(%r8,%rdx,8), %zmm2
+    vcvtph2ps -96(%rbp,%rdx,8), %zmm3
+    prefetcht0 -96(%r13,%rdx,8)
+    vbroadcastss -12(%r15,%rdx), %zmm4
     vfmadd213ps %zmm0, %zmm4, %zmm2
     vfmadd213ps %zmm1, %zmm4, %zmm3
-    vcvtph2ps (%rsi,%r9), %zmm0
-    vcvtph2ps (%rsi,%rcx), %zmm1
-    prefetcht0 (%rsi,%rdi)
-    prefetcht0 (%rsi,%rbp)
-    vbroadcastss (%r12,%rbx,4), %zmm4
+    vcvtph2ps -64(%r8,%rdx,8), %zmm0
+    vcvtph2ps -64(%rbp,%rdx,8), %zmm1
+    prefetcht0 -96(%r12,%rdx,8)
+    prefetcht0 -64(%r13,%rdx,8)
+    prefetcht0 -64(%r12,%rdx,8)
+    vbroadcastss -8(%r15,%rdx), %zmm4
     vfmadd213ps %zmm2, %zmm4, %zmm0
     vfmadd213ps %zmm3, %zmm4, %zmm1
-    addq $2, %rbx
-    addq %r10, %rbp
-    addq %r10, %rdi
-    addq $64, %rcx
-    addq $64, %r9
-    addq %r10, %r13
-    addq %r10, %r8
-    cmpq %rbx, %r15
+    vcvtph2ps -32(%r8,%rdx,8), %zmm2
+    vcvtph2ps -32(%rbp,%rdx,8), %zmm3
+    prefetcht0 -32(%r13,%rdx,8)
+    prefetcht0 -32(%r12,%rdx,8)
+    vbroadcastss -4(%r15,%rdx), %zmm4
+    vfmadd213ps %zmm0, %zmm4, %zmm2
+    vcvtph2ps (%r8,%rdx,8), %zmm0
+    vfmadd213ps %zmm1, %zmm4, %zmm3
+    vcvtph2ps (%rbp,%rdx,8), %zmm1
+    prefetcht0 (%r13,%rdx,8)
+    vbroadcastss (%r15,%rdx), %zmm4
+    prefetcht0 (%r12,%rdx,8)
+    vfmadd213ps %zmm2, %zmm4, %zmm0
+    vfmadd213ps %zmm3, %zmm4, %zmm1
+    addq $4, %rbx
+    addq $16, %rdx
+    cmpq %rdx, %r14
+    jne .LBB0_5
+
+1 row, 32 MACs:
+
+    vcvtph2ps (%r9,%rsi,8), %zmm2
+    vcvtph2ps (%r8,%rsi,8), %zmm3
+    prefetcht0 (%r10,%rsi,8)
+    prefetcht0 (%rcx,%rsi,8)
+    vbroadcastss (%rdi,%rsi), %zmm4
+    vfmadd231ps %zmm2, %zmm4, %zmm0
+    vfmadd231ps %zmm3, %zmm4, %zmm1
+    addq $4, %rsi
+    cmpq %rsi, %rax
     jne .LBB0_8
 
 12 rows, 384 MACs:

@@ -1,23 +1,24 @@
 1 row, 32 MACs:
 
-    ldp q16, q17, [x11, #-32]
-    ldp q18, q19, [x11], #64
+    ldp q16, q17, [x12, #-32]
+    ldp q18, q19, [x12], #64
     ldp q20, q21, [x13, #-32]
     ldp q22, q23, [x13], #64
-    prfm pldl1keep, [x1, x10]
-    prfm pldl1keep, [x1, x12]
-    ld1r { v24.4s }, [x14], #4
+    prfm pldl1keep, [x10]
+    prfm pldl1keep, [x11]
+    ld1r { v24.4s }, [x9], #4
     fmla v0.4s, v16.4s, v24.4s
-    fmla v7.4s, v17.4s, v24.4s
-    fmla v4.4s, v18.4s, v24.4s
-    fmla v3.4s, v19.4s, v24.4s
-    fmla v6.4s, v20.4s, v24.4s
-    fmla v5.4s, v21.4s, v24.4s
-    fmla v2.4s, v22.4s, v24.4s
+    fmla v4.4s, v17.4s, v24.4s
+    fmla v3.4s, v18.4s, v24.4s
+    fmla v2.4s, v19.4s, v24.4s
+    fmla v1.4s, v20.4s, v24.4s
+    fmla v7.4s, v21.4s, v24.4s
+    fmla v6.4s, v22.4s, v24.4s
     subs x8, x8, #1
-    add x1, x1, x9
-    fmla v1.4s, v23.4s, v24.4s
-    b.ne .LBB0_5
+    add x11, x11, #64
+    add x10, x10, #64
+    fmla v5.4s, v23.4s, v24.4s
+    b.ne .LBB0_2
 
 6 rows, 96 MACs:
 

@@ -1,63 +1,51 @@
 1 row, 128 MACs:
 
-    vmovups -192(%rsi,%rcx,4), %zmm2
-    vmovups -192(%rsi,%rbx,4), %zmm3
-    prefetcht0 (%rsi,%r8,4)
-    prefetcht0 (%rsi,%rax,4)
-    vbroadcastss -12(%r12,%r9,4), %zmm4
+    vmovups -192(%r8,%rdx), %zmm2
+    vmovups -192(%rbp,%rdx), %zmm3
+    prefetcht0 -192(%r13,%rdx)
+    vbroadcastss -12(%r15,%rbx,4), %zmm4
     vfmadd213ps %zmm0, %zmm4, %zmm2
     vfmadd213ps %zmm1, %zmm4, %zmm3
-    vmovups -128(%rsi,%rcx,4), %zmm0
-    vmovups -128(%rsi,%rbx,4), %zmm1
-    prefetcht0 (%rsi,%rdx,4)
-    prefetcht0 (%rsi,%r11,4)
-    vbroadcastss -8(%r12,%r9,4), %zmm4
+    vmovups -128(%r8,%rdx), %zmm0
+    vmovups -128(%rbp,%rdx), %zmm1
+    prefetcht0 -192(%r12,%rdx)
+    prefetcht0 -128(%r13,%rdx)
+    prefetcht0 -128(%r12,%rdx)
+    vbroadcastss -8(%r15,%rbx,4), %zmm4
     vfmadd213ps %zmm2, %zmm4, %zmm0
     vfmadd213ps %zmm3, %zmm4, %zmm1
-    vmovups -64(%rsi,%rcx,4), %zmm2
-    vmovups -64(%rsi,%rbx,4), %zmm3
-    prefetcht0 (%rsi,%r14,4)
-    prefetcht0 (%rsi,%rdi,4)
-    vbroadcastss -4(%r12,%r9,4), %zmm4
+    vmovups -64(%r8,%rdx), %zmm2
+    vmovups -64(%rbp,%rdx), %zmm3
+    prefetcht0 -64(%r13,%rdx)
+    prefetcht0 -64(%r12,%rdx)
+    vbroadcastss -4(%r15,%rbx,4), %zmm4
     vfmadd213ps %zmm0, %zmm4, %zmm2
+    vmovups (%r8,%rdx), %zmm0
     vfmadd213ps %zmm1, %zmm4, %zmm3
-    vmovups (%rsi,%rcx,4), %zmm0
-    vmovups (%rsi,%rbx,4), %zmm1
-    prefetcht0 (%rsi,%r13,4)
-    prefetcht0 (%rsi,%rbp,4)
-    vbroadcastss (%r12,%r9,4), %zmm4
+    vmovups (%rbp,%rdx), %zmm1
+    prefetcht0 (%r13,%rdx)
+    vbroadcastss (%r15,%rbx,4), %zmm4
+    prefetcht0 (%r12,%rdx)
     vfmadd213ps %zmm2, %zmm4, %zmm0
     vfmadd213ps %zmm3, %zmm4, %zmm1
-    addq $4, %r9
-    addq %r10, %rbp
-    addq %r10, %r13
-    addq $64, %rbx
-    addq $64, %rcx
-    addq %r10, %rdi
-    addq %r10, %r14
-    addq %r10, %r11
-    addq %r10, %rdx
-    addq %r10, %rax
-    addq %r10, %r8
-    cmpq %r9, %r15
-    jne .LBB0_8
+    addq $4, %rbx
+    addq $256, %rdx
+    cmpq %rdx, %r14
+    jne .LBB0_5
 
 1 row, 32 MACs:
 
-    vmovups (%rsi,%r9,4), %zmm2
-    vmovups (%rsi,%rdx,4), %zmm3
-    prefetcht0 (%rsi,%rax,4)
-    prefetcht0 (%rsi,%r10,4)
-    vbroadcastss (%rdi,%rcx,4), %zmm4
+    vmovups (%r9,%rsi), %zmm2
+    vmovups (%r8,%rsi), %zmm3
+    prefetcht0 (%r10,%rsi)
+    vbroadcastss (%rdi), %zmm4
+    prefetcht0 (%rcx,%rsi)
     vfmadd231ps %zmm2, %zmm4, %zmm0
     vfmadd231ps %zmm3, %zmm4, %zmm1
-    incq %rcx
-    addq %rbx, %r10
-    addq %rbx, %rax
-    addq $16, %rdx
-    addq $16, %r9
-    cmpq %rcx, %r11
-    jne .LBB0_11
+    addq $4, %rdi
+    addq $64, %rsi
+    cmpq %rsi, %rax
+    jne .LBB0_8
 
 12 rows, 384 MACs:
 

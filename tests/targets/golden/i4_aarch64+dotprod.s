@@ -1,52 +1,50 @@
 1 row, 256 MACs:
 
-    add x21, x3, w7, sxtw #2
-    prfm pldl1keep, [x21]
-    prfm pldl1keep, [x21, #64]
-    add x21, x0, w20, sxtw #2
-    ldp q26, q27, [x19, #-64]
-    ldp q28, q29, [x19, #-32]
-    ldp q30, q31, [x19]
-    ldp q8, q9, [x19, #32]
-    ld1r { v10.4s }, [x21], #4
-    and v11.16b, v26.16b, v16.16b
-    sdot v25.4s, v11.16b, v10.16b
-    and v11.16b, v27.16b, v16.16b
-    sdot v24.4s, v11.16b, v10.16b
-    and v11.16b, v28.16b, v16.16b
-    sdot v23.4s, v11.16b, v10.16b
-    and v11.16b, v29.16b, v16.16b
-    sdot v22.4s, v11.16b, v10.16b
-    and v11.16b, v30.16b, v16.16b
-    sdot v21.4s, v11.16b, v10.16b
-    and v11.16b, v31.16b, v16.16b
-    sdot v20.4s, v11.16b, v10.16b
-    and v11.16b, v8.16b, v16.16b
-    sdot v19.4s, v11.16b, v10.16b
-    and v11.16b, v9.16b, v16.16b
+    prfm pldl1keep, [x17, #4096]
+    prfm pldl1keep, [x17, #4160]
+    ldp q26, q27, [x17]
+    and v28.16b, v26.16b, v6.16b
+    add x5, x0, w18, sxtw #2
+    ldp q29, q30, [x17, #32]
+    ldp q31, q8, [x17, #64]
+    ldp q9, q10, [x17, #96]
+    ld1r { v11.4s }, [x5], #4
+    sdot v25.4s, v28.16b, v11.16b
+    and v28.16b, v27.16b, v6.16b
+    sdot v24.4s, v28.16b, v11.16b
+    and v28.16b, v29.16b, v6.16b
+    sdot v23.4s, v28.16b, v11.16b
+    and v28.16b, v30.16b, v6.16b
+    sdot v22.4s, v28.16b, v11.16b
+    and v28.16b, v31.16b, v6.16b
+    sdot v21.4s, v28.16b, v11.16b
+    and v28.16b, v8.16b, v6.16b
+    sdot v20.4s, v28.16b, v11.16b
+    and v28.16b, v9.16b, v6.16b
+    sdot v19.4s, v28.16b, v11.16b
+    and v28.16b, v10.16b, v6.16b
     ushr v26.16b, v26.16b, #4
+    sdot v18.4s, v28.16b, v11.16b
+    ld1r { v28.4s }, [x5]
     ushr v27.16b, v27.16b, #4
-    ushr v28.16b, v28.16b, #4
     ushr v29.16b, v29.16b, #4
     ushr v30.16b, v30.16b, #4
     ushr v31.16b, v31.16b, #4
     ushr v8.16b, v8.16b, #4
     ushr v9.16b, v9.16b, #4
-    sdot v18.4s, v11.16b, v10.16b
-    ld1r { v10.4s }, [x21]
-    sdot v25.4s, v26.16b, v10.16b
-    sdot v24.4s, v27.16b, v10.16b
-    sdot v23.4s, v28.16b, v10.16b
-    sdot v22.4s, v29.16b, v10.16b
-    sdot v21.4s, v30.16b, v10.16b
-    sdot v20.4s, v31.16b, v10.16b
-    subs x6, x6, #1
-    sdot v19.4s, v8.16b, v10.16b
-    add w20, w20, #2
-    sdot v18.4s, v9.16b, v10.16b
-    add w7, w7, w12
-    add x19, x19, #128
-    b.ne .LBB0_9
+    ushr v10.16b, v10.16b, #4
+    sdot v25.4s, v26.16b, v28.16b
+    sdot v24.4s, v27.16b, v28.16b
+    sdot v23.4s, v29.16b, v28.16b
+    sdot v22.4s, v30.16b, v28.16b
+    sdot v21.4s, v31.16b, v28.16b
+    sdot v20.4s, v8.16b, v28.16b
+    subs x16, x16, #1
+    add w18, w18, #2
+    sdot v19.4s, v9.16b, v28.16b
+    sdot v18.4s, v10.16b, v28.16b
+    add x17, x17, #128
+    b.ne .LBB0_6
 
 5 rows, 640 MACs:
 

@@ -1,68 +1,66 @@
 1 row, 256 MACs:
 
-    add x22, x3, w19, sxtw #2
-    prfm pldl1keep, [x22]
-    prfm pldl1keep, [x22, #64]
-    add x22, x0, w21, sxtw #2
-    ldp q13, q14, [x20, #-64]
-    ldp q15, q17, [x20, #-32]
-    ldp q0, q12, [x20]
-    ldp q11, q10, [x20, #32]
-    ld1r { v1.4s }, [x22], #4
-    and v2.16b, v13.16b, v16.16b
-    smlal v8.8h, v1.8b, v2.8b
-    smlal2 v9.8h, v1.16b, v2.16b
-    and v2.16b, v14.16b, v16.16b
+    prfm pldl1keep, [x18, #4096]
+    prfm pldl1keep, [x18, #4160]
+    ldp q12, q13, [x18]
+    ldp q14, q15, [x18, #32]
+    ldp q16, q0, [x18, #64]
+    add x6, x0, w5, sxtw #2
+    ldp q11, q10, [x18, #96]
+    ld1r { v1.4s }, [x6], #4
+    and v2.16b, v12.16b, v6.16b
+    smlal v9.8h, v1.8b, v2.8b
+    smlal2 v8.8h, v1.16b, v2.16b
+    and v2.16b, v13.16b, v6.16b
     smlal v30.8h, v1.8b, v2.8b
     smlal2 v31.8h, v1.16b, v2.16b
-    and v2.16b, v15.16b, v16.16b
-    smlal v29.8h, v1.8b, v2.8b
-    smlal2 v28.8h, v1.16b, v2.16b
-    and v2.16b, v17.16b, v16.16b
+    and v2.16b, v14.16b, v6.16b
+    smlal v28.8h, v1.8b, v2.8b
+    smlal2 v29.8h, v1.16b, v2.16b
+    and v2.16b, v15.16b, v6.16b
     smlal v26.8h, v1.8b, v2.8b
     smlal2 v27.8h, v1.16b, v2.16b
-    and v2.16b, v0.16b, v16.16b
+    and v2.16b, v16.16b, v6.16b
     smlal v24.8h, v1.8b, v2.8b
     smlal2 v25.8h, v1.16b, v2.16b
-    and v2.16b, v12.16b, v16.16b
+    and v2.16b, v0.16b, v6.16b
     smlal v22.8h, v1.8b, v2.8b
     smlal2 v23.8h, v1.16b, v2.16b
-    and v2.16b, v11.16b, v16.16b
+    and v2.16b, v11.16b, v6.16b
     smlal v20.8h, v1.8b, v2.8b
     smlal2 v21.8h, v1.16b, v2.16b
-    and v2.16b, v10.16b, v16.16b
+    and v2.16b, v10.16b, v6.16b
     smlal v18.8h, v1.8b, v2.8b
     smlal2 v19.8h, v1.16b, v2.16b
-    ushr v1.16b, v13.16b, #4
-    ushr v2.16b, v14.16b, #4
+    ushr v1.16b, v12.16b, #4
+    ushr v2.16b, v13.16b, #4
+    ushr v12.16b, v14.16b, #4
     ushr v13.16b, v15.16b, #4
-    ushr v17.16b, v17.16b, #4
+    ushr v16.16b, v16.16b, #4
     ushr v0.16b, v0.16b, #4
-    ld1r { v14.4s }, [x22]
-    ushr v12.16b, v12.16b, #4
-    smlal2 v9.8h, v14.16b, v1.16b
+    ld1r { v14.4s }, [x6]
+    smlal2 v8.8h, v14.16b, v1.16b
     ushr v11.16b, v11.16b, #4
-    smlal v8.8h, v14.8b, v1.8b
+    smlal v9.8h, v14.8b, v1.8b
     ushr v1.16b, v10.16b, #4
     smlal2 v31.8h, v14.16b, v2.16b
     smlal v30.8h, v14.8b, v2.8b
-    smlal2 v28.8h, v14.16b, v13.16b
-    smlal v29.8h, v14.8b, v13.8b
-    smlal2 v27.8h, v14.16b, v17.16b
-    smlal v26.8h, v14.8b, v17.8b
-    smlal2 v25.8h, v14.16b, v0.16b
-    smlal v24.8h, v14.8b, v0.8b
-    smlal2 v23.8h, v14.16b, v12.16b
-    smlal v22.8h, v14.8b, v12.8b
+    smlal2 v29.8h, v14.16b, v12.16b
+    smlal v28.8h, v14.8b, v12.8b
+    smlal2 v27.8h, v14.16b, v13.16b
+    smlal v26.8h, v14.8b, v13.8b
+    smlal2 v25.8h, v14.16b, v16.16b
+    smlal v24.8h, v14.8b, v16.8b
+    smlal2 v23.8h, v14.16b, v0.16b
+    smlal v22.8h, v14.8b, v0.8b
     smlal2 v21.8h, v14.16b, v11.16b
     smlal v20.8h, v14.8b, v11.8b
-    subs x7, x7, #1
     smlal2 v19.8h, v14.16b, v1.16b
-    add w21, w21, #2
-    add w19, w19, w12
-    add x20, x20, #128
+    subs x17, x17, #1
+    add w5, w5, #2
+    add x18, x18, #128
     smlal v18.8h, v14.8b, v1.8b
-    b.ne .LBB0_9
+    b.ne .LBB0_6
 
 2 rows, 256 MACs:
 

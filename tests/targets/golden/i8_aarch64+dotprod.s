@@ -1,25 +1,23 @@
 1 row, 128 MACs:
 
-    add x15, x3, w10, sxtw #2
-    prfm pldl1keep, [x15]
-    prfm pldl1keep, [x15, #64]
-    ldp q16, q17, [x13, #-64]
-    ldp q18, q19, [x13, #-32]
-    ldp q20, q21, [x13]
-    ldp q22, q23, [x13, #32]
-    ld1r { v24.4s }, [x14], #4
-    sdot v0.4s, v16.16b, v24.16b
-    sdot v1.4s, v17.16b, v24.16b
-    sdot v2.4s, v18.16b, v24.16b
+    prfm pldl1keep, [x10, #4096]
+    prfm pldl1keep, [x10, #4160]
+    ldp q4, q5, [x10]
+    ldp q6, q19, [x10, #32]
+    ldp q20, q21, [x10, #64]
+    ldp q22, q23, [x10, #96]
+    ld1r { v24.4s }, [x12], #4
+    sdot v0.4s, v4.16b, v24.16b
+    sdot v1.4s, v5.16b, v24.16b
+    sdot v2.4s, v6.16b, v24.16b
     sdot v3.4s, v19.16b, v24.16b
-    sdot v4.4s, v20.16b, v24.16b
-    sdot v5.4s, v21.16b, v24.16b
-    sdot v6.4s, v22.16b, v24.16b
-    subs x12, x12, #1
-    sdot v7.4s, v23.16b, v24.16b
-    add w10, w10, w11
-    add x13, x13, #128
-    b.ne .LBB0_5
+    sdot v7.4s, v20.16b, v24.16b
+    sdot v16.4s, v21.16b, v24.16b
+    sdot v17.4s, v22.16b, v24.16b
+    sdot v18.4s, v23.16b, v24.16b
+    subs x11, x11, #1
+    add x10, x10, #128
+    b.ne .LBB0_2
 
 6 rows, 384 MACs:
 

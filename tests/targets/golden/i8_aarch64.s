@@ -1,49 +1,47 @@
 1 row, 128 MACs:
 
-    add x15, x3, w10, sxtw #2
-    prfm pldl1keep, [x15]
-    prfm pldl1keep, [x15, #64]
-    ldp q24, q25, [x14, #-64]
-    ldp q26, q27, [x14, #-32]
-    ldp q28, q29, [x14]
-    ldp q30, q31, [x14, #32]
-    ld1r { v8.4s }, [x13], #4
-    smull2 v9.8h, v8.16b, v24.16b
+    prfm pldl1keep, [x11, #4096]
+    prfm pldl1keep, [x11, #4160]
+    ldp q26, q27, [x11]
+    ldp q28, q29, [x11, #32]
+    ldp q30, q31, [x11, #64]
+    ldp q8, q24, [x11, #96]
+    ld1r { v25.4s }, [x12], #4
+    smull2 v9.8h, v25.16b, v26.16b
     sadalp v23.4s, v9.8h
-    smull v24.8h, v8.8b, v24.8b
-    sadalp v19.4s, v24.8h
-    smull2 v24.8h, v8.16b, v25.16b
-    sadalp v22.4s, v24.8h
-    smull v24.8h, v8.8b, v25.8b
-    sadalp v21.4s, v24.8h
-    smull2 v24.8h, v8.16b, v26.16b
-    sadalp v20.4s, v24.8h
-    smull v24.8h, v8.8b, v26.8b
-    sadalp v18.4s, v24.8h
-    smull2 v24.8h, v8.16b, v27.16b
-    sadalp v17.4s, v24.8h
-    smull v24.8h, v8.8b, v27.8b
-    smull v25.8h, v8.8b, v28.8b
-    smull2 v26.8h, v8.16b, v28.16b
-    smull v27.8h, v8.8b, v29.8b
-    smull2 v28.8h, v8.16b, v29.16b
-    sadalp v16.4s, v24.8h
-    sadalp v7.4s, v26.8h
-    sadalp v6.4s, v25.8h
-    sadalp v5.4s, v28.8h
-    sadalp v4.4s, v27.8h
-    smull v24.8h, v8.8b, v30.8b
-    smull2 v25.8h, v8.16b, v30.16b
-    sadalp v3.4s, v25.8h
-    sadalp v2.4s, v24.8h
-    smull v24.8h, v8.8b, v31.8b
-    smull2 v25.8h, v8.16b, v31.16b
-    sadalp v1.4s, v25.8h
-    subs x12, x12, #1
-    sadalp v0.4s, v24.8h
-    add w10, w10, w11
-    add x14, x14, #128
-    b.ne .LBB0_5
+    smull v26.8h, v25.8b, v26.8b
+    sadalp v20.4s, v26.8h
+    smull2 v26.8h, v25.16b, v27.16b
+    sadalp v22.4s, v26.8h
+    smull v26.8h, v25.8b, v27.8b
+    sadalp v21.4s, v26.8h
+    smull2 v26.8h, v25.16b, v28.16b
+    sadalp v19.4s, v26.8h
+    smull v26.8h, v25.8b, v28.8b
+    sadalp v18.4s, v26.8h
+    smull2 v26.8h, v25.16b, v29.16b
+    sadalp v17.4s, v26.8h
+    smull v26.8h, v25.8b, v29.8b
+    smull v27.8h, v25.8b, v30.8b
+    smull2 v28.8h, v25.16b, v30.16b
+    smull v29.8h, v25.8b, v31.8b
+    smull2 v30.8h, v25.16b, v31.16b
+    sadalp v16.4s, v26.8h
+    sadalp v7.4s, v28.8h
+    sadalp v6.4s, v27.8h
+    sadalp v5.4s, v30.8h
+    sadalp v4.4s, v29.8h
+    smull v26.8h, v25.8b, v8.8b
+    smull2 v27.8h, v25.16b, v8.16b
+    sadalp v3.4s, v27.8h
+    sadalp v2.4s, v26.8h
+    smull v26.8h, v25.8b, v24.8b
+    subs x10, x10, #1
+    add x11, x11, #128
+    smull2 v24.8h, v25.16b, v24.16b
+    sadalp v1.4s, v24.8h
+    sadalp v0.4s, v26.8h
+    b.ne .LBB0_2
 
 3 rows, 192 MACs:
 

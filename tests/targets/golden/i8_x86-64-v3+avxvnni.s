@@ -1,71 +1,64 @@
 1 row, 256 MACs:
 
-    movslq %r10d, %r10
-    prefetcht0 (%rcx,%r10,4)
-    prefetcht0 64(%rcx,%r10,4)
-    vpxor -224(%rdx), %ymm8, %ymm9
-    vpbroadcastd -4(%r8,%rsi,8), %ymm10
-    {vex} vpdpbusd %ymm10, %ymm9, %ymm3
-    vpxor -192(%rdx), %ymm8, %ymm9
-    {vex} vpdpbusd %ymm10, %ymm9, %ymm6
-    vpxor -160(%rdx), %ymm8, %ymm9
-    {vex} vpdpbusd %ymm10, %ymm9, %ymm7
-    vpxor -128(%rdx), %ymm8, %ymm9
-    {vex} vpdpbusd %ymm10, %ymm9, %ymm0
-    leal (%r12,%r10), %r9d
-    movslq %r9d, %r9
-    prefetcht0 (%rcx,%r9,4)
-    vpxor -96(%rdx), %ymm8, %ymm9
-    vpbroadcastd (%r8,%rsi,8), %ymm10
+    vpbroadcastd -4(%r12), %ymm9
+    vpxor -224(%r13,%r9,8), %ymm8, %ymm10
+    vpxor -192(%r13,%r9,8), %ymm8, %ymm11
+    {vex} vpdpbusd %ymm9, %ymm10, %ymm3
+    {vex} vpdpbusd %ymm9, %ymm11, %ymm6
+    vpxor -160(%r13,%r9,8), %ymm8, %ymm10
+    prefetcht0 -192(%r8,%r9,8)
+    {vex} vpdpbusd %ymm9, %ymm10, %ymm7
+    vpxor -128(%r13,%r9,8), %ymm8, %ymm10
+    prefetcht0 -128(%r8,%r9,8)
+    {vex} vpdpbusd %ymm9, %ymm10, %ymm0
+    vpxor -96(%r13,%r9,8), %ymm8, %ymm9
+    vpbroadcastd (%r12), %ymm10
     {vex} vpdpbusd %ymm10, %ymm9, %ymm2
-    vpxor -64(%rdx), %ymm8, %ymm9
-    prefetcht0 64(%rcx,%r9,4)
+    vpxor -64(%r13,%r9,8), %ymm8, %ymm9
+    prefetcht0 -64(%r8,%r9,8)
     {vex} vpdpbusd %ymm10, %ymm9, %ymm5
-    vpxor -32(%rdx), %ymm8, %ymm9
+    vpxor -32(%r13,%r9,8), %ymm8, %ymm9
+    prefetcht0 (%r8,%r9,8)
     {vex} vpdpbusd %ymm10, %ymm9, %ymm4
-    vpxor (%rdx), %ymm8, %ymm9
+    vpxor (%r13,%r9,8), %ymm8, %ymm9
     {vex} vpdpbusd %ymm10, %ymm9, %ymm1
-    incq %rsi
-    addl %ebx, %r10d
-    addq $256, %rdx
-    cmpq %rsi, %r13
-    jne .LBB0_6
+    addq $32, %r9
+    addq $8, %r12
+    cmpq %r9, %r15
+    jne .LBB0_3
 
 1 row, 256 MACs:
 
-    movslq %r10d, %r10
-    movslq %r9d, %r9
-    vpxor (%rcx,%r9,4), %ymm8, %ymm9
-    vpbroadcastd -4(%r8,%r11,4), %ymm10
+    prefetcht0 -192(%r9,%r12)
+    prefetcht0 -128(%r9,%r12)
+    movslq %ebp, %rbp
+    vpxor (%r9,%rbx,4), %ymm8, %ymm9
+    vpbroadcastd (%rdi,%rbp,4), %ymm10
     {vex} vpdpbusd %ymm10, %ymm9, %ymm3
-    vpxor 32(%rcx,%r9,4), %ymm8, %ymm9
-    prefetcht0 (%rcx,%r10,4)
+    vpxor 32(%r9,%rbx,4), %ymm8, %ymm9
     {vex} vpdpbusd %ymm10, %ymm9, %ymm6
-    vpxor 64(%rcx,%r9,4), %ymm8, %ymm9
-    prefetcht0 64(%rcx,%r10,4)
+    vpxor 64(%r9,%rbx,4), %ymm8, %ymm9
     {vex} vpdpbusd %ymm10, %ymm9, %ymm7
-    vpxor 96(%rcx,%r9,4), %ymm8, %ymm9
+    vpxor 96(%r9,%rbx,4), %ymm8, %ymm9
     {vex} vpdpbusd %ymm10, %ymm9, %ymm0
-    leal 32(%r9), %edi
-    movslq %edx, %rdx
-    prefetcht0 (%rcx,%rdx,4)
-    prefetcht0 64(%rcx,%rdx,4)
-    movslq %edi, %rdi
-    vpxor (%rcx,%rdi,4), %ymm8, %ymm9
-    vpbroadcastd (%r8,%r11,4), %ymm10
+    prefetcht0 -64(%r9,%r12)
+    leal 1(%rbp), %esi
+    movslq %esi, %rsi
+    vpxor 128(%r9,%rbx,4), %ymm8, %ymm9
+    vpbroadcastd (%rdi,%rsi,4), %ymm10
     {vex} vpdpbusd %ymm10, %ymm9, %ymm3
-    vpxor 32(%rcx,%rdi,4), %ymm8, %ymm9
+    vpxor 160(%r9,%rbx,4), %ymm8, %ymm9
+    prefetcht0 (%r9,%r12)
     {vex} vpdpbusd %ymm10, %ymm9, %ymm6
-    vpxor 64(%rcx,%rdi,4), %ymm8, %ymm9
+    vpxor 192(%r9,%rbx,4), %ymm8, %ymm9
     {vex} vpdpbusd %ymm10, %ymm9, %ymm7
-    vpxor 96(%rcx,%rdi,4), %ymm8, %ymm9
+    vpxor 224(%r9,%rbx,4), %ymm8, %ymm9
     {vex} vpdpbusd %ymm10, %ymm9, %ymm0
-    addq $2, %r11
-    addl %esi, %edx
-    addl $64, %r9d
-    addl %esi, %r10d
-    cmpq %r11, %rbp
-    jne .LBB0_11
+    addq $-2, %r15
+    addl $2, %ebp
+    addq $256, %r9
+    cmpq %r15, %r13
+    jne .LBB0_8
 
 6 rows, 384 MACs:
 
@@ -81,7 +74,7 @@
     vpbroadcastd (%r13,%r12), %ymm6
     {vex} vpdpbusd %ymm6, %ymm2, %ymm4
     {vex} vpdpbusd %ymm6, %ymm7, %ymm8
-    vpbroadcastd (%rax,%r12), %ymm6
+    vpbroadcastd (%rdx,%r12), %ymm6
     {vex} vpdpbusd %ymm6, %ymm2, %ymm3
     {vex} vpdpbusd %ymm6, %ymm7, %ymm9
     vpbroadcastd (%r8,%r12), %ymm6
@@ -95,7 +88,7 @@
     {vex} vpdpbusd %ymm6, %ymm7, %ymm12
     addq $4, %r12
     subq $-128, %r15
-    addl %edx, %r11d
+    addl %eax, %r11d
     cmpq %r12, %r10
     jne .LBB0_5
 
@@ -123,6 +116,6 @@
     {vex} vpdpbusd %ymm2, %ymm7, %ymm15
     addq $4, %r14
     subq $-128, %rbx
-    cmpq %r14, %rax
+    cmpq %r14, %rdx
     jne .LBB0_9
 

@@ -1,15 +1,14 @@
 1 row, 128 MACs:
 
+    prefetcht0 4096(%rbx,%r14,2)
+    prefetcht0 4160(%rbx,%r14,2)
+    vmovdqu (%rbx,%r14,2), %ymm5
+    vmovdqu 32(%rbx,%r14,2), %ymm6
+    vmovdqu 64(%rbx,%r14,2), %ymm7
+    vmovdqu 96(%rbx,%r14,2), %ymm8
     movslq %r10d, %r10
-    prefetcht0 (%rcx,%r10,4)
-    prefetcht0 64(%rcx,%r10,4)
-    vmovdqu -96(%r11,%r12,2), %ymm5
-    vmovdqu -64(%r11,%r12,2), %ymm6
-    vmovdqu -32(%r11,%r12,2), %ymm7
-    vmovdqu (%r11,%r12,2), %ymm8
-    movslq %r15d, %r15
-    vpbroadcastd (%rdi,%r15,4), %ymm9
-    vpbroadcastd 4(%rdi,%r15,4), %ymm10
+    vpbroadcastd (%rdi,%r10,4), %ymm9
+    vpbroadcastd 4(%rdi,%r10,4), %ymm10
     vpsignb %ymm9, %ymm5, %ymm5
     vpmaddubsw %ymm5, %ymm10, %ymm5
     vpmaddwd %ymm1, %ymm5, %ymm5
@@ -26,21 +25,20 @@
     vpmaddubsw %ymm5, %ymm10, %ymm5
     vpmaddwd %ymm1, %ymm5, %ymm5
     vpaddd %ymm4, %ymm5, %ymm4
-    addq $64, %r12
-    addl $2, %r15d
-    addl %eax, %r10d
-    cmpq %r12, %rdx
-    jne .LBB0_6
+    addq $64, %r14
+    addl $2, %r10d
+    cmpq %r14, %r11
+    jne .LBB0_3
 
 5 rows, 320 MACs:
 
     movslq %r10d, %r10
     prefetcht0 (%rcx,%r10,4)
     prefetcht0 64(%rcx,%r10,4)
-    vmovdqu -32(%r15), %ymm13
-    vmovdqu (%r15), %ymm12
-    vpbroadcastd -4(%rbp,%rsi), %ymm14
-    vpbroadcastd (%rbp,%rsi), %ymm15
+    vmovdqu -32(%r8), %ymm13
+    vmovdqu (%r8), %ymm12
+    vpbroadcastd -4(%rbp,%rbx), %ymm14
+    vpbroadcastd (%rbp,%rbx), %ymm15
     vpsignb %ymm14, %ymm13, %ymm0
     vpmaddubsw %ymm0, %ymm15, %ymm0
     vpmaddwd %ymm2, %ymm0, %ymm0
@@ -49,8 +47,8 @@
     vpmaddubsw %ymm0, %ymm15, %ymm0
     vpmaddwd %ymm2, %ymm0, %ymm0
     vpaddd %ymm3, %ymm0, %ymm3
-    vpbroadcastd -4(%rbx,%rsi), %ymm0
-    vpbroadcastd (%rbx,%rsi), %ymm14
+    vpbroadcastd -4(%r13,%rbx), %ymm0
+    vpbroadcastd (%r13,%rbx), %ymm14
     vpsignb %ymm0, %ymm13, %ymm15
     vpmaddubsw %ymm15, %ymm14, %ymm15
     vpmaddwd %ymm2, %ymm15, %ymm15
@@ -59,8 +57,8 @@
     vpmaddubsw %ymm0, %ymm14, %ymm0
     vpmaddwd %ymm2, %ymm0, %ymm0
     vpaddd %ymm5, %ymm0, %ymm5
-    vpbroadcastd -4(%r11,%rsi), %ymm0
-    vpbroadcastd (%r11,%rsi), %ymm14
+    vpbroadcastd -4(%r12,%rbx), %ymm0
+    vpbroadcastd (%r12,%rbx), %ymm14
     vpsignb %ymm0, %ymm13, %ymm15
     vpmaddubsw %ymm15, %ymm14, %ymm15
     vpmaddwd %ymm2, %ymm15, %ymm15
@@ -69,8 +67,8 @@
     vpmaddubsw %ymm0, %ymm14, %ymm0
     vpmaddwd %ymm2, %ymm0, %ymm0
     vpaddd %ymm7, %ymm0, %ymm7
-    vpbroadcastd -4(%r8,%rsi), %ymm0
-    vpbroadcastd (%r8,%rsi), %ymm14
+    vpbroadcastd -4(%r15,%rbx), %ymm0
+    vpbroadcastd (%r15,%rbx), %ymm14
     vpsignb %ymm0, %ymm13, %ymm15
     vpmaddubsw %ymm15, %ymm14, %ymm15
     vpmaddwd %ymm2, %ymm15, %ymm15
@@ -79,8 +77,8 @@
     vpmaddubsw %ymm0, %ymm14, %ymm0
     vpmaddwd %ymm2, %ymm0, %ymm0
     vpaddd %ymm0, %ymm9, %ymm9
-    vpbroadcastd -4(%rdx,%rsi), %ymm0
-    vpbroadcastd (%rdx,%rsi), %ymm14
+    vpbroadcastd -4(%r11,%rbx), %ymm0
+    vpbroadcastd (%r11,%rbx), %ymm14
     vpsignb %ymm0, %ymm13, %ymm13
     vpmaddubsw %ymm13, %ymm14, %ymm13
     vpmaddwd %ymm2, %ymm13, %ymm13
@@ -89,10 +87,10 @@
     vpmaddubsw %ymm0, %ymm14, %ymm0
     vpmaddwd %ymm2, %ymm0, %ymm0
     vpaddd %ymm0, %ymm11, %ymm11
-    addq $8, %rsi
-    subq $-128, %r15
-    addl %r13d, %r10d
-    cmpq %rsi, %rax
+    addq $8, %rbx
+    subq $-128, %r8
+    addl %eax, %r10d
+    cmpq %rbx, %rdx
     jne .LBB0_5
 
 5 rows, 320 MACs:
@@ -109,8 +107,8 @@
     vpmaddubsw %ymm3, %ymm4, %ymm3
     vpmaddwd %ymm0, %ymm3, %ymm3
     vpaddd %ymm3, %ymm14, %ymm14
-    vpbroadcastd -4(%r9,%rbx), %ymm3
-    vpbroadcastd (%r9,%rbx), %ymm4
+    vpbroadcastd -4(%r10,%rbx), %ymm3
+    vpbroadcastd (%r10,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm5
     vpmaddubsw %ymm5, %ymm4, %ymm5
     vpmaddwd %ymm0, %ymm5, %ymm5
@@ -119,8 +117,8 @@
     vpmaddubsw %ymm3, %ymm4, %ymm3
     vpmaddwd %ymm0, %ymm3, %ymm3
     vpaddd %ymm3, %ymm12, %ymm12
-    vpbroadcastd -4(%r8,%rbx), %ymm3
-    vpbroadcastd (%r8,%rbx), %ymm4
+    vpbroadcastd -4(%r9,%rbx), %ymm3
+    vpbroadcastd (%r9,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm5
     vpmaddubsw %ymm5, %ymm4, %ymm5
     vpmaddwd %ymm0, %ymm5, %ymm5
@@ -129,8 +127,8 @@
     vpmaddubsw %ymm3, %ymm4, %ymm3
     vpmaddwd %ymm0, %ymm3, %ymm3
     vpaddd %ymm3, %ymm10, %ymm10
-    vpbroadcastd -4(%rsi,%rbx), %ymm3
-    vpbroadcastd (%rsi,%rbx), %ymm4
+    vpbroadcastd -4(%r8,%rbx), %ymm3
+    vpbroadcastd (%r8,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm5
     vpmaddubsw %ymm5, %ymm4, %ymm5
     vpmaddwd %ymm0, %ymm5, %ymm5
@@ -139,8 +137,8 @@
     vpmaddubsw %ymm3, %ymm4, %ymm3
     vpmaddwd %ymm0, %ymm3, %ymm3
     vpaddd %ymm3, %ymm8, %ymm8
-    vpbroadcastd -4(%rdx,%rbx), %ymm3
-    vpbroadcastd (%rdx,%rbx), %ymm4
+    vpbroadcastd -4(%rsi,%rbx), %ymm3
+    vpbroadcastd (%rsi,%rbx), %ymm4
     vpsignb %ymm3, %ymm2, %ymm2
     vpmaddubsw %ymm2, %ymm4, %ymm2
     vpmaddwd %ymm0, %ymm2, %ymm2
@@ -151,6 +149,6 @@
     vpaddd %ymm6, %ymm1, %ymm6
     addq $8, %rbx
     subq $-128, %r11
-    cmpq %rbx, %rax
+    cmpq %rbx, %rdx
     jne .LBB0_9
 
