@@ -42,16 +42,17 @@ def feeds(count=1):
     return np.random.default_rng(1).normal(size=(count, 1, 1, SIZE, SIZE)).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=["f32", "i8"])
+@pytest.fixture(scope="module", params=[("f32", 0.65), ("i8", 0.5)], ids=["f32", "i8"])
 def both(request, network, tmp_path_factory):
-    """The artifact without a limit, and one of two thirds of its arena."""
-    folder = tmp_path_factory.mktemp(request.param)
-    given = {"x": feeds(12)} if request.param == "i8" else None
+    """The artifact without a limit, and one with less."""
+    precision, share = request.param
+    folder = tmp_path_factory.mktemp(precision)
+    given = {"x": feeds(12)} if precision == "i8" else None
     found = []
-    for name, share in (("whole", None), ("strips", 0.65)):
-        limit = None if share is None else int(found[0].plan.variants[0].arena_bytes * share)
+    for name in ("whole", "strips"):
+        limit = int(found[0].plan.variants[0].arena_bytes * share) if found else None
         found.append(edgemoe.compile(
-            network, target="cortex-m4", out=folder / name, precision=request.param,
+            network, target="cortex-m4", out=folder / name, precision=precision,
             calibration=given, max_ram=limit,
         ))  # fmt: skip
     return found
