@@ -21,7 +21,7 @@ EACH = ("Table", "Curve", "ChangeScale", "Add", "Mul")
 """Operators of integer programs that compute every number by itself."""
 
 _ALONG_LAST = ("Linear", "Norm", "Softmax")
-_REGIONS = ("Linear", "LayerNorm", "RMSNorm")
+_STANDARD = ("LayerNormalization", "RMSNormalization", "Softmax")
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,11 @@ def _carried(node: ir.Node, value: ir.Value, at: Layout, other: ir.Value) -> Lay
         return at if _constants_repeat(node, one, at.axis) else None
     if graph_facts.is_op(node, *graph_facts.ELEMENTWISE):
         return at if _constants_repeat(node, one, at.axis) else None
-    if (own and node.op_type in _ALONG_LAST) or graph_facts.kind_of(node) in _REGIONS:
+    if (own and node.op_type in _ALONG_LAST) or graph_facts.kind_of(node) == "Linear":
         return None if last else at
+    if graph_facts.is_op(node, *_STANDARD):
+        whole = graph_facts.axis_of(node, -1, len(one)) == len(one) - 1
+        return at if whole and not last else None
     if graph_facts.kind_of(node) == "TokenMix":
         return at if last else None
     return None
