@@ -297,24 +297,21 @@ def interpreted(
     (folder / "interpreter.cc").write_text(INTERPRETER)
     (folder / "nothing.cc").write_text(NOTHING)
     _ruy(folder)
-    own = "kernels/fully_connected.cc"
-    defines, sources = [], [*SOURCES, f"tensorflow/lite/micro/{own}"]
-    objects: list[str] = []
+    own, defines = "kernels/fully_connected.cc", list[str]()
+    objects = list[str]()
     if kernels == "cmsis_nn":
-        sources[-1] = "tensorflow/lite/micro/kernels/cmsis_nn/fully_connected.cc"
+        own = "kernels/cmsis_nn/fully_connected.cc"
         defines = ["-DCMSIS_NN", "-I", str(clones.cmsis), "-I", str(clones.cmsis / "Include")]
         objects = _cmsis(clones, manifest, folder)
-    flags = [
-        "-std=c++17", "-O2", "-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics",
-        "-fno-unwind-tables", "-ffunction-sections", "-fdata-sections", "-DTF_LITE_STATIC_MEMORY",
-        "-DNDEBUG", "-DTF_LITE_STRIP_ERROR_STRINGS", *defines, "-I", ".", "-I", str(clones.tflm),
-        *(part for other in clones.others for part in ("-I", str(other))),
-    ]  # fmt: skip
     first, *rest = manifest.data["mcu"]["compiler"]
-    compiler = [first.replace("gcc", "g++"), *rest]
-    objects += _compiled(compiler, flags, [str(clones.tflm / s) for s in sources], "t", folder)
+    compiler, flags = [first.replace("gcc", "g++"), *rest], _flags(clones)
+    own = str(clones.tflm / "tensorflow/lite/micro" / own)
+    objects += _compiled(compiler, [*flags, *defines], [own], "k", folder)
     whole = _compiled(compiler, flags, ["interpreter.cc"], "i", folder)
     nothing = _compiled(compiler, flags, ["nothing.cc"], "n", folder)
+    objects += [f"t{number}.o" for number in range(len(SOURCES))]
+    if not (folder / objects[-1]).exists():  # both kinds of kernels share them
+        _compiled(compiler, flags, [str(clones.tflm / s) for s in SOURCES], "t", folder)
     peers.link(manifest, nothing, "nothing.elf", folder)
     peers.link(manifest, [*whole, *objects], "peer.elf", folder)
     flash = [_flash(manifest, folder / name) for name in ("peer.elf", "nothing.elf")]
@@ -330,6 +327,16 @@ def interpreted(
         "code": flash[0] - flash[1] - len(model),
     }  # fmt: skip
     return found, np.frombuffer(answer[: WIDTHS[-1]], np.int8)
+
+
+def _flags(clones: Clones) -> list[str]:
+    """Options of TFLite-Micro's Makefile for a release build."""
+    return [
+        "-std=c++17", "-O2", "-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics",
+        "-fno-unwind-tables", "-ffunction-sections", "-fdata-sections", "-DTF_LITE_STATIC_MEMORY",
+        "-DNDEBUG", "-DTF_LITE_STRIP_ERROR_STRINGS", "-I", ".", "-I", str(clones.tflm),
+        *(part for other in clones.others for part in ("-I", str(other))),
+    ]  # fmt: skip
 
 
 def _ruy(folder: Path) -> None:
@@ -395,9 +402,9 @@ def measured(target: str, clones: Clones, folder: Path) -> dict[str, Any]:
     """All programs for one core, and by how much their results differ at most, in codes."""
     manifest, own, answer = compiled(target, folder)
     found: dict[str, Any] = {"target": target, "edgemoe": own, "differ": 0}
+    room = folder / f"peers-{target}"
+    room.mkdir()
     for kernels in ("reference", "cmsis_nn"):
-        room = folder / f"{kernels}-{target}"
-        room.mkdir()
         found[kernels], other = interpreted(clones, manifest, kernels, room)
         apart = int(np.abs(other.astype(np.int32) - answer.astype(np.int32)).max())
         found["differ"] = max(found["differ"], apart)

@@ -3,10 +3,10 @@
     python -m benchmarks.microcontroller_strips --json F
     python -m benchmarks.microcontroller_strips --table F
 
-A network of 48 x 48 grey pixels with random weights: convolutions with a step of two, and after each
-a block of ConvMixer's form (Trockman and Kolter 2022, arXiv 2201.09792): depthwise with a residual,
-then pointwise. Its arena is asked to be smaller and smaller; outputs are compared bit by bit with
-those of the program that is not cut. Instructions are QEMU's, not cycles.
+A network of 48 x 48 grey pixels with random weights: convolutions with a step of two, and after
+each a block of ConvMixer's form (Trockman and Kolter 2022, arXiv 2201.09792): depthwise with a
+residual, then pointwise. Its arena is asked to be smaller and smaller; outputs are compared bit by
+bit with those of the program that is not cut. Instructions are QEMU's, not cycles.
 """
 
 from __future__ import annotations
