@@ -9,7 +9,7 @@ an interpreter does around them is in neither.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy as np
 from edgemoe.runtime.manifest import Manifest
 from edgemoe.runtime.mcu_host import compile_c
 from edgemoe.runtime.mcu_image import FLAGS, _script
-from edgemoe.runtime.mcu_qemu import QemuDevice
+from edgemoe.runtime.mcu_qemu import RESET_AND_STEP, QemuDevice
 
 RUNS = 5
 CMSIS_SOURCES = (
@@ -105,6 +105,12 @@ class Peer(QemuDevice):
         feed = {"x": np.arange(self.inputs, dtype=np.int64).astype(np.int8)}
         return self.profile(feed, RUNS, 1)[0]
 
+    def answer(self, nbytes: int) -> bytes:
+        """What one call gives, of `nbytes` bytes."""
+        feed = {"x": np.arange(self.inputs, dtype=np.int64).astype(np.int8)}
+        self._send(np.uint32(RESET_AND_STEP).tobytes(), feed)
+        return self._read(nbytes)
+
 
 def cmsis(root: Path, manifest: Manifest, inputs: int, outputs: int, folder: Path) -> float:
     """Instructions of one call of `arm_fully_connected_s8`."""
@@ -152,23 +158,27 @@ def _measured(
     manifest: Manifest, inputs: int, outputs: int, folder: Path, build: Callable[[], list[str]]
 ) -> float:
     """Link objects with the harness, and count the instructions of one call."""
-    mcu: Mapping[str, object] = manifest.data["mcu"]
-    emulator = manifest.data["mcu"]["emulator"]
-    package = resources.files("edgemoe.runtime.c.mcu")
-    startup = f"start_{emulator['startup']}.c"
-    for name in ("harness.c", "em_harness.h", startup):
-        (folder / name).write_text(package.joinpath(name).read_text("utf-8"))
     (folder / "glue.c").write_text(GLUE.format(inputs=inputs, outputs=outputs))
-    (folder / "device.ld").write_text(_script(emulator))
-    compile_c(
-        manifest.data["mcu"]["compiler"],
-        [*FLAGS, "-I", ".", "-nostartfiles", "-T", "device.ld", "-Wl,--gc-sections",
-         "-Wl,--no-warn-rwx-segments", "-o", "peer.elf", startup, "harness.c", "glue.c", *build(),
-         "-lm", "-lc", "-lgcc", *mcu["link"]],  # type: ignore[misc]
-        folder, "gcc-arm-none-eabi",
-    )  # fmt: skip
+    link(manifest, build(), "peer.elf", folder)
     peer = Peer(manifest, folder / "peer.elf", inputs)
     try:
         return peer.instructions()
     finally:
         peer.close()
+
+
+def link(manifest: Manifest, objects: Sequence[str], image: str, folder: Path) -> None:
+    """Link objects and `glue.c` of a folder with the harness of the emulator."""
+    emulator = manifest.data["mcu"]["emulator"]
+    package = resources.files("edgemoe.runtime.c.mcu")
+    startup = f"start_{emulator['startup']}.c"
+    for name in ("harness.c", "em_harness.h", startup):
+        (folder / name).write_text(package.joinpath(name).read_text("utf-8"))
+    (folder / "device.ld").write_text(_script(emulator))
+    compile_c(
+        manifest.data["mcu"]["compiler"],
+        [*FLAGS, "-I", ".", "-nostartfiles", "-T", "device.ld", "-Wl,--gc-sections",
+         "-Wl,--no-warn-rwx-segments", "-o", image, startup, "harness.c", "glue.c", *objects,
+         "-lm", "-lc", "-lgcc", *manifest.data["mcu"]["link"]],
+        folder, "gcc-arm-none-eabi",
+    )  # fmt: skip

@@ -134,6 +134,9 @@ def append(
         inputs = [buffers.of(number) for number in operation.inputs]
         module = handler_of(model, operation.node, program.source)
         assert module is not None
+        into = getattr(module, "WRITES_INTO", None)
+        if into is not None and into < len(operation.inputs):
+            buffers.share(operation.outputs[0], operation.inputs[into])
         module.lower(
             Site(
                 operation.node, function_of(model, operation.node), program,

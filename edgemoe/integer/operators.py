@@ -137,6 +137,21 @@ def mat_mul_in_place(
 
 
 @operator
+def place_rows(
+    strip: Array, whole: Array | None = None, *, axis: int, begin: int, extent: int
+) -> Array:
+    """`whole` with the strip in its place along an axis; without it, a tensor of that extent.
+
+    Of any dtype. What no strip has been placed in yet is 0 here, and anything on a device.
+    """
+    shape = (*strip.shape[:axis], extent, *strip.shape[axis + 1 :])
+    found = np.zeros(shape, strip.dtype) if whole is None else whole.copy()
+    place = [slice(None)] * axis + [slice(begin, begin + strip.shape[axis])]
+    found[tuple(place)] = strip
+    return found
+
+
+@operator
 def add(
     a: Array, b: Array, *, zero_a: int, zero_b: int, factor_a: int, factor_b: int, right: int,
     zero: int, low: int, high: int, bits: int,

@@ -91,7 +91,7 @@ def _operand(
 
 def _of_rows(view: list[Axis]) -> tuple[int, ...] | None:
     """Strides (matrix, row) of a view whose last axis is contiguous."""
-    lead, row, depth = _merged(sum(view[:-2], [])), _merged(view[-2]), _merged(view[-1])
+    lead, row, depth = _merged(_joined(view[:-2])), _merged(view[-2]), _merged(view[-1])
     if max(map(len, (lead, row, depth))) > 1 or _stride(depth, 1) != 1:
         return None
     return _stride(lead, 0), _stride(row, 0)
@@ -99,7 +99,7 @@ def _of_rows(view: list[Axis]) -> tuple[int, ...] | None:
 
 def _of_matrices(view: list[Axis]) -> tuple[int, ...] | None:
     """(group, stride of a matrix, of a column, along the depth) of a view [.., columns, depth]."""
-    lead, column, depth = _merged(sum(view[:-2], [])), _merged(view[-2]), _merged(view[-1])
+    lead, column, depth = _merged(_joined(view[:-2])), _merged(view[-2]), _merged(view[-1])
     group = 1
     if lead and lead[-1][1] == 0:
         group = lead.pop()[0]
@@ -110,6 +110,10 @@ def _of_matrices(view: list[Axis]) -> tuple[int, ...] | None:
 
 def _stride(axis: Axis, alone: int) -> int:
     return axis[0][1] if axis else alone
+
+
+def _joined(axes: Sequence[Axis]) -> Axis:
+    return [part for axis in axes for part in axis]
 
 
 def _merged(axis: Axis) -> Axis:
@@ -139,13 +143,13 @@ def _through(chain: Sequence[ir.Node], source: ir.Value) -> list[Axis] | None:
         if graph_facts.is_op(node, "Transpose"):
             view = [view[int(axis)] for axis in node.attributes["perm"].as_ints()]
         elif graph_facts.is_op(node, "Expand"):
-            wider = [[] for _ in range(len(after) - len(view))] + view
+            wider: list[Axis] = [[] for _ in range(len(after) - len(view))] + view
             view = [
                 [(extent, 0)] if not axis and extent > 1 else axis
                 for axis, extent in zip(wider, after, strict=True)
             ]
         else:
-            shaped = _reshaped(sum(view, []), after)
+            shaped = _reshaped(_joined(view), after)
             if shaped is None:
                 return None
             view = shaped

@@ -19,7 +19,7 @@ from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
-from edgemoe.targets.mcu import slots, tiling
+from edgemoe.targets.mcu import patches, slots
 from edgemoe.targets.mcu.c_kernels import c_kernels
 from edgemoe.targets.mcu.header import nbytes_of
 from edgemoe.targets.mcu.names import identifier
@@ -85,25 +85,37 @@ def lower(
             f"target {spec.name} takes one token count, not {len(graphs)} "
             f"({', '.join(map(str, counts))}); give one, such as --tokens 1"
         )
-    kernels, weights = KernelTable(), WeightTable()
-    program = Program(kernels, weights, precision, tunings, core=spec.isas[0].dot)
     from edgemoe.targets.lowering import lower as lower_program
 
-    read_in_place(graphs[0].graph)
-    group_experts(graphs[0].graph)
-    lower_program(graphs[0], program)
+    (graph,) = graphs
+    integers = any(n.domain == DOMAIN for n in graph.graph)
     alignment, decisions = facts_of(spec).alignment, list[Decision]()
-    if options.expert_slots is not None:
-        program, decisions = slots.with_slots(program, options.expert_slots, alignment, spec.name)
+
+    def program_of(model: ir.Model) -> Program:
+        read_in_place(model.graph)
+        group_experts(model.graph)
+        made = Program(KernelTable(), WeightTable(), precision, tunings, core=spec.isas[0].dot)
+        lower_program(model, made)
+        if options.expert_slots is None:
+            return made
+        made, said = slots.with_slots(made, options.expert_slots, alignment, spec.name)
+        decisions[:] = said
+        return made
+
     if options.max_ram is None:
+        program = program_of(graph)
         variant = program.finish(None, alignment)
     else:
         fixed = sum(nbytes_of(x) for x in options.states)
-        tiled = tiling.within(program, options.max_ram, fixed, alignment, options.title, spec.name)
+        program, tiled = patches.within_patches(
+            graph, program_of, options.max_ram, fixed, alignment, options.title, spec.name
+        )
         variant, decisions = tiled.variant, [*decisions, tiled.decision]
-    if not any(n.domain == DOMAIN for n in graphs[0].graph):
-        _check_formats(weights, spec)
-    return Lowered((variant,), kernels, weights, tunings, tuple(decisions), options.objects)
+    if not integers:
+        _check_formats(program.weights, spec)
+    return Lowered(
+        (variant,), program.kernels, program.weights, tunings, tuple(decisions), options.objects
+    )
 
 
 def _check_formats(weights: WeightTable, spec: TargetSpec) -> None:

@@ -84,6 +84,10 @@ def _load4(dsp: bool, address: Expr) -> Expr:
     return word
 
 
+def _load2(dsp: bool, address: Expr) -> Expr:
+    return _lows(dsp, *(tirx.Cast("int32", _element(address, number)) for number in (0, 1)))
+
+
 # ---- products and limits ----
 
 
@@ -124,6 +128,7 @@ EXPRESSIONS: dict[str, Callable[..., Expr]] = {
         for place in range(16 // bits)
     },
     "em_load4": _load4,
+    "em_load2": _load2,
     "em_smmul": _smmul,
     "em_smmla": _smmla,
     "em_limit": _limit,
@@ -142,7 +147,7 @@ def _element(address: Expr, number: Expr | int) -> Expr:
     return first.source[first.indices[0] + number]
 
 
-def _store(address: Expr, number: int, value: Expr) -> Stmt:
+def _store(address: Expr, number: Expr | int, value: Expr) -> Stmt:
     (first,) = address.args
     return BufferStore(first.source, value, [first.indices[0] + number])
 
@@ -180,7 +185,57 @@ def _add4_weighted(*arguments: Expr) -> Stmt:
     return _add4(*more, arguments[-1])
 
 
+# ---- whole rows: plain loops, which LLVM makes vectors of where it can ----
+
+
+def _loop(count: Expr | int, body: Callable[[Expr], Stmt]) -> Stmt:
+    place = tirx.Var("i", "int32")
+    extent = _const(count) if isinstance(count, int) else count
+    return tirx.For(place, _const(0), extent, tirx.ForKind.SERIAL, body(place))
+
+
+def _wide(address: Expr, place: Expr) -> Expr:
+    return tirx.Cast("int32", _element(address, place))
+
+
+def _across4(a: Expr, b: Expr, step: Expr, depth: Expr, sums: Expr) -> Stmt:
+    def column(j: Expr) -> Stmt:
+        def add(k: Expr) -> Stmt:
+            product = _wide(a, k) * _wide(b, k * step + j)
+            return _store(sums, j, _element(sums, j) + product)
+
+        return SeqStmt([_store(sums, j, _const(0)), _loop(depth, add)])
+
+    return _loop(4, column)
+
+
+def _add_short(x: Expr, depth: Expr, w: Expr, sums: Expr, columns: Expr) -> Stmt:
+    def column(j: Expr) -> Stmt:
+        def add(k: Expr) -> Stmt:
+            return _store(sums, j, _element(sums, j) + _wide(x, k) * _wide(w, j * LANES + k))
+
+        return _loop(depth, add)
+
+    return _loop(columns, column)
+
+
+def _table(x: Expr, values: Expr, out: Expr, count: Expr) -> Stmt:
+    return _loop(count, lambda i: _store(out, i, _element(values, _wide(x, i))))
+
+
+def _weigh(x: Expr, weight: Expr, more: Expr, right: Expr, out: Expr, count: Expr) -> Stmt:
+    def one(i: Expr) -> Stmt:
+        value = tirx.shift_right(_wide(x, i) * weight + more, right)
+        return _store(out, i, tirx.Cast("int16", value))
+
+    return _loop(count, one)
+
+
 CALLS: dict[str, Callable[..., Stmt]] = {
+    **dict.fromkeys(("em_across4_s8", "em_across4_s16"), _across4),
+    "em_add_short_s16": _add_short,
+    "em_table_s8": _table,
+    **dict.fromkeys(("em_weigh_s8", "em_weigh_s16"), _weigh),
     **{f"em_finish4_s{bits}": _four(bits, limited=False) for bits in (8, 16)},
     **{f"em_limit4_s{bits}": _four(bits, limited=True) for bits in (8, 16)},
     "em_add4": _add4,

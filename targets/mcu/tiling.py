@@ -17,6 +17,14 @@ from edgemoe.plan import DTYPE_BYTES, Decision, Loop, Pointer, Step, Variant
 from edgemoe.targets.program import Program
 
 
+class RamError(BudgetError):
+    """`--max-ram` cannot be kept; `needed` bytes are the least that was found."""
+
+    def __init__(self, message: str, needed: int) -> None:
+        super().__init__(message)
+        self.needed = needed
+
+
 @dataclass(frozen=True)
 class Run:
     """Steps `first` to `last`, which can be cut along the same `rows` rows.
@@ -64,7 +72,7 @@ def within(
             return Tiled(variant, _decision(program, cut, variant, fixed, max_ram))
     tries = _tries(program, runs, alignment, 1 << 62)
     best = min((variant for variant, _ in tries), key=lambda variant: variant.arena_bytes)
-    raise BudgetError(_refusal(best, fixed, max_ram, title, target))
+    raise RamError(_refusal(best, fixed, max_ram, title, target), best.arena_bytes + fixed)
 
 
 def _tries(

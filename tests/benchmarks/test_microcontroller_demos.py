@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks import microcontroller_blocks, microcontrollers
+from benchmarks import (
+    microcontroller_blocks,
+    microcontroller_interpreter,
+    microcontroller_text,
+    microcontrollers,
+)
 from benchmarks.compression.tables import table
 from benchmarks.microcontroller_demos import (
     HEADS,
@@ -99,6 +104,11 @@ def test_the_readme_shows_the_results() -> None:
         assert part in readme
     layers = json.loads((results / "microcontrollers.json").read_text("utf-8"))["results"]
     assert table(microcontrollers.HEADS, microcontrollers.rows_of(layers)) in readme
+    for name, script in (
+        ("interpreter", microcontroller_interpreter), ("text", microcontroller_text)
+    ):  # fmt: skip
+        found = json.loads((results / f"microcontroller-{name}.json").read_text("utf-8"))
+        assert table(script.HEADS, script.rows_of(found["results"])) in readme
     docs = (root / "docs" / "integer.md").read_text("utf-8")
     blocks = json.loads((results / "microcontroller-blocks.json").read_text("utf-8"))["results"]
     rows = [microcontroller_blocks.row(r) for r in blocks]

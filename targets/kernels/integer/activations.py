@@ -79,10 +79,8 @@ def _words(x: Operands, sums: tirx.Var) -> None:
             even, odd = local(extern("em_sxtb16", word)), local(extern("em_sxtb16_ror8", word))
         else:
             low, high = x.pair(k), x.pair(local(k + 2))
-            even, odd = (
-                local(extern("em_lows16", low, high)),
-                local(extern("em_highs16", low, high)),
-            )
+            even = local(extern("em_lows16", low, high))
+            odd = local(extern("em_highs16", low, high))
         for j in range(COLUMNS):
             code = local(extern("em_load4", pointer(x.b, x.at(j, k))))
             once = local(extern("em_smlad", even, extern("em_sxtb16", code), sums[j]))

@@ -60,10 +60,8 @@ class Lookup:
 
             if self.vectors:
                 source, target = (pointer(buffers[name], begin) for name in ("x", "out"))
-                zero = tirx.const(0, "int32")
-                T.evaluate(
-                    extern("em_table_s8", source, pointer(values, zero), target, end - begin)
-                )
+                middle = pointer(values, tirx.const(0, "int32"))
+                T.evaluate(extern("em_table_s8", source, middle, target, end - begin))
             elif not curve:
                 tiles.for_unrolled(local(end - begin), 4, entry)
             else:

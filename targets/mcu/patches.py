@@ -1,0 +1,189 @@
+"""`--max-ram` by strips of an image: which part of a graph is computed so, and what that costs.
+
+Every run of operators from a convolution on is a candidate, with several numbers of strips. The one
+with the fewest MACs that keeps the limit is taken; what a candidate needs is estimated on the graph
+first, and known when it has been lowered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+from edgemoe.integer.operator_table import DOMAIN
+from edgemoe.plan import Decision
+from edgemoe.targets.mcu.image_rows import EACH, activations, is_conv
+from edgemoe.targets.mcu.strips import Segment, cut, segments_of
+from edgemoe.targets.mcu.tiling import RamError, Tiled, within
+from edgemoe.targets.program import Program
+
+PIECES = (2, 3, 4, 6, 8, 12, 16)
+"""Numbers of strips that are tried."""
+
+TRIES = 12
+"""Candidates that are lowered."""
+
+STEP = 0.93
+"""Where a candidate needs more than its estimate, the next one is estimated at this at most."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A part of the graph in strips, with estimates: MACs of the graph, bytes that live at once."""
+
+    segment: Segment
+    pieces: int
+    macs: int
+    live_bytes: int
+
+
+def within_patches(
+    model: ir.Model, program_of: Callable[[ir.Model], Program], max_ram: int, fixed: int,
+    alignment: int, title: str, target: str,
+) -> tuple[Program, Tiled]:  # fmt: skip
+    """The program that keeps `max_ram` bytes, cut by rows alone where that is enough.
+
+    Args:
+        model: the graph; it is left as it is.
+        program_of: lowers a graph, which it may change.
+        max_ram: see `tiling.within`, as the others.
+        fixed: bytes of RAM beside the arena.
+        alignment: of buffers in the arena.
+        title: name of the model.
+        target: name of the device.
+
+    Raises:
+        RamError: nothing keeps the limit; the message has the least that was found.
+    """
+    plain = program_of(model.clone())
+    try:
+        return plain, within(plain, max_ram, fixed, alignment, title, target)
+    except RamError as error:
+        refused = error
+    found, allowed = _candidates(model), float(max_ram - fixed)
+    for left in reversed(range(TRIES)):
+        candidate = _next(found, allowed, last=left == 0)
+        if candidate is None:
+            break
+        program = program_of(cut(model, candidate.segment, candidate.pieces))
+        try:
+            tiled = within(program, max_ram, fixed, alignment, title, target)
+        except RamError as error:
+            refused = min(refused, error, key=lambda e: e.needed)
+            allowed = min(allowed, candidate.live_bytes * STEP)
+            continue
+        before = plain.finish(None, alignment).arena_bytes
+        return program, replace(tiled, decision=_decision(candidate, plain, program, tiled, before))
+    raise refused
+
+
+def _candidates(model: ir.Model) -> list[Candidate]:
+    """All parts of the graph that can be cut, in every number of strips."""
+    found = []
+    for segment in segments_of(model.graph):
+        for pieces in PIECES:
+            if pieces <= segment.rows:
+                graph = cut(model, segment, pieces).graph
+                found.append(Candidate(segment, pieces, _macs(graph), _live_bytes(graph)))
+    return found
+
+
+def _next(found: list[Candidate], allowed: float, *, last: bool) -> Candidate | None:
+    """The fewest MACs among those that seem to fit; the `last` one, or if none fits, the least."""
+    fits = [c for c in found if c.live_bytes <= allowed]
+    if fits and not last:
+        return min(fits, key=_by_macs)
+    least = min(found, key=lambda c: (c.live_bytes, c.macs), default=None)
+    return least if fits or (least is not None and allowed > least.live_bytes * STEP) else None
+
+
+def _by_macs(candidate: Candidate) -> tuple[int, int]:
+    return candidate.macs, candidate.pieces
+
+
+def _macs(graph: ir.Graph) -> int:
+    """Of convolutions and products with constants."""
+    total = 0
+    for node in graph:
+        size = graph_facts.size_of(node.outputs[0]) or 0
+        if is_conv(node):
+            taps = (graph_facts.shape_of(node.inputs[1]) or ())[1:]
+            for extent in taps:
+                size *= extent
+            total += size
+        elif node.op_type.startswith(("Linear", "TokenMix")):
+            matrix = 0 if node.op_type.startswith("TokenMix") else 1
+            total += (
+                size
+                * (graph_facts.shape_of(node.inputs[matrix]) or (1,))[
+                    -1 if matrix == 0 or node.domain == DOMAIN else 0
+                ]
+            )
+    return total
+
+
+def _live_bytes(graph: ir.Graph) -> int:
+    """The largest sum of tensors that are alive at once.
+
+    Elementwise operators take the place of an operand that dies; TVM pads what a float convolution
+    reads in a copy.
+    """
+    nodes = list(graph)
+    last = {v: n for n, node in enumerate(nodes) for _, v in activations(node)}
+    last.update((v, len(nodes)) for v in graph.outputs)
+    root: dict[ir.Value, ir.Value] = {}
+    alive: dict[ir.Value, int] = {}
+    ends: dict[ir.Value, int] = {}
+    live = peak = 0
+    for number, node in enumerate(nodes):
+        out = node.outputs[0]
+        into = _shared(node, number, last)
+        if into is not None:
+            root[out] = root.get(into, into)
+        else:
+            alive[out] = _bytes(out)
+            live += alive[out]
+        own = root.get(out, out)
+        ends[own] = max(ends.get(own, 0), last.get(out, number))
+        padded = is_conv(node) and node.domain != DOMAIN
+        peak = max(peak, live + (_bytes(node.inputs[0]) if padded else 0))
+        for value in [v for v in alive if ends.get(v, 0) <= number]:
+            live -= alive.pop(value)
+    return peak
+
+
+def _shared(node: ir.Node, number: int, last: dict[ir.Value, int]) -> ir.Value | None:
+    """The input whose memory the result is."""
+    values = [v for _, v in activations(node)]
+    if node.op_type == "PlaceRows":
+        return node.inputs[1] if len(node.inputs) > 1 else None
+    if graph_facts.is_op(node, "Reshape"):
+        return values[0]
+    each = graph_facts.is_op(node, *graph_facts.ELEMENTWISE) or node.op_type in EACH
+    same = [v for v in values if last[v] == number and _bytes(v) == _bytes(node.outputs[0])]
+    return same[0] if each and same and not same[0].is_graph_input() else None
+
+
+def _bytes(value: ir.Value | None) -> int:
+    dtype = None if value is None else value.dtype
+    return int((graph_facts.size_of(value) or 0) * (4 if dtype is None else dtype.itemsize))
+
+
+def _decision(
+    candidate: Candidate, plain: Program, program: Program, tiled: Tiled, before: int
+) -> Decision:
+    segment, after = candidate.segment, tiled.variant.arena_bytes
+    macs = [sum(entry.step.macs for entry in p.steps) for p in (plain, program)]
+    more = macs[1] - macs[0]
+    rows = -(-segment.rows // candidate.pieces)
+    choice = f"operators {segment.first}-{segment.last} in {candidate.pieces} strips of {rows} rows"
+    if tiled.variant.loops:
+        choice += f"; {tiled.decision.choice}"
+    return Decision(
+        "max-ram", choice,
+        f"{more:,} of {macs[1]:,} MACs are computed twice, {more / max(macs[0], 1):.1%} more than "
+        f"without strips; the arena has {after:,} B for {before:,} B",
+    )  # fmt: skip

@@ -1,0 +1,213 @@
+"""Part of a graph computed strip by strip: rows of an image, with the rows around them.
+
+    y = conv(gelu(conv(x))) -> y[0:4] = conv(gelu(conv(x[0:6]))); y[4:8] = conv(gelu(conv(x[2:8])))
+
+What lies between the first and the last operator has the rows of one strip. Rows that two strips
+need are computed twice; every number is the same. Patch-based inference is that of MCUNetV2 (Lin et
+al. 2021, arXiv 2110.15352, section 3.1), here with patches as wide as the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgemoe import graph_facts
+from edgemoe.integer.operator_table import DOMAIN
+from edgemoe.targets.mcu.image_rows import (
+    Layout,
+    activations,
+    is_conv,
+    is_understood,
+    layouts_of,
+    window_of,
+)
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Nodes number `first` to `last` of a graph; only the result of the last is read outside."""
+
+    first: int
+    last: int
+    rows: int  # of the result
+
+
+def segments_of(graph: ir.Graph) -> list[Segment]:
+    """All runs of nodes that can be computed strip by strip, with a convolution in them."""
+    nodes, layouts = list(graph), layouts_of(graph)
+    good = [is_understood(node, layouts) for node in nodes]
+    numbers = {node: n for n, node in enumerate(nodes)}
+    last_use = [
+        max([len(nodes) if v.is_graph_output() else n,
+             *(numbers.get(use.node, len(nodes)) for use in v.uses())])
+        for n, node in enumerate(nodes) for v in node.outputs[:1]
+    ]  # fmt: skip
+    found = []
+    for first in range(len(nodes)):
+        if not good[first] or not _may_begin(nodes[first], good, first):
+            continue
+        for last in range(first, len(nodes)):
+            if not good[last]:
+                break
+            alone = all(n < last_use[n] <= last for n in range(first, last))
+            if alone and any(is_conv(node) for node in nodes[first : last + 1]):
+                found.append(Segment(first, last, layouts[nodes[last].outputs[0]].rows))
+    return [s for s in found if s.rows > 1]
+
+
+def _may_begin(node: ir.Node, good: Sequence[bool], number: int) -> bool:
+    """Begin where strips save something: at the front of a run, or with a convolution."""
+    return number == 0 or not good[number - 1] or is_conv(node)
+
+
+def cut(model: ir.Model, segment: Segment, pieces: int) -> ir.Model:
+    """A copy of `model` in which a segment is computed in so many strips of rows."""
+    made = model.clone()
+    graph = made.graph
+    nodes, layouts = list(graph), layouts_of(graph)
+    part = nodes[segment.first : segment.last + 1]
+    result = part[-1].outputs[0]
+    whole: ir.Value | None = None
+    for piece in range(pieces):
+        span = (segment.rows * piece // pieces, segment.rows * (piece + 1) // pieces)
+        strip = _Strip(graph, part, layouts, f"strip{piece}").of(span)
+        whole = _place(graph, part[-1], strip, whole, span, layouts[result], result)
+    assert whole is not None
+    ir.convenience.replace_all_uses_with(result, whole, replace_graph_outputs=True)
+    name = result.name
+    for node in reversed(part):
+        graph.remove(node, safe=True)
+    whole.name = name
+    return made
+
+
+class _Strip:
+    """The nodes of a segment for one strip of its result."""
+
+    def __init__(
+        self, graph: ir.Graph, part: list[ir.Node], layouts: dict[ir.Value, Layout], name: str
+    ) -> None:
+        self.graph, self.part, self.layouts, self.name = graph, part, layouts, name
+        self.before = part[0]
+        self.made: dict[ir.Value, tuple[ir.Value, Span]] = {}
+        self.spans: dict[ir.Value, Span] = {}
+
+    def of(self, span: Span) -> ir.Value:
+        """The rows `span` of the result."""
+        self.spans = self._spans(span)
+        for node in self.part:
+            self._copy(node, self.spans[node.outputs[0]])
+        return self.made[self.part[-1].outputs[0]][0]
+
+    def _spans(self, span: Span) -> dict[ir.Value, Span]:
+        """Rows that are needed of every result."""
+        found = {self.part[-1].outputs[0]: span}
+        for node in reversed(self.part):
+            for _, value in activations(node):
+                first, last = self._reads(node, value, found[node.outputs[0]])
+                known = found.get(value, (first, last))
+                found[value] = (min(first, known[0]), max(last, known[1]))
+        return found
+
+    def _reads(self, node: ir.Node, value: ir.Value, span: Span) -> Span:
+        if not is_conv(node):
+            return span
+        first, last = window_of(node).span(*span)
+        return max(first, 0), min(last, self.layouts[value].rows)
+
+    def _copy(self, node: ir.Node, span: Span) -> None:
+        inputs = list(node.inputs)
+        for place, value in activations(node):
+            inputs[place] = self._rows(value, self._reads(node, value, span))
+        old = node.outputs[0]
+        new = ir.Value(name=f"{old.name}.{self.name}", type=old.type)
+        layout = self.layouts[old]
+        shape = list(graph_facts.shape_of(old) or ())
+        shape[layout.axis] = (span[1] - span[0]) * layout.unit
+        new.shape = ir.Shape(shape)
+        attributes = dict(node.attributes)
+        if is_conv(node):
+            self._pad(node, span, attributes)
+        if graph_facts.is_op(node, "Reshape"):
+            inputs[1] = _constant(self.graph, f"{new.name}.shape", shape)
+        copy = ir.Node(
+            node.domain, node.op_type, inputs, list(attributes.values()), outputs=[new],
+            overload=node.overload, name=f"{node.name}.{self.name}",
+            metadata_props=dict(node.metadata_props),
+        )  # fmt: skip
+        self.graph.insert_before(self.before, copy)
+        self.made[old] = (new, span)
+
+    def _pad(self, node: ir.Node, span: Span, attributes: dict[str, ir.Attr]) -> None:
+        """Padding where a strip is at the edge of the image."""
+        first, last = window_of(node).span(*span)
+        value = node.inputs[0]
+        assert value is not None
+        above, below = max(-first, 0), max(last - self.layouts[value].rows, 0)
+        if node.domain == DOMAIN:
+            attributes["pad_y"] = ir.AttrInt64("pad_y", above)
+            attributes["height"] = ir.AttrInt64("height", span[1] - span[0])
+        else:
+            pads = attributes.get("pads")
+            _, left, _, right = [0] * 4 if pads is None else list(pads.as_ints())
+            attributes["pads"] = ir.AttrInt64s("pads", [above, left, below, right])
+
+    def _rows(self, value: ir.Value, span: Span) -> ir.Value:
+        """Rows of a tensor; of one from outside, all that this strip reads are taken at once."""
+        if value not in self.made:
+            whole = (value, (0, self.layouts[value].rows))
+            self.made[value] = (self._slice(*whole, self.spans[value], value), self.spans[value])
+        source, have = self.made[value]
+        return self._slice(source, have, span, value)
+
+    def _slice(self, source: ir.Value, have: Span, span: Span, value: ir.Value) -> ir.Value:
+        if have == span:
+            return source
+        layout = self.layouts[value]
+        shape = list(graph_facts.shape_of(source) or ())
+        begin, end = ((row - have[0]) * layout.unit for row in span)
+        shape[layout.axis] = end - begin
+        name = f"{source.name}.{self.name}.{span[0]}.{span[1]}"
+        numbers = {"starts": begin, "ends": end, "axes": layout.axis}
+        given = [_constant(self.graph, f"{name}.{what}", [n]) for what, n in numbers.items()]
+        new = ir.Value(name=f"{name}.rows", shape=ir.Shape(shape), type=value.type)
+        node = ir.Node("", "Slice", [source, *given], outputs=[new], name=f"{name}.slice")
+        self.graph.insert_before(self.before, node)
+        return new
+
+
+def _place(
+    graph: ir.Graph, last: ir.Node, strip: ir.Value, whole: ir.Value | None, span: Span,
+    layout: Layout, result: ir.Value,
+) -> ir.Value:  # fmt: skip
+    """Append the copy of a strip into the whole result."""
+    new = ir.Value(name=f"{result.name}.{span[1]}", shape=result.shape, type=result.type)
+    numbers = {
+        "axis": layout.axis, "begin": span[0] * layout.unit, "extent": layout.rows * layout.unit,
+    }  # fmt: skip
+    place = [ir.AttrInt64(name, number) for name, number in numbers.items()]
+    inputs = [strip] if whole is None else [strip, whole]
+    node = ir.Node(
+        DOMAIN, "PlaceRows", inputs, place, outputs=[new], name=f"{new.name}.place",
+        metadata_props=dict(last.metadata_props),
+    )  # fmt: skip
+    graph.insert_before(last, node)
+    return new
+
+
+def _constant(graph: ir.Graph, name: str, numbers: Sequence[int]) -> ir.Value:
+    array = np.array(numbers, np.int64)
+    if name in graph.initializers:
+        return graph.initializers[name]
+    value = ir.Value(
+        name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.INT64),
+        const_value=ir.tensor(array, name=name),
+    )  # fmt: skip
+    graph.register_initializer(value)
+    return value

@@ -1,0 +1,88 @@
+"""`--max-ram` by strips of an image: the same bits, and what it costs is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import edgemoe
+from edgemoe.errors import BudgetError
+
+pytestmark = pytest.mark.needs("cc")
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """Two convolutions with steps around a depthwise one with a residual, and a product."""
+    path, chance = tmp_path_factory.mktemp("strips") / "net.onnx", np.random.default_rng(0)
+    shapes = {"a": (6, 1, 3, 3), "d": (6, 1, 3, 3), "p": (7, 6, 1, 1), "e": (8, 7, 3, 3)}
+    texts = []
+    for name, shape in shapes.items():
+        numbers = ", ".join(f"{x:.4f}" for x in chance.normal(0, 0.25, np.prod(shape)))
+        texts.append(f"float[{', '.join(map(str, shape))}] {name} = {{{numbers}}}")
+    model = onnx.parser.parse_model(f"""<ir_version: 9, opset_import: ["" : 20]>
+    net (float[1, 1, {SIZE}, {SIZE}] x) => (float[1, 8, 8, 8] y) <{", ".join(texts)}> {{
+        c = Conv <strides = [2, 2], pads = [1, 1, 1, 1]> (x, a)
+        r = Relu (c)
+        f = Conv <group = 6, pads = [1, 1, 1, 1]> (r, d)
+        g = Gelu (f)
+        s = Add (r, g)
+        q = Conv (s, p)
+        h = Relu (q)
+        y = Conv <strides = [2, 2], pads = [1, 1, 1, 1]> (h, e)
+    }}""")
+    onnx.save(model, path)
+    return path
+
+
+def feeds(count=1):
+    return np.random.default_rng(1).normal(size=(count, 1, 1, SIZE, SIZE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=[("f32", 0.65), ("i8", 0.5)], ids=["f32", "i8"])
+def both(request, network, tmp_path_factory):
+    """The artifact without a limit, and one with less."""
+    precision, share = request.param
+    folder = tmp_path_factory.mktemp(precision)
+    given = {"x": feeds(12)} if precision == "i8" else None
+    found = []
+    for name in ("whole", "strips"):
+        limit = int(found[0].plan.variants[0].arena_bytes * share) if found else None
+        found.append(edgemoe.compile(
+            network, target="cortex-m4", out=folder / name, precision=precision,
+            calibration=given, max_ram=limit,
+        ))  # fmt: skip
+    return found
+
+
+def test_strips_keep_the_limit_and_every_bit(both):
+    whole, strips = both
+    arenas = [a.plan.variants[0].arena_bytes for a in both]
+    assert arenas[1] <= 0.65 * arenas[0]
+    x = feeds()[0]
+    answers = []
+    for artifact in both:
+        with edgemoe.load(artifact.path) as session:
+            answers.append(session.run({"x": x})["y"])
+    assert len(np.unique(answers[0])) > 50
+    np.testing.assert_array_equal(*answers)
+    assert whole.plan.variants[0].steps != strips.plan.variants[0].steps
+
+
+def test_the_plan_says_what_is_computed_twice(both):
+    (decision,) = [d for d in both[1].plan.decisions if d.subject == "max-ram"]
+    whole, strips = (sum(s.macs for s in a.plan.variants[0].steps) for a in both)
+    assert "strips of" in decision.choice
+    assert f"{strips - whole:,} of {strips:,} MACs are computed twice" in decision.reason
+    arenas = [f"{a.plan.variants[0].arena_bytes:,} B" for a in both]
+    assert f"{arenas[1]} for {arenas[0]}" in decision.reason
+
+
+def test_what_strips_cannot_reach_is_refused(network, tmp_path):
+    with pytest.raises(BudgetError, match="--max-ram allows 300 B"):
+        edgemoe.compile(
+            network, target="cortex-m4", out=tmp_path / "no", precision="f32", max_ram=300
+        )
