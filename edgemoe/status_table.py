@@ -11,7 +11,7 @@ from pathlib import Path
 
 _RENDERERS = {
     ("opencl", False): "PoCL",
-    ("opencl", True): "PoCL, which has no fp16: float32",
+    ("opencl", True): "clang reads every kernel; PoCL has no fp16",
     ("wgsl", False): "lavapipe; SwiftShader in Chromium",
     ("wgsl", True): "lavapipe",
 }

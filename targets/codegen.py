@@ -34,9 +34,10 @@ _LOWER_BLOCKS = [
 _LOWER_LOOPS_ONLY = [s_tir.transform.CanonicalizeLoop(), s_tir.transform.StmtSimplify()]
 """Those of `_LOWER_BLOCKS` that do something where there are no blocks."""
 
-# No StorageRewrite: it lets arrays share memory, also a tile's sums with the array that is handed
-# to its epilogue. LLVM cannot keep such sums in registers; apart, it promotes them.
-_LOWER_LOOPS = [
+# Of CPUs and GPUs. No StorageRewrite: it lets arrays share memory, also a tile's sums with the
+# array that is handed to its epilogue. LLVM cannot keep such sums in registers; apart, it promotes
+# them.
+LOWER_LOOPS = [
     tirx.transform.FlattenBuffer(),
     tirx.transform.BF16ComputeLegalize(),
     tirx.transform.NarrowDataType(32),
@@ -87,11 +88,11 @@ def lowered(functions: Mapping[str, tirx.PrimFunc], target: tvm.target.Target) -
         {name: function.with_attr("global_symbol", name) for name, function in functions.items()}
     )
     module = tirx.transform.BindTarget(target.with_host(target))(module)
-    module = _without_blocks(module)
+    module = without_blocks(module)
     module = tvm.IRModule(
         {var: _with_pointers(function) for var, function in module.functions_items()}
     )
-    module = tvm.ir.transform.Sequential(_LOWER_LOOPS)(module)
+    module = tvm.ir.transform.Sequential(LOWER_LOOPS)(module)
     # A target without a host marks the functions as lowered: no packed entry is made for them.
     module = tvm.IRModule(
         {var: function.with_attr("target", target) for var, function in module.functions_items()}
@@ -101,7 +102,7 @@ def lowered(functions: Mapping[str, tirx.PrimFunc], target: tvm.target.Target) -
     return module
 
 
-def _without_blocks(module: tvm.IRModule) -> tvm.IRModule:
+def without_blocks(module: tvm.IRModule) -> tvm.IRModule:
     """Lower the blocks of TVM's own functions.
 
     Kernels that are written as loops have none. The passes that look for blocks would change

@@ -33,6 +33,8 @@ class Graphics:
     memory at a time: fewer make shorter code, which browsers compile while a page waits.
     `busy_groups` work-groups occupy the whole device: kernels that would have fewer share a sum
     among several, where that pays.
+    `block_bytes` is how much local memory a fused mixer block may take, all of it unless the file
+    says less (compilers of browsers need about a millisecond per word of it).
     """
 
     language: Language
@@ -47,6 +49,7 @@ class Graphics:
     busy_groups: int = 16
     activations: Activations = "float32"
     integer_dot: bool = False
+    block_bytes: int = 0
 
     @property
     def alignment(self) -> int:
@@ -66,6 +69,7 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
         int(data.get("columns", 32)), int(data.get("depth", 32)), int(data.get("busy_groups", 16)),
         data.get("activations", "float16" if data.get("fp16", False) else "float32"),
         bool(data.get("integer_dot", False)),
+        int(data.get("block_bytes", data["local_bytes"])),
     )  # fmt: skip
     for name, least in (("threads", 16), ("local_bytes", 4096), ("storage_buffers", 4),
                         ("binding_bytes", 1 << 20), ("columns", 1), ("depth", 8),
@@ -74,6 +78,8 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
             raise ValueError(f"{name} is {getattr(found, name)}, kernels need {least} at least")
     if found.activations not in ("float32", *(("float16",) if found.fp16 else ())):
         raise ValueError(f"activations is {found.activations!r}; float16 needs fp16 = true")
+    if not 0 <= found.block_bytes <= found.local_bytes:
+        raise ValueError(f"block_bytes is {found.block_bytes}, local_bytes {found.local_bytes}")
     if found.subgroups and language != "wgsl":
         raise ValueError("subgroups are used in WebGPU only")
     for name in ("threads", "columns", "depth", "subgroups"):

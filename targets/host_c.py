@@ -29,7 +29,8 @@ from edgemoe.targets.spec import isa_identifier, kernel_symbol
 SOURCE_FOLDER = "src"
 LIBRARY = "model.so"
 RUNTIME_SOURCES = (
-    "runtime.c", "questions.c", "run.c", "dispatch.c", "weights.c", "isa.c", "pool.c", "measure.c",
+    "runtime.c", "questions.c", "run.c", "dispatch.c", "weights.c", "isa.c", "isa_select.c",
+    "pool.c", "measure.c",
 )  # fmt: skip
 RUNTIME_HEADERS = ("edgemoe.h", "internal.h")
 WARNINGS = ("-Wall", "-Wextra", "-pedantic")

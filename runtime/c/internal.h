@@ -92,10 +92,8 @@ em_status em_weights_open(const char *dir, int verify, em_weights *weights);
 void em_weights_close(em_weights *weights);
 uint64_t em_checksum(const unsigned char *data, size_t bytes); /* bytes: a multiple of 8 */
 
-/* ---- isa.c ---- */
+/* ---- isa_select.c ---- */
 
-/* NULL when this CPU runs `isa`, else the name of a feature that it lacks. */
-const char *em_isa_lacks(const char *isa);
 em_status em_isa_select(const char *wanted, int32_t *index);
 
 /* ---- pool.c: fork and join over task ranges ---- */

@@ -1,4 +1,5 @@
-/* shared.h - what the host programs of CPUs and of OpenCL are both made of: dispatch.c, questions.c.
+/* shared.h - what the host programs of CPUs and of OpenCL are both made of: dispatch.c,
+ * questions.c, and isa.c where an OpenCL program has steps of the CPU.
  *
  * Either host has its own `em_description` and `em_variant`. The shared files read of them what
  * both have: name, dispatch, pad_ok, inputs, outputs, input_count, output_count, variants and
@@ -29,5 +30,10 @@ em_status em_check_outputs(const em_tensor *inputs, const em_tensor *outputs, in
                            int64_t tokens);
 void em_expect(const em_tensor_info *info, int64_t tokens, em_tensor *tensor);
 em_status em_check_tokens(int64_t tokens); /* can em_choose cover them all? */
+
+/* ---- isa.c ---- */
+
+/* NULL when this CPU runs `isa`, else the name of a feature that it lacks. */
+const char *em_isa_lacks(const char *isa);
 
 #endif

@@ -76,21 +76,25 @@ def lower(
         OptionError: an option is for other families, or a narrow cache has rows of odd sizes.
         UnsupportedOpError: a tensor has a dtype, or a size, that the device does not take.
     """
+    from edgemoe.targets.gpu import fuse_blocks  # kernels import this package
     from edgemoe.targets.lowering import lower as lower_program
 
     options.refuse_for_microcontrollers(spec.name)
     refuse_narrow(options.states, spec.name)
     kernels, weights = GpuKernels(), WeightTable(alignment=facts_of(spec).alignment)
-    variants, products = [], Counter[str]()
+    variants, products, blocks = [], Counter[str](), Counter[str]()
     for graph, count in zip(graphs, counts, strict=True):
         program = GpuProgram(
             kernels, weights, precision, tunings, device=facts_of(spec), caches=caches_of(graph)
         )
         lower_program(graph, program)
+        blocks += fuse_blocks.fuse(program)
         variants.append(program.finish(count, facts_of(spec).alignment))
         products += program.products
     halves = facts_of(spec).activations == HALF
     decisions = [decision(variants, ACTIVATION_TOLERANCE[HALF])] if halves else []
+    if blocks:
+        decisions.append(fuse_blocks.decision(blocks))
     if products:
         decisions.append(_int8_products(products))
     return Lowered(tuple(variants), kernels, weights, tunings, tuple(decisions))

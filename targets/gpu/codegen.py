@@ -12,35 +12,17 @@ from typing import Any
 
 import tvm
 import tvm_ffi
-from tvm import s_tir, tirx
+from tvm import tirx
 from tvm.ir import PointerType, PrimType, Var
 from tvm.tirx.buffer import BufferType
 from tvm.tirx.build import codegen_build
 
+from edgemoe.targets.codegen import LOWER_LOOPS, without_blocks
 from edgemoe.targets.gpu.narrow import narrowed
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.gpu.integer_tile import DOT
 from edgemoe.targets.literals import Literals
 
-_LOWER = [
-    s_tir.transform.CanonicalizeLoop(),
-    s_tir.transform.LowerInitBlock(),
-    s_tir.transform.PlanAndUpdateBufferAllocationLocation(),
-    s_tir.transform.ConvertBlocksToOpaque(),
-    s_tir.transform.CompactBufferAllocation(),
-    s_tir.transform.UnifyThreadBinding(),
-    s_tir.transform.LowerMatchBuffer(),
-    s_tir.transform.StmtSimplify(),
-    s_tir.transform.LowerOpaqueBlock(),
-    tirx.transform.FlattenBuffer(),
-    tirx.transform.NarrowDataType(32),
-    tirx.transform.VectorizeLoop(True),
-    tirx.transform.UnrollLoop(),
-    tirx.transform.StmtSimplify(),
-    tirx.transform.RemoveNoOp(),
-    s_tir.transform.RewriteUnsafeSelect(),
-    tirx.transform.CommonSubexprElim(),
-]
 # No ThreadSync: kernels say themselves where threads wait. It would add barriers in places that
 # not all threads reach.
 _SPLIT = [tirx.transform.AnnotateEntryFunc(), tirx.transform.SplitHostDevice()]
@@ -57,7 +39,7 @@ def source_of(
     target = tvm.target.Target(kind, host="llvm")
     function = _numbered(narrowed(function)).with_attr("global_symbol", name)
     module = tirx.transform.BindTarget(target)(tvm.IRModule({name: function}))
-    module = tvm.ir.transform.Sequential(_LOWER)(module)
+    module = tvm.ir.transform.Sequential(LOWER_LOOPS)(without_blocks(module))
     module = tvm.ir.transform.Sequential(_SPLIT)(module)
     (kernel,) = (
         var

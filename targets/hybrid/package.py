@@ -14,8 +14,10 @@ from edgemoe.plan import Plan
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import needed_by
 from edgemoe.targets.gpu.codegen import source_of
+from edgemoe.targets.gpu.host_c import Joint, write_opencl_host
 from edgemoe.targets.gpu.package import needs_of, refuse_excess, write_sources
 from edgemoe.targets.host_c import run_compiler
+from edgemoe.targets.hybrid.joint_c import device_plan, joint_tables
 from edgemoe.targets.program import KernelTable
 from edgemoe.targets.spec import TargetSpec
 
@@ -47,7 +49,11 @@ def write_hybrid_artifact(
     refuse_excess(plan.target, needs, gpu)
 
     def add(folder: Path, build_id: bytes) -> Mapping[str, Any]:
-        del build_id  # the library has no weights of its own
+        if gpu.language == "opencl":
+            joint = Joint(list(joint_tables(plan, isa.name)), LIBRARY)
+            write_opencl_host(
+                device_plan(plan), folder, needs, build_id, contents.first_inputs, joint
+            )
         write_sources(folder, gpu.language, sources)
         with tempfile.TemporaryDirectory(prefix="edgemoe-") as scratch:
             objects = compile_kernels(built, isa, Path(scratch))

@@ -9,8 +9,8 @@ from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.gpu import product
 from edgemoe.targets.kernels.gpu.combine import Combine
+from edgemoe.targets.kernels.gpu.experts import GpuExperts
 from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
-from edgemoe.targets.kernels.gpu.moe import GpuExperts
 from edgemoe.targets.kernels.gpu.weights import layout_for
 from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse

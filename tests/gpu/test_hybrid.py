@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ import pytest
 
 import edgemoe
 from edgemoe.errors import TargetError
+from edgemoe.runtime.selftest import read_cases
 from edgemoe.targets import hybrid, load_target, middle
 from edgemoe.targets.hybrid.placement import Link, Placement, place
+from tests.gpu.test_runtime_host_c import Host
 
 pytestmark = pytest.mark.needs("device:opencl")
 
@@ -62,6 +66,60 @@ def test_every_other_operation_elsewhere(
         session.reset()
         session.run_hooked({name: ids[:1]}, lambda info: uses.append(info.step))
         assert uses == sorted(uses) and len(uses) > 40
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("model", ["digits_mixer:digits", "moe_lm:char_moe"])
+def test_the_c_program_has_the_bits_of_the_session(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other operation elsewhere: chunks, padding, states, integers, what crosses."""
+    monkeypatch.setattr(hybrid._Builder, "placement", alternate(1))
+    lm = "moe" in model
+    artifact = edgemoe.compile(
+        f"edgemoe.models.{model}", target="cpu+opencl", out=tmp_path / "m.em",
+        tokens=[1, 8] if lm else None,
+    )  # fmt: skip
+    host = Host(artifact.path, tmp_path)
+    assert host.status == 0, host.error
+    with edgemoe.load(artifact.path) as session:
+        (spec,) = (s for s in session.inputs if s.state_output is None)
+        chance = np.random.default_rng(0)
+        if lm:
+            feeds = [np.arange(n, dtype=np.int64) * 3 % 50 for n in (11, 1)]
+        else:
+            feeds = [chance.standard_normal(spec.shape).astype(np.float32) for _ in range(2)]
+        for feed in feeds:
+            status, found = host.run({spec.name: feed})
+            assert status == 0, host.error
+            for name, wanted in session.run({spec.name: feed}).items():
+                np.testing.assert_array_equal(found[name], wanted)
+    host.lib.em_close(host.model)
+
+
+@pytest.mark.needs("gcc")
+def test_the_c_program_builds_by_its_makefile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hybrid._Builder, "placement", alternate(3))
+    artifact = edgemoe.compile(
+        "edgemoe.models.digits_mixer:digits", target="cpu+opencl", out=tmp_path / "m.em"
+    )
+    source = artifact.path / "src"
+    flags = (
+        "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror -O1 -g "
+        "-fsanitize=address,undefined -fno-sanitize-recover=all"
+    )
+    subprocess.run(["make", "-s", "-C", str(source), f"CFLAGS={flags}"], check=True)
+    done = subprocess.run(
+        [source / "example", artifact.path], capture_output=True, text=True, check=False,
+        env=os.environ | {"ASAN_OPTIONS": "detect_leaks=0"},  # those of the driver
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with edgemoe.load(artifact.path) as session:
+        logits = session.run(read_cases(artifact.path)[0].inputs)["logits"].reshape(-1)[:8]
+    wanted = "logits: " + " ".join(f"{value:.9g}" for value in logits)
+    assert done.stdout.splitlines()[1] == wanted
 
 
 def straight_of(shapes: Sequence[int]) -> middle.StraightList:

@@ -196,6 +196,21 @@ def test_work_groups_share_long_caches(opened: Opened) -> None:
     assert '"attention_join_0"' in plan
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_float32_at_every_position_of_a_long_cache(opened: Opened, device: str) -> None:
+    """Of a full cache, so that a key too many or too few would show."""
+    options = {"size": 32, "capacity": 1100}
+    here, there = (opened(target, "f32", "copy", **options) for target in ("cpu", device))
+    shape = next(spec.shape for spec in here.inputs if spec.name == "k")
+    chance = np.random.default_rng(0)
+    caches = {name: chance.standard_normal(shape).astype(np.float32) for name in "kv"}
+    for position in (0, 1, 63, 64, 365, 366, 733, 1098):
+        x = chance.standard_normal((1, 64)).astype(np.float32)
+        feed = {"x": x, "position": np.array([position], np.int64), **caches}
+        found, wanted = there.run(feed)["y"], here.run(feed)["y"]
+        np.testing.assert_allclose(found, wanted, atol=1e-5, err_msg=str(position))
+
+
 def test_rows_that_are_no_words_are_refused(tmp_path: Path) -> None:
     module = Decoder("copy", size=6).eval()
     with pytest.raises(OptionError, match=r"cache k is stored as int8 in rows of 6 bytes; .*words"):

@@ -101,7 +101,7 @@ def test_families(name: str, tmp_path: Path) -> None:
                 assert np.abs(a.astype(np.float64) - b).max(initial=0.0) <= limit
 
 
-@pytest.mark.parametrize("option", [{"max_ram": 1 << 20}, {"kv_cache": "i8"}, {"objects": True}])
+@pytest.mark.parametrize("option", [{"max_ram": 1 << 20}, {"objects": True}])
 def test_options_of_other_families(option: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(OptionError):
         edgemoe.compile(

@@ -36,6 +36,8 @@ class Host:
                 "gcc", *WARNINGS, "-O1", "-shared", "-fPIC", "-o", str(library),
                 str(folder / "src" / "model_opencl.c"), "-lOpenCL",
             ]  # fmt: skip
+            kernels = folder / "kernels.so"  # of the CPU, in a hybrid artifact
+            compiled += [str(kernels), f"-Wl,-rpath,{folder}"] if kernels.exists() else []
             subprocess.run(compiled, check=True)
         self.lib = ctypes.CDLL(str(library), os.RTLD_LOCAL | os.RTLD_NOW)
         self.lib.em_last_error.restype = c_char_p

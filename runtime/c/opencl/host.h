@@ -48,6 +48,53 @@ typedef struct em_cl_range {
     size_t bytes;
 } em_cl_range;
 
+/* ---- the CPU's side of a hybrid model, see joint.c ---- */
+
+enum { EM_ON_DEVICE = 0, EM_ON_HOST = 1, EM_UPLOAD = 2, EM_DOWNLOAD = 3 };
+enum { EM_MOST_ARGUMENTS = 64 };
+
+typedef void (*em_cl_call)(unsigned char *const *at, int32_t tasks);
+
+typedef struct em_cl_joint_step {
+    int32_t kind;
+    int32_t first;   /* step of the device; first argument of a call; buffer that crosses */
+    int32_t count;   /* of arguments; the device's buffer of what crosses */
+    int32_t tasks;
+    int32_t follows; /* buffer whose first int32 multiplies the tasks, or -1 */
+    int32_t dtype;   /* on the device, of what crosses */
+    em_cl_call call;
+} em_cl_joint_step;
+
+typedef struct em_cl_host_buffer {
+    int32_t where;
+    int32_t index; /* of an input or output */
+    size_t offset; /* in arena or weights */
+    int32_t dtype;
+    size_t count;
+} em_cl_host_buffer;
+
+typedef struct em_cl_joint_argument {
+    int32_t buffer;
+    size_t offset;
+} em_cl_joint_argument;
+
+typedef struct em_cl_joint_variant {
+    const em_cl_host_buffer *buffers;
+    const em_cl_joint_step *steps;
+    const em_cl_joint_argument *arguments;
+    int32_t buffer_count;
+    int32_t step_count;
+} em_cl_joint_variant;
+
+typedef struct em_cl_joint {
+    const em_cl_joint_variant *variants;
+    const char *isa; /* that the CPU's kernels need */
+    size_t arena_bytes;
+    size_t weights_bytes;       /* the first of the payload */
+    const size_t *input_bytes;  /* of the largest variant whose CPU reads it */
+    const size_t *output_bytes; /* of the largest variant whose CPU writes it */
+} em_cl_joint;
+
 typedef struct em_description {
     const char *name;
     unsigned char build_id[16];
@@ -74,6 +121,7 @@ typedef struct em_description {
     size_t local_bytes;
     size_t alignment;
     int32_t fp16;
+    const em_cl_joint *joint; /* NULL: all steps are the device's */
 } em_description;
 
 extern const em_description em_this_model;
@@ -110,6 +158,12 @@ struct em_model {
     em_cl_recording *recordings; /* 2 per variant */
     unsigned char *stage; /* host memory for one input or output */
     size_t stage_bytes;
+    unsigned char **host_owned; /* memory of the CPU's steps */
+    int32_t host_owned_count;
+    unsigned char *host_arena;
+    unsigned char *host_weights;
+    unsigned char **host_inputs;
+    unsigned char **host_outputs;
 };
 
 /* One chunk of a run: tokens [begin, begin + take) of the caller in a variant. */
@@ -119,6 +173,12 @@ typedef struct em_cl_chunk {
     int64_t begin;
     int64_t take;
 } em_cl_chunk;
+
+/* A tensor as rows of the token axis: `outer` blocks of `tokens` times `row` elements, of which a
+ * chunk has [begin, begin + take), the first of `bucket` on the device. No token axis: one block. */
+typedef struct em_cl_rows {
+    size_t outer, row, bucket, take, tokens, begin;
+} em_cl_rows;
 
 em_status em_cl_fail(const em_model *model, cl_int code, const char *doing);
 em_status em_stage_need(em_model *model, size_t bytes);
@@ -134,6 +194,17 @@ int32_t em_cl_is_held(int32_t input); /* is it a state? */
 cl_mem em_cl_state(const em_model *model, int32_t input, int32_t written);
 em_status em_cl_new(em_model *model, size_t bytes, const char *what, cl_mem *memory);
 em_status em_cl_zero(em_model *model, cl_mem memory, size_t bytes);
+/* run.c */
+em_status em_cl_enqueue(em_model *model, int32_t variant, const em_cl_recording *recording,
+                        int32_t step);
+/* joint.c; the first two do nothing where there is no joint */
+em_status em_cl_joint_open(em_model *model, const char *dir);
+void em_cl_joint_input(em_model *model, const em_tensor *input, int32_t i, const em_cl_rows *rows,
+                       int32_t variant);
+int32_t em_cl_joint_output(em_model *model, const em_tensor *output, int32_t i,
+                           const em_cl_rows *rows, int32_t variant); /* is it the CPU's? */
+em_status em_cl_joint_run(em_model *model, int32_t variant, const em_cl_recording *recording);
+void em_cl_joint_close(em_model *model);
 /* convert.c */
 em_status em_cl_check_values(int32_t input, const void *data, size_t count);
 void em_cl_convert(int32_t dtype, int32_t wanted, const void *from, void *to, size_t count);

@@ -46,6 +46,8 @@ em_status em_open(const char *dir, const em_options *options, em_model **model)
         status = em_cl_build(opened, dir, options->cache);
     if (status == EM_OK)
         status = em_cl_allocate(opened, dir, options->verify);
+    if (status == EM_OK)
+        status = em_cl_joint_open(opened, dir);
     if (status != EM_OK) {
         em_close(opened);
         return status;
@@ -96,6 +98,7 @@ void em_close(em_model *model)
         clReleaseCommandQueue(model->queue);
     if (model->context != NULL)
         clReleaseContext(model->context);
+    em_cl_joint_close(model);
     free(model->recordings);
     free(model->inputs);
     free(model->spares);

@@ -84,25 +84,28 @@ static em_status record(em_model *model, int32_t number, em_cl_recording **made)
     return status;
 }
 
+em_status em_cl_enqueue(em_model *model, int32_t variant, const em_cl_recording *recording,
+                        int32_t number)
+{
+    const em_cl_step *step = &em_this_model.variants[variant].steps[number];
+    const size_t local = em_this_model.kernels[step->kernel].threads;
+    const size_t global = step->groups * local;
+    if (recording->kernels[number] == NULL)
+        return EM_OK;
+    const cl_int code = clEnqueueNDRangeKernel(model->queue, recording->kernels[number], 1, NULL,
+                                               &global, &local, 0, NULL, NULL);
+    return code == CL_SUCCESS ? EM_OK : em_cl_fail(model, code, "run a step");
+}
+
 static em_status run_steps(em_model *model, int32_t number)
 {
-    const em_variant *variant = &em_this_model.variants[number];
     em_cl_recording *recording;
-    const em_status status = record(model, number, &recording);
-    if (status != EM_OK)
-        return status;
-    for (int32_t s = 0; s < variant->step_count; s++) {
-        const em_cl_step *step = &variant->steps[s];
-        if (recording->kernels[s] == NULL)
-            continue;
-        const size_t local = em_this_model.kernels[step->kernel].threads;
-        const size_t global = step->groups * local;
-        const cl_int code = clEnqueueNDRangeKernel(model->queue, recording->kernels[s], 1, NULL,
-                                                   &global, &local, 0, NULL, NULL);
-        if (code != CL_SUCCESS)
-            return em_cl_fail(model, code, "run a step");
-    }
-    return EM_OK;
+    em_status status = record(model, number, &recording);
+    if (status == EM_OK && em_this_model.joint != NULL)
+        return em_cl_joint_run(model, number, recording);
+    for (int32_t s = 0; s < em_this_model.variants[number].step_count && status == EM_OK; s++)
+        status = em_cl_enqueue(model, number, recording, s);
+    return status;
 }
 
 /* ---- inputs and outputs ---- */
@@ -115,15 +118,9 @@ static size_t elements(const em_tensor *tensor)
     return count;
 }
 
-/* A tensor as rows of the token axis: `outer` blocks of `tokens` times `row` elements, of which a
- * chunk has [begin, begin + take), the first of `bucket` on the device. No token axis: one block. */
-typedef struct rows {
-    size_t outer, row, bucket, take, tokens, begin;
-} rows;
-
-static rows rows_of(const em_tensor_info *info, const em_tensor *tensor, const em_cl_chunk *chunk)
+static em_cl_rows rows_of(const em_tensor_info *info, const em_tensor *tensor, const em_cl_chunk *chunk)
 {
-    rows r = {1, 1, 1, 1, 1, 0};
+    em_cl_rows r = {1, 1, 1, 1, 1, 0};
     if (info->token_axis < 0) {
         r.row = elements(tensor);
         return r;
@@ -148,9 +145,12 @@ static em_status write_input(em_model *model, const em_tensor *input, int32_t i,
     const em_tensor_info *info = &em_this_model.inputs[i];
     const int32_t dtype = em_this_model.input_dtypes[i];
     const size_t width = em_dtype_bytes(dtype), from_width = em_dtype_bytes(info->dtype);
-    const rows r = rows_of(info, input, chunk);
+    const em_cl_rows r = rows_of(info, input, chunk);
     const size_t bytes = r.outer * r.bucket * r.row * width;
     const unsigned char *from = input->data;
+    em_cl_joint_input(model, input, i, &r, chunk->variant);
+    if (bytes > em_this_model.input_bytes[i]) /* no step of the device reads it in this variant */
+        return EM_OK;
     const em_status status = em_stage_need(model, up(bytes));
     if (status != EM_OK)
         return status;
@@ -170,8 +170,10 @@ static em_status read_output(em_model *model, const em_tensor *output, int32_t i
     const em_tensor_info *info = &em_this_model.outputs[i];
     const int32_t dtype = em_this_model.output_dtypes[i];
     const size_t width = em_dtype_bytes(dtype), to_width = em_dtype_bytes(info->dtype);
-    const rows r = rows_of(info, output, chunk);
+    const em_cl_rows r = rows_of(info, output, chunk);
     const size_t bytes = r.outer * r.bucket * r.row * width;
+    if (info->state < 0 && em_cl_joint_output(model, output, i, &r, chunk->variant))
+        return EM_OK;
     const em_status status = em_stage_need(model, up(bytes));
     if (status != EM_OK)
         return status;

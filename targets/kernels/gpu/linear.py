@@ -15,6 +15,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, WeightSection
+from edgemoe.precision import Role
 from edgemoe.targets.gpu.program import program_at
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import channel_mix, linear
@@ -174,7 +175,8 @@ def lower(site: Site) -> None:
     transposed = made.op_type == "MatMul" or not graph_facts.attribute(made, "transB", 0)
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
     rows = size_of(shape_of(x)) // depth
-    given = program_at(site).precision.choose(linear.unit_of(site, weight, transposed, rows))
+    unit = linear.unit_of(site, weight, transposed, rows)
+    given, role = program_at(site).precision.choose(unit), unit.role
     layout = layout_for(program_at(site).gpu, given, depth, columns)
     device = program_at(site).gpu
     cut = product.cut_for(device, layout, 1, rows)
@@ -190,7 +192,7 @@ def lower(site: Site) -> None:
         source = quantised(program_at(site), source[0].buffer, rows, layout, origin=site.origin)
     program_at(site).step(
         spec, "linear",
-        [*source, Pointer(_place(site, weight, transposed, layout)), Pointer(out),
+        [*source, Pointer(placed(site, weight, layout, role, transposed=transposed)), Pointer(out),
          *site.operands(body)],
         label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
@@ -200,9 +202,11 @@ def lower(site: Site) -> None:
     )  # fmt: skip
 
 
-def _place(site: Site, weight: ir.Value, transposed: bool, layout: Layout) -> int:
+def placed(
+    site: Site, weight: ir.Value, layout: Layout, role: Role, *, transposed: bool = False
+) -> int:
+    """The buffer of a weight [columns, depth], or [depth, columns] where it is `transposed`."""
     read, name, given = reader(weight), str(weight.name), layout.given
-    role = linear.unit_of(site, weight, transposed, 1).role
     section = WeightSection(name, 0, 4 * layout.words, role, None, given.stored)
     precision = program_at(site).precision
     digest = program_at(site).weights.digest(weight.const_value, read)

@@ -9,16 +9,16 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.plan import Pointer, WeightSection
+from edgemoe.plan import Pointer
 from edgemoe.targets.gpu.program import program_at
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import token_mix
 from edgemoe.targets.kernels.gpu import grid, product
-from edgemoe.targets.kernels.gpu.linear import evaluated
+from edgemoe.targets.kernels.gpu.linear import evaluated, placed
 from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.kernels.vector_math import register
-from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
+from edgemoe.targets.site import Site, shape_of, size_of
 
 HANDLES = token_mix.HANDLES
 accepts = token_mix.accepts
@@ -121,20 +121,12 @@ def lower(site: Site) -> None:
     rows, depth = shape_of(weight)
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
     unit = token_mix.unit_of(site, weight, batch * channels)
-    given, name, read = program_at(site).precision.choose(unit), str(weight.name), reader(weight)
+    given = program_at(site).precision.choose(unit)
     layout = layout_for(program_at(site).gpu, given, depth, rows)
     cut = product.tile_for(program_at(site).gpu, 1, 1, rows)
     spec = GpuTokenMix(epilogue, layout, batch, channels, cut)
     program_at(site).multiplies_integers(given, "token mixing: rows of int8 would be columns of x")
-    rounder = program_at(site).precision.rounder(name)
-
-    def packed() -> Array:
-        return layout.pack([read()], [rounder])
-
-    section = WeightSection(name, 0, 4 * layout.words, unit.role, None, given.stored)
-    digest = program_at(site).weights.digest(weight.const_value, read)
-    key = ("token_mix", given, digest, program_at(site).precision.key(name))
-    words = program_at(site).words(name, key, [(section, packed)], layout.element)
+    words = placed(site, weight, layout, unit.role)
     (source,) = site.pointers([x])
     program_at(site).step(
         spec, "token_mix",
