@@ -403,7 +403,8 @@ def heads_of_a_cache(graph, kind, sizes):
         "queries": r.integers(-reach, reach, (rows, heads * group, width)).astype(kind),
     }
     cache, shares, queries = (graph.input(f"{what}.{name}", a) for what, a in arrays.items())
-    given = scaling(0.01, 128 * reach * 33)
+    usual = 42 * reach * np.sqrt(max(tokens, width))  # of a sum: results are no limits
+    given = scaling(50 / usual, 128 * reach * 33)
     m = graph.constant(f"m.{name}", given.multiplier)
     common = {
         "matrices": heads * group, "rows": rows, "group": group, "matrix_b": width,

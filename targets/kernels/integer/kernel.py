@@ -1,4 +1,4 @@
-"""What the kernels of integer programs share: a C function over tasks, from pointers and numbers."""
+"""What kernels of integer programs share: a C function over tasks, of pointers and numbers."""
 
 from __future__ import annotations
 

@@ -46,21 +46,21 @@ class Pairs(IntegerKernel):
             done: Expr = tirx.const(0, "int32")
             if self.x == "int8":
                 fours = local(tirx.truncdiv(depth, 4))
-                with T.serial(0, fours) as n:
-                    word = local(extern("em_load4", pointer(buffers["x"], start + n * 4)))
+                with T.serial(0, fours) as i:
+                    word = local(extern("em_load4", pointer(buffers["x"], start + i * 4)))
                     even = local(extern("em_sxtb16", word))
                     odd = local(extern("em_sxtb16_ror8", word))
-                    place = local(target + n * 2)
+                    place = local(target + i * 2)
                     T.buffer_store(buffers["out"], extern("em_lows16", even, odd), [place])
                     T.buffer_store(buffers["out"], extern("em_highs16", even, odd), [place + 1])
                 done = fours * 2
             whole = local(tirx.truncdiv(depth, 2))
             with T.serial(0, whole - done) as rest:
-                n = local(done + rest)
-                low, high = half(n * 2), half(n * 2 + 1)
-                T.buffer_store(buffers["out"], (low & 0xFFFF) | high * 65536, [target + n])
-            with T.serial(0, words - whole) as n:
-                T.buffer_store(buffers["out"], 0, [target + whole + n])
+                i = local(done + rest)
+                low, high = half(i * 2), half(i * 2 + 1)
+                T.buffer_store(buffers["out"], (low & 0xFFFF) | high * 65536, [target + i])
+            with T.serial(0, words - whole) as i:
+                T.buffer_store(buffers["out"], 0, [target + whole + i])
             with T.If(whole * 2 < depth), T.Then():
                 T.buffer_store(buffers["out"], half(whole * 2) & 0xFFFF, [target + whole])
 
