@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from edgemoe import graph_facts
 from edgemoe.plan import Argument, Pointer
+from edgemoe.targets.kernel_table import KernelSpec
 from edgemoe.targets.kernels.body import Body, constant_of
-from edgemoe.targets.program import KernelSpec, Program
+from edgemoe.targets.program import Program
 
 Array = NDArray[Any]
 
