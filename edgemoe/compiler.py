@@ -235,12 +235,13 @@ def compile(
             generic = family.generic_steps(lowered.variants, lowered.kernels)
             refuse_if_strict(plan, variants, generic)
         done = total - len(spec.isas) - 1
+        statistic = statistic_of(given, plan)
         contents = Contents(
             selftests=[
                 self_test_of(
                     v, inputs,
                     0.0 if integer else tolerance_of(given, kv_cache, plan),
-                    statistic_of(given, plan), own=given.rounds,
+                    statistic, own=statistic == "rms",
                 )
                 for v in variants
             ],
@@ -255,7 +256,8 @@ def compile(
                     **({} if decided is None else {"compression": decided.report()}),
                     **({} if integer is None else {"integers": integer.report})},
             measure=measure_of(
-                task, decided, reference, goal, given, narrowed, static=integer is not None
+                task, decided, reference, goal, narrowed, static=integer is not None,
+                own=statistic == "rms",
             ) if family.runs_here(spec) else None,
         )  # fmt: skip
         artifact: Artifact = family.write(
