@@ -202,6 +202,11 @@ class GpuProgram(Program):
         self.products[why_not] += 1
         return not why_not
 
+    def _is_half(self, number: int) -> bool:
+        """Tell whether a float32 tensor is stored as float16; caches are words to kernels."""
+        buffer = self.buffers[number]
+        return buffer.dtype == HALF and buffer.name not in self.caches
+
     def finish(self, tokens: int | None, alignment: int = ALIGNMENT) -> Variant:
         """Choose what is stored as float16, name the kernels, place temporaries and freeze."""
         if self.gpu.activations == HALF:
@@ -214,7 +219,7 @@ class GpuProgram(Program):
             places = [a.buffer for a in step.arguments if isinstance(a, Pointer)]
             halves = tuple(
                 i for i, (number, given) in enumerate(zip(places, spec.parameters, strict=True))
-                if self.buffers[number].dtype == HALF and given in ("float*", "int32_t*")
+                if self._is_half(number) and given in ("float*", "int32_t*")
             )  # fmt: skip
             if halves:
                 spec = Halved(spec, halves)  # type: ignore[arg-type,assignment]
