@@ -2,13 +2,14 @@
 
 Every run of operators from a convolution on is a candidate, with several numbers of strips. The one
 with the fewest MACs that keeps the limit is taken; what a candidate needs is estimated on the graph
-first, and known when it has been lowered.
+first, and known when it has been lowered, which corrects the estimates of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import onnx_ir as ir
 
@@ -26,8 +27,8 @@ PIECES = (2, 3, 4, 6, 8, 12, 16)
 TRIES = 12
 """Candidates that are lowered."""
 
-STEP = 0.93
-"""Where a candidate needs more than its estimate, the next one is estimated at this at most."""
+SHORT = 0.93
+"""Where no candidate seems to fit, the smallest is tried if it needs no more than room / SHORT."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,12 @@ def within_patches(
         return plain, within(plain, max_ram, fixed, alignment, title, target)
     except RamError as error:
         refused = error
-    found, allowed = _candidates(model), float(max_ram - fixed)
+    before = plain.finish(None, alignment).arena_bytes
+    found, seen = _candidates(model), dict[Candidate, int]()
+    best: tuple[Candidate, Program, Tiled] | None = None
     for left in reversed(range(TRIES)):
-        candidate = _next(found, allowed, last=left == 0)
+        less = found if best is None else [c for c in found if c.macs < best[0].macs]
+        candidate = _next(less, seen, max_ram - fixed, last=left == 0, least=best is None)
         if candidate is None:
             break
         program = program_of(cut(model, candidate.segment, candidate.pieces))
@@ -73,11 +77,14 @@ def within_patches(
             tiled = within(program, max_ram, fixed, alignment, title, target)
         except RamError as error:
             refused = min(refused, error, key=lambda e: e.needed)
-            allowed = min(allowed, candidate.live_bytes * STEP)
+            seen[candidate] = error.needed - fixed
             continue
-        before = plain.finish(None, alignment).arena_bytes
-        return program, replace(tiled, decision=_decision(candidate, plain, program, tiled, before))
-    raise refused
+        seen[candidate] = tiled.variant.arena_bytes
+        best = candidate, program, tiled
+    if best is None:
+        raise refused
+    candidate, program, tiled = best
+    return program, replace(tiled, decision=_decision(candidate, plain, program, tiled, before))
 
 
 def _candidates(model: ir.Model) -> list[Candidate]:
@@ -91,13 +98,27 @@ def _candidates(model: ir.Model) -> list[Candidate]:
     return found
 
 
-def _next(found: list[Candidate], allowed: float, *, last: bool) -> Candidate | None:
-    """The fewest MACs among those that seem to fit; the `last` one, or if none fits, the least."""
-    fits = [c for c in found if c.live_bytes <= allowed]
-    if fits and not last:
+def _next(
+    found: Sequence[Candidate], seen: Mapping[Candidate, int], room: int, *, last: bool, least: bool
+) -> Candidate | None:
+    """The candidate to lower next, if there is one worth it.
+
+    Args:
+        found: candidates that would do.
+        seen: bytes that those which were lowered need; they say how good estimates of the same part
+            of the graph are, and of others.
+        room: bytes of the arena.
+        last: there is no other try after this one.
+        least: the smallest candidate is worth a try where none seems to fit.
+    """
+    ratios = {c.segment: needed / max(c.live_bytes, 1) for c, needed in seen.items()}
+    usual = median(ratios.values()) if ratios else 1.0
+    new = [c for c in found if c not in seen]
+    fits = [c for c in new if c.live_bytes * ratios.get(c.segment, usual) <= room]
+    if fits and not (last and least):
         return min(fits, key=_by_macs)
-    least = min(found, key=lambda c: (c.live_bytes, c.macs), default=None)
-    return least if fits or (least is not None and allowed > least.live_bytes * STEP) else None
+    small = min(new, key=lambda c: (c.live_bytes, c.macs), default=None)
+    return small if least and small is not None and small.live_bytes * SHORT <= room else None
 
 
 def _by_macs(candidate: Candidate) -> tuple[int, int]:

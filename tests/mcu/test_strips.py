@@ -8,6 +8,8 @@ import pytest
 
 import edgemoe
 from edgemoe.errors import BudgetError
+from edgemoe.targets.mcu.patches import Candidate, _next
+from edgemoe.targets.mcu.strips import Segment
 
 pytestmark = pytest.mark.needs("cc")
 
@@ -86,3 +88,29 @@ def test_what_strips_cannot_reach_is_refused(network, tmp_path):
         edgemoe.compile(
             network, target="cortex-m4", out=tmp_path / "no", precision="f32", max_ram=300
         )
+
+
+ONE, OTHER = Segment(0, 3, 8), Segment(2, 5, 8)
+TRIED = (
+    Candidate(ONE, 2, 100, 1000), Candidate(ONE, 4, 120, 700), Candidate(ONE, 8, 200, 400),
+    Candidate(OTHER, 2, 130, 900),
+)  # fmt: skip
+
+
+def test_what_was_lowered_corrects_the_estimates_of_others():
+    two, four, eight, other = TRIED
+    options = {"last": False, "least": True}
+    assert _next(TRIED, {}, 1000, **options) is two  # the fewest MACs
+    assert _next(TRIED, {two: 1100}, 1000, **options) is four  # 10 % more: 770
+    assert _next(TRIED, {two: 1500}, 1000, **options) is eight  # half more: 1,050 and 1,350
+    # With its own factor, not the one in the middle of both parts, which would let `four` in.
+    assert _next(TRIED, {two: 1500, other: 905}, 900, **options) is eight
+
+
+def test_the_smallest_is_tried_where_none_seems_to_fit():
+    eight = TRIED[2]
+    assert _next(TRIED, {TRIED[0]: 9000}, 410, last=False, least=True) is eight
+    assert _next(TRIED, {}, 1000, last=True, least=True) is eight  # no other try is left
+    assert _next(TRIED, {TRIED[0]: 9000}, 410, last=False, least=False) is None
+    assert _next(TRIED, {}, 300, last=False, least=True) is None
+    assert _next(TRIED, dict.fromkeys(TRIED, 9000), 1000, last=False, least=True) is None
