@@ -11,7 +11,7 @@ from edgemoe.compression.samples import FEWEST
 from edgemoe.errors import BudgetError
 from edgemoe.measured_loss import measurer
 from edgemoe.narrow_caches import Narrowed
-from edgemoe.precision import Precision, Unit
+from edgemoe.precision import Unit
 from edgemoe.reference import Reference
 from edgemoe.weight_format import WeightFormat
 
@@ -42,6 +42,19 @@ def write_within(
     return write(decided), decided
 
 
+def foreseen(decided: Compressed | None, spec: TargetSpec, unknown: bool) -> dict[str, Any]:
+    """Accuracy figures before the artifact is measured: the search's, or that there are none.
+
+    `unknown`: the artifact rounds, and this machine cannot run it.
+    """
+    if decided is not None or not unknown:
+        return {} if decided is None else decided.foreseen()
+    return {
+        "loss by rounding": f"not measured, this machine cannot run code for {spec.name}; compile "
+        "for a target of this machine to see what the format costs"
+    }
+
+
 def costs_of(spec: TargetSpec, runner: str) -> Costs:
     """What times products on the target, when a search asks for it."""
 
@@ -58,9 +71,12 @@ def costs_of(spec: TargetSpec, runner: str) -> Costs:
 
 def measure_of(
     task: Task | None, decided: Compressed | None, reference: Reference, goal: Goal,
-    given: Precision, narrowed: Narrowed, *, static: bool,
+    narrowed: Narrowed, *, static: bool, own: bool,
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
-    """What measures the finished artifact: on the proof part where there was a search."""
+    """What measures the finished artifact: on the proof part where there was a search.
+
+    `own` as for `measurer`.
+    """
     judge, what = None, "calibration samples"
     if static and task is not None and len(task.samples) >= FEWEST:
         from edgemoe.compression.judge import Judge
@@ -75,4 +91,4 @@ def measure_of(
         from edgemoe.compression.judge import Judge
 
         judge = Judge(task.samples, task.metrics, lambda feed: reference.run(feed, task.count))
-    return measurer(judge, what, goal, narrowed, own=given.rounds)
+    return measurer(judge, what, goal, narrowed, own=own)

@@ -13,7 +13,6 @@ from edgemoe.artifact_writer import Contents
 from edgemoe.errors import OptionError, TargetError
 from edgemoe.plan import Decision, Plan
 from edgemoe.precision import Precision
-from edgemoe.self_tests import ACTIVATION_TOLERANCE
 from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, static_infos, versions
 from edgemoe.targets.gpu.caches import caches_of, refuse_narrow
@@ -92,7 +91,7 @@ def lower(
         variants.append(program.finish(count, facts_of(spec).alignment))
         products += program.products
     halves = facts_of(spec).activations == HALF
-    decisions = [decision(variants, ACTIVATION_TOLERANCE[HALF])] if halves else []
+    decisions = [decision(variants)] if halves else []
     if blocks:
         decisions.append(fuse_blocks.decision(blocks))
     if products:
