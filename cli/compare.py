@@ -23,8 +23,8 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Run two artifacts or .onnx files on the same inputs: differences of outputs and of time."""
-    from edgemoe.cli.arrays import read_arrays
     from edgemoe.compare import compare_models
+    from edgemoe.runtime.array_files import read_arrays
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)
     arrays = None if inputs is None else read_arrays(inputs)

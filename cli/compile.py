@@ -214,11 +214,16 @@ def command(
     console.print(
         f"  weights {size(memory['weights_bytes'])}, arena {size(memory['arena_bytes'])} (lower "
         f"bound {size(memory['lower_bound_bytes'])}), {', '.join(manifest['isas'])}"
+        + (
+            f", the CPU's arena {size(memory['host_arena_bytes'])}"
+            if "host_arena_bytes" in memory
+            else ""
+        )
     )
     for line in memory_lines(memory):
         console.print(f"  {line}")
     for line in accuracy_lines(manifest["accuracy"]):
-        console.print(f"  {line}")
+        console.print("  " + line.replace("\n", "\n  "))
     if "compression" in (report := artifact.report()):
         console.print(compression_text(report["compression"], verbose=verbose > 0), end="")
     if "integers" in report:

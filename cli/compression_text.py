@@ -12,8 +12,17 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
     """The figures of a manifest, one line each."""
     if not accuracy:
         return []
-    if "metric" not in accuracy:
+    if "relative_rms_error" not in accuracy:
         return [f"{key}: {value}" for key, value in accuracy.items()]
+    errors = ", ".join(
+        f"{name} {error:.3g}" for name, error in accuracy["relative_rms_error"].items()
+    )
+    if "metric" not in accuracy:
+        return [
+            f"relative RMS error: {errors or 'none, every output is the same'}, on "
+            f"{accuracy['data']}, against {accuracy['baseline']}",
+            *([f"warning: {accuracy['warning']}"] if "warning" in accuracy else []),
+        ]
     low, high = accuracy["interval"]
     lines = [
         f"{accuracy['metric']} of {accuracy['output']}: loss {accuracy['loss']:+.3%} (95% interval "
@@ -28,9 +37,6 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
         ),
         f"on {accuracy['data']}, against {accuracy['baseline']}",
     ]
-    errors = ", ".join(
-        f"{name} {error:.3g}" for name, error in accuracy["relative_rms_error"].items()
-    )
     return [*lines, f"relative RMS error: {errors}"]
 
 

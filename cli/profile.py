@@ -29,7 +29,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Measure each step of a run against the machine, and count which experts were used."""
-    from edgemoe.cli.arrays import read_arrays
+    from edgemoe.runtime.array_files import read_arrays
     from edgemoe.runtime.mcu_profile import is_mcu, profile_mcu
     from edgemoe.runtime.profile import profile
     from edgemoe.runtime.session import load

@@ -27,7 +27,8 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Run an artifact once on arrays from a file."""
-    from edgemoe.cli.arrays import read_arrays, write_arrays
+    from edgemoe.cli.arrays import write_arrays
+    from edgemoe.runtime.array_files import read_arrays
     from edgemoe.runtime.session import load
 
     console = Console(verbose=verbose, quiet=quiet, json_file=json_file)

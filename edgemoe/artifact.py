@@ -267,6 +267,11 @@ def write_manifest(folder: Path, plan: Plan, build_id: bytes, extras: ManifestEx
         "memory": {
             "arena_bytes": max(v.arena_bytes for v in plan.variants),
             "lower_bound_bytes": max(v.lower_bound_bytes for v in plan.variants),
+            **(
+                {"host_arena_bytes": host}
+                if (host := max(v.host_bytes for v in plan.variants))
+                else {}
+            ),
             "weights_bytes": plan.weights_bytes,
         },
         "accuracy": dict(extras.accuracy),

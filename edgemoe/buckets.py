@@ -15,6 +15,7 @@ from edgemoe import graph_facts
 from edgemoe.errors import InputError, ModelError, OptionError
 from edgemoe.plan import TensorInfo
 from edgemoe.reference import made_up_inputs
+from edgemoe.runtime.array_files import read_arrays
 from edgemoe.specialise import bind_shapes
 
 Array = NDArray[Any]
@@ -198,11 +199,7 @@ def read_samples(given: str | Path | Mapping[str, Array] | None) -> dict[str, Ar
     if given is None:
         return {}
     if isinstance(given, str | Path):
-        try:
-            with np.load(given, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"calibration data {given} cannot be read: {error}") from error
+        arrays = read_arrays(Path(given))
     else:
         arrays = {name: np.asarray(array) for name, array in given.items()}
     counts = {name: len(a) if a.ndim else 0 for name, a in arrays.items()}

@@ -14,7 +14,7 @@ from edgemoe.artifact import Artifact, ManifestExtras
 from edgemoe.artifact_writer import Contents
 from edgemoe.buckets import Buckets, feed_for, plan_buckets, read_samples
 from edgemoe.compression.settings import Settings
-from edgemoe.deciding import costs_of, measure_of, write_within
+from edgemoe.deciding import costs_of, foreseen, measure_of, write_within
 from edgemoe.dispatching import Found, find_dispatch
 from edgemoe.frontend import Source, load_model
 from edgemoe.graph_pass import Phase
@@ -236,12 +236,13 @@ def compile(
             refuse_if_strict(plan, variants, generic)
         done = total - len(spec.isas) - 1
         statistic = statistic_of(given, plan)
+        rounds = statistic == "rms"  # weights, or tensors between steps
         contents = Contents(
             selftests=[
                 self_test_of(
                     v, inputs,
                     0.0 if integer else tolerance_of(given, kv_cache, plan),
-                    statistic, own=statistic == "rms",
+                    statistic, own=rounds,
                 )
                 for v in variants
             ],
@@ -249,15 +250,14 @@ def compile(
                 command=command,
                 versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
                 vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
-                accuracy={} if decided is None else decided.foreseen(),
+                accuracy=foreseen(decided, spec, rounds and not family.runs_here(spec)),
             ),
             report={"notes": [asdict(n) for v in variants for n in v.report.notes],
                     "warnings": source.notes, "passes": pass_times(variants),
                     **({} if decided is None else {"compression": decided.report()}),
                     **({} if integer is None else {"integers": integer.report})},
             measure=measure_of(
-                task, decided, reference, goal, narrowed, static=integer is not None,
-                own=statistic == "rms",
+                task, decided, reference, goal, narrowed, static=integer is not None, own=rounds
             ) if family.runs_here(spec) else None,
         )  # fmt: skip
         artifact: Artifact = family.write(

@@ -42,6 +42,19 @@ def write_within(
     return write(decided), decided
 
 
+def foreseen(decided: Compressed | None, spec: TargetSpec, unknown: bool) -> dict[str, Any]:
+    """Accuracy figures before the artifact is measured: the search's, or that there are none.
+
+    `unknown`: the artifact rounds, and this machine cannot run it.
+    """
+    if decided is not None or not unknown:
+        return {} if decided is None else decided.foreseen()
+    return {
+        "loss by rounding": f"not measured, this machine cannot run code for {spec.name}; compile "
+        "for a target of this machine to see what the format costs"
+    }
+
+
 def costs_of(spec: TargetSpec, runner: str) -> Costs:
     """What times products on the target, when a search asks for it."""
 
@@ -62,7 +75,7 @@ def measure_of(
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
     """What measures the finished artifact: on the proof part where there was a search.
 
-    `static`: it is a program of integers, whose bits are known; `own`: see `measurer`.
+    `own` as for `measurer`.
     """
     judge, what = None, "calibration samples"
     if static and task is not None and len(task.samples) >= FEWEST:

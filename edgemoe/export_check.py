@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ class Run:
 
     cases: list[tuple[list[Tensor], list[Tensor]]]
     used: set[str]  # names of the parameters that it computed with
+    outputs: list[str] | None = None  # keys, where the module returns a mapping to tensors
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -43,18 +44,18 @@ class Run:
         used = UsedParameters(module)
         try:
             with used:
-                first = _call(module, args, kwargs)
+                result = _call(module, args, kwargs)
         except Exception as error:
             raise ExportError(
                 f"{type(module).__name__} fails on its own example inputs: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        run = cls([(_tensors((args, kwargs)), first)], used.names)
+        run = cls([(_tensors((args, kwargs)), _cloned(result))], used.names, _keys(result))
         random = torch.Generator().manual_seed(1)
         other = pytree.tree_map(lambda x: _like(x, random), (args, kwargs))
         try:
             with used:
-                run.cases.append((_tensors(other), _call(module, *other)))
+                run.cases.append((_tensors(other), _cloned(_call(module, *other))))
         except Exception as error:
             run.notes.append(
                 f"the export was compared on the example inputs only: {type(module).__name__} "
@@ -63,11 +64,22 @@ class Run:
         return run
 
 
-def _call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+def _call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     copied, named = pytree.tree_map(
         lambda x: x.clone() if isinstance(x, Tensor) else x, (args, kwargs)
     )
-    return [tensor.clone() for tensor in _tensors(module(*copied, **named))]
+    return module(*copied, **named)
+
+
+def _cloned(result: Any) -> list[Tensor]:
+    return [tensor.clone() for tensor in _tensors(result)]
+
+
+def _keys(result: Any) -> list[str] | None:
+    """Names of the outputs, such as "logits" of transformers' ModelOutput."""
+    if not isinstance(result, Mapping) or not all(isinstance(x, Tensor) for x in result.values()):
+        return None
+    return [str(key) for key in result]
 
 
 def _tensors(tree: Any) -> list[Tensor]:

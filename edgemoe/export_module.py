@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,9 @@ def export_module(
                 args, kwargs = cast_examples((args, kwargs))
             request = _request(module, args, kwargs, options, bool(dynamic))
             run = Run.of(module, args, kwargs)
+            if request.output_names is None and run.outputs is not None:
+                taken = argument_names(module, args, kwargs).keys() & run.outputs
+                request = replace(request, output_names=None if taken else run.outputs)
             exported = _export_checked(module, request, run, options, capture=capture)
             if cast:
                 keep_weights(exported.model)

@@ -171,9 +171,10 @@ def _on_examples(session: Any) -> dict[str, Any]:
              "baseline": "onnxruntime, float32"}  # fmt: skip
     if beyond:
         found["warning"] = (
-            f"{', '.join(sorted(beyond))}: so far from float32 is another model; random weights "
-            "and routers that decide by little do that\n  next: measure what it costs on data "
-            "(--calibration), or choose a finer --precision"
+            f"{', '.join(sorted(beyond))}: as far from float32 as the outputs of another model; "
+            "rounding does that where weights are random or routers decide by little\n"
+            "  next: measure what it costs on real data (--calibration FILE.npz), or choose a "
+            "finer --precision"
         )
     return found
 

@@ -176,4 +176,6 @@ def parse_pins(text: str) -> tuple[str, tuple[Pin, ...]]:
             f"--precision {text}: {' and '.join(rest)} are two formats for the same weights; give "
             "one, and pins such as '*.router=f32' behind commas"
         )
+    if rest and rest[0] != "auto":
+        parse(rest[0])  # refused here, before a model is read
     return (rest[0] if rest else "auto"), tuple(pins)

@@ -212,5 +212,6 @@ def check_machine(manifest: Manifest) -> None:
     if manifest.machine != here:
         raise DeviceError(
             f"artifact '{manifest.name}' was compiled for {manifest.machine} ({manifest.target}), "
-            f"this machine is {here}; compile it for a target of this machine (edgemoe targets)"
+            f"this machine is {here}; run it on such a machine, or compile the model for a "
+            "target of this one (edgemoe targets)"
         )

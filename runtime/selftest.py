@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe.runtime.array_files import UNREADABLE
 from edgemoe.runtime.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def read_cases(folder: Path) -> list[Case]:
             case = cases.setdefault(int(number), Case({}, {}, limit, statistic))
             if kind not in ("tolerance", "statistic"):
                 (case.inputs if kind == "input" else case.outputs)[rest[0]] = array
-    except (OSError, KeyError, IndexError, ValueError) as error:
+    except (*UNREADABLE, KeyError, IndexError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}); compile the model again") from error
     return [cases[number] for number in sorted(cases)]
 

@@ -35,13 +35,14 @@ def controls_of(
 ) -> list[Control]:
     """fp32, uniform int8 and int4, and formats by weight error alone at no more bytes.
 
-    All but fp32 have the same experts as the chosen candidate.
+    All but fp32 have the same experts as the chosen candidate. A format that --precision leaves to
+    no product is no control: what stands in for it would go by a wrong name.
     """
-    candidates = {
-        "fp32": Candidate(tuple(F32 for _ in search.units)),
-        "uniform int8": search.uniform(I8),
-        "uniform int4": search.uniform(I4),
-    }
+    candidates = {"fp32": Candidate(tuple(F32 for _ in search.units))}
+    for name, given in (("uniform int8", I8), ("uniform int4", I4)):
+        uniform = search.uniform(given)
+        if any(used.bits == given.bits for used in uniform.formats):
+            candidates[name] = uniform
     by_weight = by_weight_error(search, chosen.nbytes)
     if by_weight is not None:
         candidates["mixed, by weight error alone"] = by_weight

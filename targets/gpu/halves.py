@@ -59,6 +59,32 @@ def halved(function: tirx.PrimFunc, positions: Sequence[int], language: Language
     return _Halve(function, positions, language).function
 
 
+def accumulators(function: tirx.PrimFunc) -> tuple[int, ...]:
+    """Positions of the parameters that `function` both reads and writes: sums, running maxima.
+
+    In float16 every term would be rounded, and the first value of a maximum has no float16.
+    """
+    owner = {p: i for i, p in enumerate(function.params) if isinstance(p.ty, BufferType)}
+
+    def declared(node: tirx.DeclBuffer) -> None:
+        for position, parameter in enumerate(function.params):
+            if node.data.same_as(parameter):
+                owner[node.buffer] = position
+
+    read: set[Var] = set()
+    written: set[Var] = set()
+    tvm_ffi.structural_walk(function.body, [(tirx.DeclBuffer, declared)], order="pre")
+    tvm_ffi.structural_walk(
+        function.body,
+        [
+            (tvm.ir.TensorLoad, lambda node: read.add(node.source)),
+            (tirx.BufferStore, lambda node: written.add(node.buffer)),
+        ],
+        order="pre",
+    )
+    return tuple(sorted(owner[var] for var in read & written if var in owner))
+
+
 class _Halve:
     def __init__(
         self, function: tirx.PrimFunc, positions: Sequence[int], language: Language

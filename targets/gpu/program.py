@@ -16,9 +16,9 @@ from tvm import tirx
 
 from edgemoe.errors import UnsupportedOpError
 from edgemoe.memory import ALIGNMENT
-from edgemoe.plan import Argument, Kernel, Pointer, Variant, WeightSection
+from edgemoe.plan import Argument, Kernel, Pointer, Step, Variant, WeightSection
 from edgemoe.targets.gpu.half_activations import chosen
-from edgemoe.targets.gpu.halves import HALF, Halved
+from edgemoe.targets.gpu.halves import HALF, Halved, accumulators
 from edgemoe.targets.gpu.narrow import stored
 from edgemoe.targets.gpu.task_kernel import TaskKernel
 from edgemoe.targets.graphics import Graphics
@@ -211,7 +211,8 @@ class GpuProgram(Program):
         """Choose what is stored as float16, name the kernels, place temporaries and freeze."""
         if self.gpu.activations == HALF:
             steps = [entry.step for entry in self.steps]
-            for number in chosen(self.buffers, steps, self.kernels.templates, self.regions):
+            found = chosen(self.buffers, steps, self.kernels.templates, self.regions)
+            for number in found - self._accumulators(steps):
                 self.buffers[number] = replace(self.buffers[number], dtype=HALF)
         specs = {name: spec for spec, name in self.kernels.names.items()}
         for entry in self.steps:
@@ -231,6 +232,20 @@ class GpuProgram(Program):
             entry.step = replace(step, kernel=self.shared.name_of(spec, template))
             self._bind(entry.step.kernel, [Pointer(number) for number in places])
         return super().finish(tokens, alignment)
+
+    def _accumulators(self, steps: Sequence[Step]) -> set[int]:
+        """Buffers in which generic kernels add up or keep a maximum: they stay float32."""
+        specs = {name: spec for spec, name in self.kernels.names.items()}
+        positions = {
+            name: accumulators(specs[name].function(self.gpu))  # type: ignore[attr-defined]
+            for name in {step.kernel for step in steps}
+            if self.kernels.templates[name] == "generic"
+        }
+        found: set[int] = set()
+        for step in steps:
+            places = [a.buffer for a in step.arguments if isinstance(a, Pointer)]
+            found |= {places[i] for i in positions.get(step.kernel, ())}
+        return found
 
     def _chain(self, chain: Chain, pointers: Sequence[Pointer], facts: dict[str, Any]) -> int:
         """Append the launches of a chain; the first has the costs of the call."""

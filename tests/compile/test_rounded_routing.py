@@ -89,3 +89,26 @@ def test_a_kernel_that_computes_something_else_is_found(artifact, tmp_path):
     np.savez(tmp_path / "m" / "selftest.npz", **arrays)
     with pytest.raises(edgemoe.errors.ArtifactError, match=r"differs by an RMS of .* allowed 0.05"):
         edgemoe.load(tmp_path / "m", check=True, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("target", "precision"),
+    [pytest.param("webgpu-f16", "f32", marks=pytest.mark.needs("device:webgpu-f16")),
+     pytest.param("opencl", "i4", marks=pytest.mark.needs("device:opencl")),
+     pytest.param("cpu+opencl", "i4", marks=pytest.mark.needs("device:opencl"))],
+)  # fmt: skip
+def test_gpus_take_the_model_too(model, target, precision, tmp_path):
+    """Rounded weights, and tensors between steps in float16."""
+    artifact = edgemoe.compile(model, target=target, precision=precision, out=tmp_path / "m")
+    edgemoe.load(artifact.path, check=True).close()
+    (case,) = read_cases(artifact.path)
+    assert case.statistic == "rms" and case.tolerance == 0.05  # of what the device gave
+    assert artifact.manifest["accuracy"]["relative_rms_error"]["y"] > 1e-5
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+def test_what_cannot_run_here_says_that_nothing_was_measured(model, tmp_path):
+    artifact = edgemoe.compile(
+        model, target="aarch64", cpu="aarch64+dotprod", precision="i4", out=tmp_path / "m"
+    )
+    assert "cannot run code for aarch64" in artifact.manifest["accuracy"]["loss by rounding"]

@@ -13,7 +13,7 @@ def test_a_pin_comes_before_a_name_and_a_name_before_the_default():
     found = Precision(I8, {"a": I4, "b": I4}, pins=[Pin("b", F16)])
     assert [found.choose(unit(n)) for n in "abc"] == [I4, F16, I8]
     assert [u.names for u in found.asked.values()] == [("a",), ("b",), ("c",)]
-    assert found.integers and found.title == "mixed (float16, i4, i8)"
+    assert found.rounds and found.title == "mixed (float16, i4, i8)"
 
 
 @pytest.mark.parametrize("pattern", ["a", "*mlp", "layers.*", "linear"])
@@ -44,3 +44,9 @@ def test_pins_are_read():
         "i8", (Pin("*.router", F32), Pin("x", parse("i4.g64"))),
     )  # fmt: skip
     assert parse_pins("*.router=f32")[0] == "auto"
+
+
+@pytest.mark.parametrize("text", ["i5", "i5,*.router=f32", "i4.g48", "auto,x=i5"])
+def test_an_unknown_format_is_refused_before_a_model_is_read(text):
+    with pytest.raises(OptionError, match=r"there is no format|has no option"):
+        parse_pins(text)

@@ -135,3 +135,28 @@ def test_remedies_leave_modules_alone_that_they_do_not_concern():
     for remedy in REMEDIES[2:]:  # the first two replace operators, whatever the module
         context = remedy.apply(nn.ReLU())
         assert context is None, remedy.name
+
+
+class Named(nn.Module):
+    """Returns its tensors by name, as the models of transformers do; `same` is an input's too."""
+
+    def __init__(self, same):
+        super().__init__()
+        self.linear, self.same = nn.Linear(3, 4), same
+
+    def forward(self, x):
+        return {"logits": self.linear(x), ("x" if self.same else "aux"): x + 1}
+
+
+def test_outputs_have_the_keys_of_the_mapping_that_the_module_returns():
+    module, x = Named(same=False), torch.randn(2, 3)
+    model = edgemoe.export(module, (x,)).model
+    names = [str(value.name) for value in model.graph.outputs]
+    assert sorted(names) == ["aux", "logits"]
+    got = dict(zip(names, run_in_onnxruntime(model, {"x": x.numpy()}), strict=True))
+    np.testing.assert_allclose(got["aux"], x.numpy() + 1)
+
+
+def test_a_key_that_is_an_inputs_name_is_not_taken():
+    model = edgemoe.export(Named(same=True), (torch.randn(2, 3),)).model
+    assert len({str(v.name) for v in (*model.graph.inputs, *model.graph.outputs)}) == 3
