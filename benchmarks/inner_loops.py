@@ -19,6 +19,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.codegen import compile_functions
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.fetch import Fetch, fetch_for
 from edgemoe.targets.kernels.product import product_of
 from edgemoe.targets.kernels.tuning import DEFAULT
 from edgemoe.targets.spec import Isa
@@ -112,9 +113,9 @@ def _tile(given: WeightFormat, isa: Isa, height: int) -> tirx.PrimFunc:
             {**product.pointers, "out": "float32"}, ("row", "first", "last", "panel", "depth")
         )
 
-        def fetching(start: Expr, size: Expr) -> tiles.Fetch:
+        def fetching(start: Expr, size: Expr) -> Fetch:
             itemsize, tallest = tiles.ITEMSIZE[product.pointers["weights"]], product.tallest(isa)
-            return tiles.fetch_for(
+            return fetch_for(
                 buffers["weights"],
                 itemsize,
                 DEFAULT,

@@ -31,7 +31,9 @@ from edgemoe.runtime.mcu_profile import profile_mcu
 TARGET, SIZE = "cortex-m4", 48
 SHARES = (1.0, 0.75, 0.6, 0.45, 0.35)
 """Limits, as shares of the arena without one."""
-HEADS = ("precision", "--max-ram", "arena", "MACs", "more", "instructions", "more", "same bits")
+HEADS = (
+    "precision", "--max-ram", "arena", "MACs", "more", "instructions", "more", "same bits", "how",
+)  # fmt: skip
 
 
 def network() -> tuple[Any, tuple[Any, ...]]:
@@ -59,7 +61,7 @@ def network() -> tuple[Any, tuple[Any, ...]]:
 
 
 def measured(precision: str, folder: Path) -> list[dict[str, Any]]:
-    """The network under every limit that can be kept."""
+    """The network under every limit; `refused` says why one cannot be kept."""
     chance = np.random.default_rng(0)
     samples = chance.standard_normal((17, 1, 1, SIZE, SIZE)).astype(np.float32)
     given = None if precision == "f32" else {"input": samples[1:]}
@@ -75,6 +77,7 @@ def measured(precision: str, folder: Path) -> list[dict[str, Any]]:
             )  # fmt: skip
         except BudgetError as error:
             print(f"{precision}, {limit} B: {error}", file=sys.stderr)
+            found.append({"precision": precision, "max_ram": limit, "refused": str(error)})
             continue
         with edgemoe.load(out, device="qemu") as session:
             answers.append(session.run({"input": samples[0]}).popitem()[1])
@@ -86,22 +89,28 @@ def measured(precision: str, folder: Path) -> list[dict[str, Any]]:
             "instructions": profile_mcu(out, runs=2).instructions,
             "same": bool(np.array_equal(answers[0], answers[-1])),
         })  # fmt: skip
+        print(table(HEADS, rows_of([found[0], found[-1]])[-1:]), file=sys.stderr)
     return found
 
 
 def rows_of(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """The table's rows; `more` is against the program that is not cut."""
     whole = {r["precision"]: r for r in results if r["max_ram"] is None}
-    return [
-        (
-            r["precision"], "none" if r["max_ram"] is None else f"{r['max_ram']:,}",
-            f"{r['arena_bytes']:,}",
-            *(text for name in ("macs", "instructions") for text in (
-                f"{r[name]:,.0f}", percent(r[name] / whole[r["precision"]][name] - 1),
-            )), "yes" if r["same"] else "NO",
-        )
-        for r in results
-    ]  # fmt: skip
+    rows = []
+    for r in results:
+        limit = "none" if r["max_ram"] is None else f"{r['max_ram']:,}"
+        if "refused" in r:
+            rows.append((r["precision"], limit, *["-"] * 6, "refused"))
+            continue
+        own = whole[r["precision"]]
+        counts = (
+            text for name in ("macs", "instructions")
+            for text in (f"{r[name]:,.0f}", percent(r[name] / own[name] - 1))
+        )  # fmt: skip
+        same = "yes" if r["same"] else "NO"
+        how = ", ".join(r["choice"]) or "whole"
+        rows.append((r["precision"], limit, f"{r['arena_bytes']:,}", *counts, same, how))
+    return rows
 
 
 def main() -> None:

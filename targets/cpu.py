@@ -20,10 +20,12 @@ from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.cpuinfo import flags_of, isas_of
 from edgemoe.targets.host_package import write_cpu_artifact
+from edgemoe.targets.kernel_table import KernelTable, uses_of
 from edgemoe.targets.lowering import lower as lower_program
-from edgemoe.targets.program import KernelTable, Program, WeightTable, uses_of
+from edgemoe.targets.program import Program
 from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+from edgemoe.targets.weight_table import WeightTable
 from edgemoe.weight_format import WeightFormat
 
 PRECISIONS: tuple[str, ...] = ()

@@ -18,8 +18,9 @@ from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Pointer, Rows
 from edgemoe.targets import generic, middle
 from edgemoe.targets.culprit import name_the_culprit, unsupported
+from edgemoe.targets.kernel_table import KernelSource
 from edgemoe.targets.kernels.copy import Copy
-from edgemoe.targets.program import KernelSource, Program
+from edgemoe.targets.program import Program
 from edgemoe.targets.site import Site
 
 

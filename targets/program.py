@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from edgemoe.plan import (
     DTYPE_BYTES,
     Argument,
     Buffer,
-    Kernel,
     Loop,
     Pointer,
     Region,
@@ -26,107 +24,12 @@ from edgemoe.plan import (
     WeightSection,
 )
 from edgemoe.precision import LEAST_CONSTANT, TABLE, Precision, Unit
-from edgemoe.targets.kernels.tile import Built
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.kernel_table import KernelSource, KernelSpec, KernelTable
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+from edgemoe.targets.weight_table import WeightTable
 from edgemoe.weight_format import F32, WeightFormat
 
 Array = NDArray[Any]
-
-
-class KernelSpec(Protocol):
-    """What distinguishes one kernel from another: frozen, hashable, knows how to build itself."""
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of the parameters before the tasks."""
-
-    def build(self, name: str, isa: Isa) -> Built:
-        """The kernel for one instruction set."""
-
-
-def uses_of(spec: KernelSpec) -> tuple[str, ...]:
-    """The dot products of an instruction set (`spec.DOTS`) that a kernel depends on."""
-    return tuple(getattr(spec, "uses", ()))
-
-
-@dataclass
-class KernelTable:
-    """The kernels of an artifact, shared by all variants; equal ones exist once."""
-
-    names: dict[KernelSpec, str] = field(default_factory=dict)
-    templates: dict[str, str] = field(default_factory=dict)
-
-    def name_of(self, spec: KernelSpec, template: str) -> str:
-        """The name of `spec`, given at its first use."""
-        if spec not in self.names:
-            count = sum(1 for name in self.templates if self.templates[name] == template)
-            name = f"{template}_{count}"
-            self.names[spec] = name
-            self.templates[name] = template
-        return self.names[spec]
-
-    def kernels(self) -> tuple[Kernel, ...]:
-        """The kernels as the plan lists them."""
-        return tuple(
-            Kernel(name, spec.parameters, self.templates[name], uses_of(spec))
-            for spec, name in self.names.items()
-        )
-
-
-@dataclass
-class WeightTable:
-    """What goes to `weights.bin`; data are computed when they are written, and not kept."""
-
-    sections: list[WeightSection] = field(default_factory=list)
-    makers: list[Callable[[], Array]] = field(default_factory=list)
-    offsets: dict[tuple[object, ...], int] = field(default_factory=dict)
-    nbytes: int = 0
-    alignment: int = 64
-    _hashes: dict[int, tuple[object, str]] = field(default_factory=dict)
-
-    def add(
-        self, key: tuple[object, ...], parts: Sequence[tuple[WeightSection, Callable[[], Array]]]
-    ) -> int:
-        """Add sections one behind the other unless `key` is known; returns the first offset.
-
-        Offsets inside `parts` are ignored; sizes must be multiples of 64 but for the last.
-        """
-        if key not in self.offsets:
-            self.nbytes = -(-self.nbytes // self.alignment) * self.alignment
-            self.offsets[key] = self.nbytes
-            for section, maker in parts:
-                self.sections.append(replace(section, offset=self.nbytes))
-                self.makers.append(maker)
-                self.nbytes += section.nbytes
-        return self.offsets[key]
-
-    def digest(self, owner: object, read: Callable[[], Array]) -> str:
-        """A hash of the elements, so that equal weights of two variants are stored once.
-
-        `owner` is what the weight is known by (a tensor of the graph); the elements are not kept.
-        """
-        if id(owner) not in self._hashes:
-            data = np.ascontiguousarray(read())
-            text = hashlib.blake2b(data.view(np.uint8).reshape(-1).data, digest_size=16).hexdigest()
-            self._hashes[id(owner)] = (owner, f"{data.dtype}{data.shape}{text}")
-        return self._hashes[id(owner)][1]
-
-    def data(self) -> Iterator[Array]:
-        """The contents of the sections, in their order."""
-        for section, maker in zip(self.sections, self.makers, strict=True):
-            array = np.ascontiguousarray(maker())
-            if array.nbytes != section.nbytes:
-                raise AssertionError(f"{section.name}: {array.nbytes} B, not {section.nbytes} B")
-            yield array
-
-
-@dataclass(frozen=True)
-class KernelSource:
-    """Where kernels are looked for: `packages`, later ones first, `without` some modules."""
-
-    packages: tuple[str, ...]
-    without: frozenset[str] = frozenset()
 
 
 @dataclass

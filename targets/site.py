@@ -12,7 +12,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgemoe import graph_facts
-from edgemoe.plan import Pointer
+from edgemoe.plan import Argument, Pointer
+from edgemoe.targets.kernel_table import KernelSpec
 from edgemoe.targets.kernels.body import Body, constant_of
 from edgemoe.targets.program import Program
 
@@ -81,6 +82,14 @@ class Site:
                 number = self.buffer(value) if isinstance(value, ir.Value) else value
                 found.append(Pointer(number))
         return found
+
+    def step(
+        self, spec: KernelSpec, template: str, arguments: Sequence[Argument], **facts: Any
+    ) -> int:
+        """Append a call that computes the whole site: `Program.step` with its origin and nodes."""
+        return self.program.step(
+            spec, template, arguments, origin=self.origin, nodes=self.nodes, **facts
+        )
 
     def operands(self, body: Body) -> list[Pointer]:
         """The arguments for the operands of a body."""

@@ -22,9 +22,9 @@ from edgemoe.targets.gpu.halves import HALF
 from edgemoe.targets.gpu.package import write_gpu_artifact
 from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
 from edgemoe.targets.graphics import Graphics
-from edgemoe.targets.program import WeightTable
 from edgemoe.targets.spec import TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+from edgemoe.targets.weight_table import WeightTable
 
 __all__ = [
     "default_tokens", "generic_steps", "in_place_states", "lower", "runs_here", "static_infos",

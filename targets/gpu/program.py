@@ -22,17 +22,12 @@ from edgemoe.targets.gpu.halves import HALF, Halved, accumulators
 from edgemoe.targets.gpu.narrow import stored
 from edgemoe.targets.gpu.task_kernel import TaskKernel
 from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.kernel_table import KernelSource, KernelSpec, KernelTable, uses_of
 from edgemoe.targets.kernels import gpu
 from edgemoe.targets.kernels.gpu.call import Call, Chain
-from edgemoe.targets.program import (
-    KernelSource,
-    KernelSpec,
-    KernelTable,
-    Program,
-    WeightTable,
-    uses_of,
-)
+from edgemoe.targets.program import Program
 from edgemoe.targets.site import Site
+from edgemoe.targets.weight_table import WeightTable
 from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]

@@ -17,8 +17,8 @@ from tvm.ir import Var
 
 from edgemoe.targets.gpu.narrow import stored
 from edgemoe.targets.graphics import Graphics
+from edgemoe.targets.kernel_table import KernelSpec
 from edgemoe.targets.kernels.vector_math import native_functions
-from edgemoe.targets.program import KernelSpec
 from edgemoe.targets.spec import Isa
 
 SCALAR = Isa("scalar", "", "", (), 1, 16)

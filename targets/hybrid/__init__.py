@@ -24,10 +24,12 @@ from edgemoe.targets.hybrid.joint_program import Device, Joint, Tables, join
 from edgemoe.targets.hybrid.measurement import Measured, infos_of, measure
 from edgemoe.targets.hybrid.package import write_hybrid_artifact
 from edgemoe.targets.hybrid.placement import DEVICES, Placement, place
+from edgemoe.targets.kernel_table import KernelTable
 from edgemoe.targets.lowering import straight_list
-from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.program import Program
 from edgemoe.targets.spec import TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+from edgemoe.targets.weight_table import WeightTable
 
 __all__ = [
     "default_tokens", "generic_steps", "in_place_states", "lower", "runs_here", "static_infos",

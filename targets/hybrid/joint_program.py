@@ -15,8 +15,9 @@ from edgemoe.targets import lowering, middle
 from edgemoe.targets.gpu.caches import caches_of
 from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
 from edgemoe.targets.graphics import Graphics
-from edgemoe.targets.program import Program, WeightTable
+from edgemoe.targets.program import Program
 from edgemoe.targets.tuning.tunings import Tunings
+from edgemoe.targets.weight_table import WeightTable
 
 Device = Literal["cpu", "gpu"]
 

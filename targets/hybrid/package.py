@@ -18,7 +18,7 @@ from edgemoe.targets.gpu.host_c import Joint, write_opencl_host
 from edgemoe.targets.gpu.package import needs_of, refuse_excess, write_sources
 from edgemoe.targets.host_c import run_compiler
 from edgemoe.targets.hybrid.joint_c import device_plan, joint_tables
-from edgemoe.targets.program import KernelTable
+from edgemoe.targets.kernel_table import KernelTable
 from edgemoe.targets.spec import TargetSpec
 
 LIBRARY = "kernels.so"

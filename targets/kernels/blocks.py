@@ -20,9 +20,10 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, Variant
+from edgemoe.targets.kernel_table import uses_of
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.one_block import one_block
-from edgemoe.targets.program import Program, uses_of
+from edgemoe.targets.program import Program
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 

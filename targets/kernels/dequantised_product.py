@@ -16,6 +16,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import scalar_dequantised, three_bits
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.fetch import Fetch
 from edgemoe.targets.kernels.integer_tile import Fetching, blocks_of, groups_of, words_of
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, block_inputs, block_words, scale_words
@@ -94,7 +95,7 @@ class DequantisedProduct:
     def _group(
         self, lanes: int, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], start: Expr,
         inputs: Expr, sums: tirx.Var, width: int, zeros: Sequence[Expr | None],
-        fetch: tiles.Fetch | None,
+        fetch: Fetch | None,
     ) -> None:  # fmt: skip
         """Add the products of one group; the inputs beyond its end have no row to read."""
         each, words = block_inputs(self.given), range(block_words(self.given))

@@ -19,6 +19,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.fetch import Fetch, fetch_for
 from edgemoe.targets.kernels.product import c_types, product_of
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
 from edgemoe.targets.spec import Isa, dots_of
@@ -181,8 +182,8 @@ class Experts:
                 slot = buffers["order"][row]
                 return tirx.truncdiv(slot, chosen) if self.source == "token" else slot
 
-            def fetching(start: Expr, size: Expr) -> tiles.Fetch:
-                return tiles.fetch_for(
+            def fetching(start: Expr, size: Expr) -> Fetch:
+                return fetch_for(
                     buffers["weights"], itemsize, tuning, (height, tallest), block, start,
                     following * size, size,
                 )  # fmt: skip

@@ -20,6 +20,7 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.fetch import Fetch
 from edgemoe.targets.kernels.integer_tile import Fetching
 from edgemoe.targets.kernels.panels import LINE, PANEL
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
@@ -108,7 +109,7 @@ class _Tile:
     depth: Expr
     streams: Sequence[Expr]
     ahead: Sequence[Expr]
-    fetch: tiles.Fetch
+    fetch: Fetch
     vectors: int
 
     @property

@@ -20,6 +20,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.kernels import opaque
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.dots import INPUTS, Dot
+from edgemoe.targets.kernels.fetch import Fetch
 from edgemoe.targets.kernels.panel_scales import load_scale
 from edgemoe.targets.kernels.panels import PANEL, block_inputs, block_words, scale_words
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
@@ -27,7 +28,7 @@ from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
 
-Fetching = Callable[[Expr, Expr], tiles.Fetch]
+Fetching = Callable[[Expr, Expr], Fetch]
 """Makes the `Fetch` of a tile from the start and the size of its panel."""
 
 

@@ -21,6 +21,7 @@ from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
+from edgemoe.targets.kernels.fetch import Fetch, fetch_for
 from edgemoe.targets.kernels.panels import pack_ports, panel_bytes
 from edgemoe.targets.kernels.product import c_types, product_of, row_pointers
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
@@ -113,8 +114,8 @@ class Linear:
             itemsize = tiles.ITEMSIZE[product.pointers["weights"]]
             tuning, block = self.tuned.of(isa), (row, first, last)
 
-            def fetching(start: Expr, size: Expr) -> tiles.Fetch:
-                return tiles.fetch_for(
+            def fetching(start: Expr, size: Expr) -> Fetch:
+                return fetch_for(
                     buffers["weights"], itemsize, tuning, (height, tallest), block, start,
                     start + size, size,
                 )  # fmt: skip

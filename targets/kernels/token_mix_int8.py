@@ -16,6 +16,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.kernels import columns
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
+from edgemoe.targets.kernels.fetch import Fetch
 from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.panels import PANEL
 from edgemoe.targets.kernels.product import C_TYPES
@@ -104,9 +105,9 @@ class TokenMixInt8:
             )
             nothing = tirx.const(0, "int32")
 
-            def fetching(start: Expr, size: Expr) -> tiles.Fetch:
+            def fetching(start: Expr, size: Expr) -> Fetch:
                 del start, size
-                return tiles.Fetch(buffers["weights"], 4, TUNING, nothing, nothing, nothing)
+                return Fetch(buffers["weights"], 4, TUNING, nothing, nothing, nothing)
 
             def tile(known: int) -> None:
                 numbers = [tiles.local(row + i) for i in range(known)]

@@ -19,6 +19,7 @@ from edgemoe.plan import Decision, Plan, TensorInfo
 from edgemoe.precision import Precision
 from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, versions
+from edgemoe.targets.kernel_table import KernelTable
 from edgemoe.targets.mcu import patches, slots
 from edgemoe.targets.mcu.c_kernels import c_kernels
 from edgemoe.targets.mcu.header import nbytes_of
@@ -26,9 +27,10 @@ from edgemoe.targets.mcu.names import identifier
 from edgemoe.targets.mcu.objects import write_objects
 from edgemoe.targets.mcu.package import write_mcu_artifact
 from edgemoe.targets.microcontroller import Microcontroller
-from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.program import Program
 from edgemoe.targets.spec import TargetSpec
 from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
+from edgemoe.targets.weight_table import WeightTable
 
 __all__ = [
     "default_tokens", "generic_steps", "in_place_states", "lower", "runs_here", "static_infos",

@@ -12,9 +12,9 @@ from typing import Literal
 from edgemoe.errors import ToolError
 from edgemoe.targets.codegen import compile_kernels
 from edgemoe.targets.host_c import run_compiler
+from edgemoe.targets.kernel_table import KernelSpec
 from edgemoe.targets.kernels.panels import group_count
 from edgemoe.targets.kernels.tuning import Tuned, Tuning
-from edgemoe.targets.program import KernelSpec
 from edgemoe.targets.spec import Isa, TargetSpec
 from edgemoe.targets.tuning.problem import Problem
 

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import (
     microcontroller_blocks,
     microcontroller_interpreter,
+    microcontroller_strips,
     microcontroller_text,
     microcontrollers,
 )
@@ -95,6 +96,19 @@ def test_a_layer_is_what_lies_from_its_queues_to_its_last_product() -> None:
     assert "1.20" in text_of({"results": [result()], "experts": found})
 
 
+def test_a_limit_that_cannot_be_kept_has_a_row_too() -> None:
+    whole = {"precision": "i8", "max_ram": None, "choice": [], "arena_bytes": 4000, "macs": 200,
+             "instructions": 900.0, "same": True}  # fmt: skip
+    cut = {**whole, "max_ram": 3000, "arena_bytes": 2900, "macs": 210, "same": False,
+           "choice": ["2 strips"]}  # fmt: skip
+    refused = {"precision": "i8", "max_ram": 100, "refused": "needs 2,000 B"}
+    assert microcontroller_strips.rows_of([whole, cut, refused]) == [
+        ("i8", "none", "4,000", "200", "+0.000 %", "900", "+0.000 %", "yes", "whole"),
+        ("i8", "3,000", "2,900", "210", "+5.000 %", "900", "+0.000 %", "NO", "2 strips"),
+        ("i8", "100", *["-"] * 6, "refused"),
+    ]
+
+
 def test_the_readme_shows_the_results() -> None:
     root = Path(__file__).parents[2]
     readme = (root / "README.md").read_text("utf-8")
@@ -113,3 +127,6 @@ def test_the_readme_shows_the_results() -> None:
     blocks = json.loads((results / "microcontroller-blocks.json").read_text("utf-8"))["results"]
     rows = [microcontroller_blocks.row(r) for r in blocks]
     assert table(microcontroller_blocks.HEADS, rows) in docs
+    guide = (root / "docs" / "microcontrollers.md").read_text("utf-8")
+    strips = json.loads((results / "microcontroller-strips.json").read_text("utf-8"))["results"]
+    assert table(microcontroller_strips.HEADS, microcontroller_strips.rows_of(strips)) in guide

@@ -8,7 +8,13 @@ import pytest
 import edgemoe
 from edgemoe.runtime.selftest import run_cases
 from tests.targets.integer_graphs import GraphOfOps, artifact_of
-from tests.targets.test_integer_kernels import chance, gated_experts, linear, weighted_experts
+from tests.targets.test_integer_kernels import (
+    chance,
+    gated_experts,
+    heads_of_a_cache,
+    linear,
+    weighted_experts,
+)
 
 pytestmark = pytest.mark.needs("cc")
 
@@ -49,6 +55,38 @@ def every_product():
 def test_products_on_the_core(exact, target, as_objects, tmp_path):
     graph, outputs = every_product()
     path = artifact_of(graph, outputs, target, tmp_path / "a", as_objects=as_objects)
+    exact(path, "qemu")
+
+
+WHOLE_ROWS = (
+    "em_across4_s8", "em_across4_s16", "em_add_short_s16", "em_table_s8", "em_weigh_s8",
+    "em_weigh_s16",
+)  # fmt: skip
+"""Functions of `em_rows.h`, which kernels for a Cortex-M55 call."""
+
+
+def every_row():
+    """Heads in a cache, a table in front of experts, rows of 13 weighed inputs of experts."""
+    graph, outputs = GraphOfOps(), []
+    for kind in (np.int8, np.int16):
+        outputs += heads_of_a_cache(graph, kind, (3, 9, 33))
+    rows = graph.input("wide", chance(1).integers(-32768, 32768, (5, 21)).astype(np.int16))
+    weights = graph.input("weights", chance(2).integers(0, 32768, (5, 1)).astype(np.int16))
+    outputs += graph.node("WeighRows", [rows, weights], zero_x=0, zero_w=0, right=15)
+    outputs += [gated_experts(graph, 8), weighted_experts(graph, biased=False, depth=13)]
+    for name in outputs:  # results that would show a wrong loop
+        assert np.unique(graph.arrays[name]).size > 20, name
+    return graph, outputs
+
+
+@pytest.mark.parametrize("as_objects", [False, True])
+@pytest.mark.parametrize("target", [on_core(t) for t in QEMU])
+def test_whole_rows_on_the_core(exact, target, as_objects, tmp_path):
+    graph, outputs = every_row()
+    path = artifact_of(graph, outputs, target, tmp_path / "a", as_objects=as_objects)
+    if target == "cortex-m55":
+        text = (path / "graph_kernels.c").read_text("utf-8")
+        assert [name for name in WHOLE_ROWS if f"{name}(" not in text] == []
     exact(path, "qemu")
 
 

@@ -13,8 +13,10 @@ import edgemoe
 from edgemoe.errors import OptionError
 from edgemoe.plan import Pointer, TensorInfo, WeightSection
 from edgemoe.targets.host_c import host_program
+from edgemoe.targets.kernel_table import KernelTable
 from edgemoe.targets.mcu.slots import with_slots
-from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.program import Program
+from edgemoe.targets.weight_table import WeightTable
 
 pytestmark = pytest.mark.needs("cc")
 

@@ -19,9 +19,11 @@ from edgemoe.plan import Plan, Pointer, Step, TensorInfo, Variant
 from edgemoe.precision import Precision
 from edgemoe.target_options import TargetOptions
 from edgemoe.targets import family_of, load_target
+from edgemoe.targets.kernel_table import KernelTable
 from edgemoe.targets.lowering import lower
 from edgemoe.targets.mcu.c_kernels import c_kernels, core_header
-from edgemoe.targets.program import KernelTable, Program, WeightTable
+from edgemoe.targets.program import Program
+from edgemoe.targets.weight_table import WeightTable
 
 Array = np.ndarray
 

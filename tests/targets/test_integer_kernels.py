@@ -125,9 +125,9 @@ def rows_of(graph, name):
     return float(np.sqrt(np.mean(graph.arrays[name].astype(np.float64) ** 2)))
 
 
-def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=10):
+def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=10, depth=22):
     """Two of five experts for each of seven tokens, the last product summed up with weights."""
-    r, experts, chosen, tokens, depth = chance(7), 5, 2, 7, 128 if group else 22
+    r, experts, chosen, tokens = chance(7), 5, 2, 7
     x = graph.input("tokens", r.integers(-100, 100, (tokens, 20)).astype(np.int8))
     scores = graph.input("scores2", r.integers(-50, 50, (tokens, experts)).astype(np.int8))
     _, picked = graph.node("TopK", [scores], k=chosen)
@@ -162,7 +162,7 @@ def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=1
 @pytest.mark.parametrize(
     ("bits", "options"),
     [(8, {}), (8, {"zero_w": -128}), (8, {"biased": False}), (4, {"columns": 7}),
-     (2, {}), (4, {"group": 64})],
+     (2, {}), (4, {"group": 64, "depth": 128})],
 )  # fmt: skip
 def test_experts_that_are_added_up(same, core, bits, options):
     graph = GraphOfOps()
@@ -391,30 +391,38 @@ def test_convolutions(same, kind):
     same(graph, outputs)
 
 
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("kind", [np.int8, np.int16])
-@pytest.mark.parametrize("sizes", [(1, 9, 33), (3, 8, 16), (2, 1, 7), (1, 20, 1)])
-def test_a_cache_is_read_where_it_lies(same, core, kind, sizes):
+def heads_of_a_cache(graph, kind, sizes):
     """Heads of a cache [tokens, heads, width], by rows and turned; two heads of a share one."""
-    r, graph = chance(), GraphOfOps()
+    r, name = chance(), np.dtype(kind).name
     rows, tokens, width = sizes
     heads, group = 3, 2
     reach = 128 if kind == np.int8 else 6000
-    cache = graph.input("cache", r.integers(-127, 128, (tokens, heads, width)).astype(np.int8))
-    shares = r.integers(-reach, reach, (heads * group, rows, tokens)).astype(kind)
-    queries = r.integers(-reach, reach, (rows, heads * group, width)).astype(kind)
-    given = scaling(0.01, 128 * reach * 33)
-    m = graph.constant("m", given.multiplier)
+    arrays = {
+        "cache": r.integers(-127, 128, (tokens, heads, width)).astype(np.int8),
+        "shares": r.integers(-reach, reach, (heads * group, rows, tokens)).astype(kind),
+        "queries": r.integers(-reach, reach, (rows, heads * group, width)).astype(kind),
+    }
+    cache, shares, queries = (graph.input(f"{what}.{name}", a) for what, a in arrays.items())
+    usual = 42 * reach * np.sqrt(max(tokens, width))  # of a sum: results are no limits
+    given = scaling(50 / usual, 128 * reach * 33)
+    m = graph.constant(f"m.{name}", given.multiplier)
     common = {
         "matrices": heads * group, "rows": rows, "group": group, "matrix_b": width,
         "left": given.left, "right": given.right, "zero": 2, **LIMITS,
     }  # fmt: skip
     outputs = graph.node(
-        "MatMulInPlace", [graph.input("q", queries), cache, m], columns=tokens, depth=width,
+        "MatMulInPlace", [queries, cache, m], columns=tokens, depth=width,
         matrix_a=width, row_a=heads * group * width, column_b=heads * width, depth_b=1, **common,
     )  # fmt: skip
-    outputs += graph.node(
-        "MatMulInPlace", [graph.input("p", shares), cache, m], columns=width, depth=tokens,
+    return outputs + graph.node(
+        "MatMulInPlace", [shares, cache, m], columns=width, depth=tokens,
         matrix_a=rows * tokens, row_a=tokens, column_b=1, depth_b=heads * width, **common,
     )  # fmt: skip
-    same(graph, outputs, core)
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+@pytest.mark.parametrize("sizes", [(1, 9, 33), (3, 8, 16), (2, 1, 7), (1, 20, 1)])
+def test_a_cache_is_read_where_it_lies(same, core, kind, sizes):
+    graph = GraphOfOps()
+    same(graph, heads_of_a_cache(graph, kind, sizes), core)

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.norm import cell
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.kernels.integer.site import accepts as accepts
-from edgemoe.targets.site import Site, reader, shape_of
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.kernels.integer.site import dtype_of, integer, number_of, scaling_of, taken
+from edgemoe.targets.site import Site, shape_of
 
 HANDLES = ("edgemoe.integer.Combine",)
 
@@ -33,7 +31,7 @@ UNROLLED = 8
 
 
 @dataclass(frozen=True)
-class Combine:
+class Combine(IntegerKernel):
     """The kernel; one task per token. `chosen` is 0 where the experts of a token are a loop."""
 
     z: str
@@ -42,35 +40,29 @@ class Combine:
     chosen: int = 0
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (z, weights, out, chosen, width, zero_z, zero_w, multiplier, scaling...)."""
-        pointers = (C_TYPES[self.z], C_TYPES[self.weights], C_TYPES[self.out])
-        return (*pointers, *["int32_t"] * (5 + len(SCALING)))
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"z": self.z, "weights": self.weights, "out": self.out}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        names = ("chosen", "width", "zero_z", "zero_w", "multiplier", *SCALING)
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, numbers = tiles.parameters(
-                {"z": self.z, "weights": self.weights, "out": self.out}, names
-            )
-            n = dict(zip((*names, "begin", "end"), numbers, strict=True))
-            with T.serial(n["begin"], n["end"]) as token:
-                first, width = local(token * n["chosen"]), n["width"]
-                if self.chosen:
-                    self._written_out(buffers, n, token, first)
-                else:
-                    whole = local(tirx.truncdiv(width, BLOCK))
-                    with T.serial(0, whole) as number:
-                        self._columns(buffers, n, token, first, local(number * BLOCK), BLOCK)
-                    with T.serial(0, width - whole * BLOCK) as j:
-                        self._columns(buffers, n, token, first, local(whole * BLOCK + j), 1)
-        return tiles.Built(builder.get())
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("chosen", "width", "zero_z", "zero_w", "multiplier", *SCALING)
 
-    def _written_out(
-        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], token: Expr, first: Expr
-    ) -> None:
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per token."""
+        with T.serial(n["begin"], n["end"]) as token:
+            first, width = local(token * n["chosen"]), n["width"]
+            if self.chosen:
+                self._written_out(buffers, n, token, first)
+            else:
+                whole = local(tirx.truncdiv(width, BLOCK))
+                with T.serial(0, whole) as number:
+                    self._columns(buffers, n, token, first, local(number * BLOCK), BLOCK)
+                with T.serial(0, width - whole * BLOCK) as j:
+                    self._columns(buffers, n, token, first, local(whole * BLOCK + j), 1)
+
+    def _written_out(self, buffers: Buffers, n: Numbers, token: Expr, first: Expr) -> None:
         """Emit the sums of a few experts, their weights in registers."""
         width = n["width"]
         weights = [
@@ -88,7 +80,7 @@ class Combine:
             T.buffer_store(buffers["out"], result, [token * width + j])
 
     def _columns(
-        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], token: Expr, first: Expr,
+        self, buffers: Buffers, n: Numbers, token: Expr, first: Expr,
         column: Expr, count: int,
     ) -> None:  # fmt: skip
         """Emit the sums of some columns."""
@@ -110,18 +102,17 @@ class Combine:
 def lower(site: Site) -> None:
     """Append the sum."""
     node = site.node
-    z, weights, multiplier = node.inputs[:3]
-    assert z is not None and weights is not None and multiplier is not None
+    z, weights, multiplier = taken(node, 3)
     tokens, chosen = shape_of(weights)
     width = shape_of(z)[-1]
     unrolled = chosen if chosen <= UNROLLED else 0
     spec = Combine(dtype_of(z), dtype_of(weights), dtype_of(node.outputs[0]), unrolled)
-    site.program.step(
+    site.step(
         spec, "combine",
         [*site.pointers([z, weights]), Pointer(site.outputs[0]), chosen, width,
          integer(node, "zero_z"), integer(node, "zero_w"),
-         int(reader(multiplier)().reshape(-1)[0]), *scaling_of(node)],
-        tasks=tokens, label=f"weighted sum of {chosen} of {tokens} tokens", origin=site.origin,
-        nodes=site.nodes, macs=tokens * chosen * width, nbytes=tokens * (chosen + 1) * width,
+         number_of(multiplier), *scaling_of(node)],
+        tasks=tokens, label=f"weighted sum of {chosen} of {tokens} tokens",
+        macs=tokens * chosen * width, nbytes=tokens * (chosen + 1) * width,
         reason="integer sum of experts",
     )  # fmt: skip

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.norm import cell
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.kernels.integer.site import accepts as accepts
+from edgemoe.targets.kernels.integer.site import dtype_of, integer, scaling_of, taken
 from edgemoe.targets.site import Site, reader, shape_of, size_of
-from edgemoe.targets.spec import Isa
 
 HANDLES = ("edgemoe.integer.Conv",)
 
@@ -33,44 +31,42 @@ SIZES = (
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(IntegerKernel):
     """The kernel; one task per row of one output channel."""
 
     x: str
     out: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (x, weights, bias, multiplier, out, sizes..., scaling...)."""
-        pointers = (C_TYPES[self.x], "int8_t*", "int32_t*", "int32_t*", C_TYPES[self.out])
-        return (*pointers, *["int32_t"] * (len(SIZES) + len(SCALING)))
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {
+            "x": self.x, "weights": "int8", "bias": "int32", "multiplier": "int32", "out": self.out,
+        }  # fmt: skip
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, numbers = tiles.parameters(
-                {"x": self.x, "weights": "int8", "bias": "int32", "multiplier": "int32",
-                 "out": self.out}, (*SIZES, *SCALING),
-            )  # fmt: skip
-            n = dict(zip((*SIZES, *SCALING, "begin", "end"), numbers, strict=True))
-            with T.serial(n["begin"], n["end"]) as row:
-                plane = local(tirx.truncdiv(row, n["height"]))
-                top = local((row - plane * n["height"]) * n["step_y"] - n["pad_y"])
-                sample = local(tirx.truncdiv(plane, n["outputs"]))
-                output = local(plane - sample * n["outputs"])
-                first = local(sample * n["channels"] + tirx.truncdiv(output, n["each"]) * n["own"])
-                with T.serial(0, n["width"]) as column:
-                    left = local(column * n["step_x"] - n["pad_x"])
-                    total = cell(buffers["bias"][output])
-                    self._window(buffers, n, total, first, output, top, left)
-                    value = rescale(total[0], buffers["multiplier"][output], n["left"], n["right"])
-                    result = limited(value + n["zero"], n["low"], n["high"], self.out)
-                    T.buffer_store(buffers["out"], result, [row * n["width"] + column])
-        return tiles.Built(builder.get())
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return (*SIZES, *SCALING)
+
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row of an output channel."""
+        with T.serial(n["begin"], n["end"]) as row:
+            plane = local(tirx.truncdiv(row, n["height"]))
+            top = local((row - plane * n["height"]) * n["step_y"] - n["pad_y"])
+            sample = local(tirx.truncdiv(plane, n["outputs"]))
+            output = local(plane - sample * n["outputs"])
+            first = local(sample * n["channels"] + tirx.truncdiv(output, n["each"]) * n["own"])
+            with T.serial(0, n["width"]) as column:
+                left = local(column * n["step_x"] - n["pad_x"])
+                total = cell(buffers["bias"][output])
+                self._window(buffers, n, total, first, output, top, left)
+                value = rescale(total[0], buffers["multiplier"][output], n["left"], n["right"])
+                result = limited(value + n["zero"], n["low"], n["high"], self.out)
+                T.buffer_store(buffers["out"], result, [row * n["width"] + column])
 
     def _window(
-        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], total: tirx.Var, first: Expr,
+        self, buffers: Buffers, n: Numbers, total: tirx.Var, first: Expr,
         output: Expr, top: Expr, left: Expr,
     ) -> None:  # fmt: skip
         """Emit the sum over a window; outside of the input there is the zero point."""
@@ -93,8 +89,7 @@ class Conv:
 def lower(site: Site) -> None:
     """Append the convolution."""
     node, program = site.node, site.program
-    x, w, bias, multiplier = node.inputs
-    assert x is not None and w is not None and bias is not None and multiplier is not None
+    x, w, bias, multiplier = taken(node, 4)
     before, after, filters = (shape_of(v) for v in (x, node.outputs[0], w))
     taps, groups = (1, *filters[2:])[-2:], integer(node, "groups")
     given = {
@@ -108,11 +103,11 @@ def lower(site: Site) -> None:
         for v, role in ((w, "linear"), (bias, "scale"), (multiplier, "scale"))
     ]
     macs = size_of(after) * size_of(filters[1:])
-    program.step(
+    site.step(
         Conv(dtype_of(x), dtype_of(node.outputs[0])), "conv",
         [*site.pointers([x]), *constants, Pointer(site.outputs[0]), *sizes, *scaling_of(node)],
         tasks=size_of(after[:2]) * integer(node, "height"),
         label=f"convolution of {taps[0]}x{taps[1]}, {filters[1] * groups} -> {filters[0]} channels",
-        origin=site.origin, nodes=site.nodes, macs=macs, nbytes=size_of(before) + size_of(after),
+        macs=macs, nbytes=size_of(before) + size_of(after),
         reason="windows that overlap are no product",
     )  # fmt: skip

@@ -16,7 +16,6 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.spec import Isa
 
 Array = NDArray[Any]
 
@@ -52,7 +51,7 @@ class Core(Protocol):
         """Codes int8 [N, K] as int8 bytes, panel by panel; N and K are padded."""
 
     def accumulate(
-        self, isa: Isa, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
+        self, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
         weights: tirx.Var, panel: Expr, first: Expr, last: Expr,
     ) -> tirx.Var:  # fmt: skip
         """Emit the sums over the inputs first <= k < last of some rows.

@@ -7,18 +7,23 @@ from typing import Literal
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer, Rows
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale, round_shift
 from edgemoe.targets.kernels.integer.flat import Lie, lies, place
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes, scaling_of
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.site import accepts as accepts
-from edgemoe.targets.site import Site, reader, shape_of
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.kernels.integer.site import (
+    dtype_of,
+    integer,
+    number_of,
+    row_bytes,
+    scaling_of,
+    taken,
+)
+from edgemoe.targets.site import Site, shape_of
 
 HANDLES = ("edgemoe.integer.Add", "edgemoe.integer.Mul", "edgemoe.integer.ChangeScale")
 
@@ -32,7 +37,7 @@ INTEGERS: dict[Operation, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Elementwise:
+class Elementwise(IntegerKernel):
     """The kernel for one operation; one task per row."""
 
     operation: Operation
@@ -41,29 +46,26 @@ class Elementwise:
     out: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (operands..., out, width, integers...)."""
-        pointers = [C_TYPES[d] for d in (*self.dtypes, self.out)]
-        return (*pointers, *["int32_t"] * (1 + len(INTEGERS[self.operation])))
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        operands = {f"x{i}": dtype for i, dtype in enumerate(self.dtypes)}
+        return {**operands, "out": self.out}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        names = INTEGERS[self.operation]
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            operands = {f"x{i}": dtype for i, dtype in enumerate(self.dtypes)}
-            buffers, (width, *numbers) = tiles.parameters(
-                {**operands, "out": self.out}, ("width", *names)
-            )
-            n = dict(zip((*names, "begin", "end"), numbers, strict=True))
-            with T.serial(n["begin"], n["end"]) as row, T.serial(0, width) as column:
-                values = [
-                    local(tirx.Cast("int32", buffers[f"x{i}"][place(lie, row, column, width)]))
-                    for i, lie in enumerate(self.lies)
-                ]
-                result = limited(self._result(values, n), n["low"], n["high"], self.out)
-                T.buffer_store(buffers["out"], result, [row * width + column])
-        return tiles.Built(builder.get())
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("width", *INTEGERS[self.operation])
+
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        width = n["width"]
+        with T.serial(n["begin"], n["end"]) as row, T.serial(0, width) as column:
+            values = [
+                local(tirx.Cast("int32", buffers[f"x{i}"][place(lie, row, column, width)]))
+                for i, lie in enumerate(self.lies)
+            ]
+            result = limited(self._result(values, n), n["low"], n["high"], self.out)
+            T.buffer_store(buffers["out"], result, [row * width + column])
 
     def _result(self, values: list[Expr], n: dict[str, Expr]) -> Expr:
         if self.operation == "Add":
@@ -83,7 +85,7 @@ def lower(site: Site) -> None:
     node = site.node
     operation: Operation = node.op_type  # type: ignore[assignment]
     count = 1 if operation == "ChangeScale" else 2
-    operands = [value for value in node.inputs[:count] if value is not None]
+    operands = taken(node, count)
     shape = shape_of(node.outputs[0])
     rows, width, found = lies(shape, [shape_of(v) for v in operands], str(node.name))
     out = dtype_of(node.outputs[0])
@@ -91,9 +93,7 @@ def lower(site: Site) -> None:
     integers = []
     for name in INTEGERS[operation]:
         if name == "multiplier":
-            multiplier = node.inputs[count]
-            assert multiplier is not None
-            integers.append(int(reader(multiplier)().reshape(-1)[0]))
+            integers.append(number_of(taken(node, count + 1)[count]))
         elif name == "left":
             integers.append(scaling_of(node)[0])
         else:
@@ -107,9 +107,9 @@ def lower(site: Site) -> None:
         for p, lie, dtype in zip(pointers, found, spec.dtypes, strict=True)
         if lie == "full" and dtype == out
     ]
-    site.program.step(
+    site.step(
         spec, operation.lower(), [*pointers, Pointer(site.outputs[0]), width, *integers],
         in_place=full, tasks=rows, rows=Rows(rows, moves),
         label=f"{operation.lower()} of {list(shape)}",
-        origin=site.origin, nodes=site.nodes, nbytes=3 * rows * width, reason="integer elementwise",
+        nbytes=3 * rows * width, reason="integer elementwise",
     )  # fmt: skip

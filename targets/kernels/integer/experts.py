@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 from tvm import tirx
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
@@ -23,12 +22,12 @@ from edgemoe.targets.kernels.integer import elementwise, linear, lookup, norm, w
 from edgemoe.targets.kernels.integer import rows as row_forms
 from edgemoe.targets.kernels.integer.cores import COLUMNS, core_of, local, padded
 from edgemoe.targets.kernels.integer.finish_sums import FinishSums
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.product import Queue
 from edgemoe.targets.kernels.integer.queues import Queues
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
 from edgemoe.targets.kernels.integer.site import accepts as accepts
+from edgemoe.targets.kernels.integer.site import dtype_of, integer, scaling_of
 from edgemoe.targets.site import Site, shape_of, size_of
-from edgemoe.targets.spec import Isa
 
 HANDLES = ("edgemoe.integer.Experts",)
 
@@ -40,29 +39,29 @@ _OTHERS = {
 
 
 @dataclass(frozen=True)
-class FillRows:
+class FillRows(IntegerKernel):
     """Fills rows with one number; one task per row."""
 
     dtype: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (out, width, value)."""
-        return (C_TYPES[self.dtype], "int32_t", "int32_t")
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"out": self.dtype}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, (width, value, begin, end) = tiles.parameters(
-                {"out": self.dtype}, ("width", "value")
-            )
-            start, number = local(begin * width), local(tirx.Cast(self.dtype, value))
-            tiles.for_unrolled(
-                local((end - begin) * width), 8,
-                lambda i: T.buffer_store(buffers["out"], number, [start + i]),
-            )  # fmt: skip
-        return tiles.Built(builder.get())
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("width", "value")
+
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        width, value, begin, end = n.values()
+        start, number = local(begin * width), local(tirx.Cast(self.dtype, value))
+        tiles.for_unrolled(
+            local((end - begin) * width), 8,
+            lambda i: T.buffer_store(buffers["out"], number, [start + i]),
+        )  # fmt: skip
 
 
 def lower(site: Site) -> None:
@@ -144,11 +143,11 @@ def _finish(site: Site, node: ir.Node, total: int) -> None:
     }  # fmt: skip
     spec = FinishSums(dtype_of(out), (low, high) != (-whole, whole - 1))
     channels = linear.channels_of(site, multiplier, 0)
-    site.program.step(
+    site.step(
         spec, "finish_sums",
         [Pointer(total), channels, Pointer(site.outputs[0]), *(given[n] for n in spec.integers)],
-        tasks=tokens, label=f"{tokens} rows of {columns}, rescaled", origin=site.origin,
-        nodes=site.nodes, nbytes=5 * tokens * columns, reason="once for all experts of a token",
+        tasks=tokens, label=f"{tokens} rows of {columns}, rescaled",
+        nbytes=5 * tokens * columns, reason="once for all experts of a token",
     )  # fmt: skip
 
 

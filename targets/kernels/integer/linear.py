@@ -148,11 +148,11 @@ def append(
         pointers["shares"] = site.pointers([shares])[0]
     of_row = {"x": stride, "out": columns, "sums": depth // group}  # elements of one row
     what = f"{experts} experts of " if experts else ""
-    program.step(
+    site.step(
         spec, "expert_linear" if experts else "linear",
         [*(pointers[name] for name in spec.pointers), *(given[name] for name in spec.integers)],
         tasks=results, label=f"{what}{depth} -> {columns}, {results} rows, i{bits}",
-        origin=site.origin, nodes=site.nodes, macs=results * columns * depth,
+        macs=results * columns * depth,
         rows=None if queue is not None else Rows(
             rows,
             tuple(

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 import onnx_ir as ir
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.activations import Operands, four, single
 from edgemoe.targets.kernels.integer.cores import COLUMNS, local, zeros
 from edgemoe.targets.kernels.integer.finish import SCALING, limited, rescale
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, scaling_of
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.site import accepts as accepts
-from edgemoe.targets.site import Site, reader, shape_of, size_of
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.kernels.integer.site import dtype_of, integer, number_of, scaling_of, taken
+from edgemoe.targets.site import Site, shape_of, size_of
 
 HANDLES = ("edgemoe.integer.MatMul", "edgemoe.integer.MatMulInPlace")
 
@@ -29,7 +27,7 @@ PLACES = (
 
 
 @dataclass(frozen=True)
-class MatMul:
+class MatMul(IntegerKernel):
     """The kernel for one `core`; one task per row of a.
 
     The elements of a column of b follow each other where it is `contiguous`; those of a row of b
@@ -43,70 +41,67 @@ class MatMul:
     beside: bool
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (a, b, out, places..., multiplier, scaling...)."""
-        pointers = (C_TYPES[self.a], "int8_t*", C_TYPES[self.out])
-        return (*pointers, *["int32_t"] * (len(PLACES) + 1 + len(SCALING)))
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"a": self.a, "b": "int8", "out": self.out}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        names = (*PLACES, "multiplier", *SCALING)
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, numbers = tiles.parameters({"a": self.a, "b": "int8", "out": self.out}, names)
-            n = dict(zip((*names, "begin", "end"), numbers, strict=True))
-            one = tirx.const(1, "int32")
-            column_step = one if self.beside else n["column_b"]
-            along = one if self.contiguous else n["depth_b"]
-            whole = local(tirx.truncdiv(n["columns"], COLUMNS))
-            with T.serial(n["begin"], n["end"]) as task:
-                matrix = local(tirx.truncdiv(task, n["rows"]))
-                row = local(task - matrix * n["rows"])
-                start = local(matrix * n["matrix_a"] + row * n["row_a"])
-                other = local(tirx.truncdiv(matrix, n["group"]) * n["matrix_b"])
-                to = local(task * n["columns"])
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return (*PLACES, "multiplier", *SCALING)
 
-                def operands(column: Expr, start: Expr = start, other: Expr = other) -> Operands:
-                    return Operands(
-                        buffers["a"], self.a, start, buffers["b"],
-                        local(other + column * column_step), column_step, along, n["depth"],
-                    )  # fmt: skip
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row of a."""
+        one = tirx.const(1, "int32")
+        column_step = one if self.beside else n["column_b"]
+        along = one if self.contiguous else n["depth_b"]
+        whole = local(tirx.truncdiv(n["columns"], COLUMNS))
+        with T.serial(n["begin"], n["end"]) as task:
+            matrix = local(tirx.truncdiv(task, n["rows"]))
+            row = local(task - matrix * n["rows"])
+            start = local(matrix * n["matrix_a"] + row * n["row_a"])
+            other = local(tirx.truncdiv(matrix, n["group"]) * n["matrix_b"])
+            to = local(task * n["columns"])
 
-                def store(sums: tirx.Var, count: int, column: Expr, to: Expr = to) -> None:
-                    for j in range(count):
-                        value = rescale(sums[j], n["multiplier"], n["left"], n["right"])
-                        result = limited(value + n["zero"], n["low"], n["high"], self.out)
-                        T.buffer_store(buffers["out"], result, [to + column + j])
+            def operands(column: Expr, start: Expr = start, other: Expr = other) -> Operands:
+                return Operands(
+                    buffers["a"], self.a, start, buffers["b"],
+                    local(other + column * column_step), column_step, along, n["depth"],
+                )  # fmt: skip
 
-                done: Expr = tirx.const(0, "int32")
-                if self.contiguous or self.beside:
-                    with T.serial(0, whole) as panel:
-                        column = local(panel * COLUMNS)
-                        sums = four(self.core, operands(column), self.contiguous)
-                        store(sums, COLUMNS, column)
-                    done = whole * COLUMNS
-                with T.serial(0, n["columns"] - done) as rest:
-                    column = local(done + rest)
-                    sums = zeros(1)
-                    single(operands(column), sums, 1, 0)
-                    store(sums, 1, column)
-        return tiles.Built(builder.get())
+            def store(sums: tirx.Var, count: int, column: Expr, to: Expr = to) -> None:
+                for j in range(count):
+                    value = rescale(sums[j], n["multiplier"], n["left"], n["right"])
+                    result = limited(value + n["zero"], n["low"], n["high"], self.out)
+                    T.buffer_store(buffers["out"], result, [to + column + j])
+
+            done: Expr = tirx.const(0, "int32")
+            if self.contiguous or self.beside:
+                with T.serial(0, whole) as panel:
+                    column = local(panel * COLUMNS)
+                    sums = four(self.core, operands(column), self.contiguous)
+                    store(sums, COLUMNS, column)
+                done = whole * COLUMNS
+            with T.serial(0, n["columns"] - done) as rest:
+                column = local(done + rest)
+                sums = zeros(1)
+                single(operands(column), sums, 1, 0)
+                store(sums, 1, column)
 
 
 def lower(site: Site) -> None:
     """Append the product."""
     node = site.node
-    a, b, multiplier = node.inputs[:3]
-    assert a is not None and b is not None and multiplier is not None
+    a, b, multiplier = taken(node, 3)
     n = _places(site.node, a, b)
     matrices, rows, columns, depth = (n[k] for k in ("matrices", "rows", "columns", "depth"))
     along, beside = n["depth_b"] == 1, n["column_b"] == 1
-    site.program.step(
+    site.step(
         MatMul(site.program.core, dtype_of(a), dtype_of(node.outputs[0]), along, beside), "matmul",
         [*site.pointers([a, b]), Pointer(site.outputs[0]), *(n[name] for name in PLACES),
-         int(reader(multiplier)().reshape(-1)[0]), *scaling_of(node)],
+         number_of(multiplier), *scaling_of(node)],
         tasks=matrices * rows, label=f"{matrices} x {rows}x{depth} by {depth}x{columns}",
-        origin=site.origin, nodes=site.nodes, macs=matrices * rows * depth * columns,
+        macs=matrices * rows * depth * columns,
         nbytes=matrices * (rows + columns) * depth, reason="integer product of activations",
     )  # fmt: skip
 

@@ -20,7 +20,6 @@ from edgemoe.targets.kernels.integer.cores import (
     pointer,
     zeros,
 )
-from edgemoe.targets.spec import Isa
 
 LANES = 16
 """Bytes of a vector."""
@@ -56,11 +55,10 @@ class Mve:
         return np.ascontiguousarray(packed.transpose(0, 2, 1, 3)).view(np.int8).reshape(-1)
 
     def accumulate(
-        self, isa: Isa, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
+        self, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
         weights: tirx.Var, panel: Expr, first: Expr, last: Expr,
     ) -> tirx.Var:  # fmt: skip
         """See `Core`; the last vector may be part of one."""
-        del isa
         sums = zeros(len(rows) * COLUMNS)
         each, kind = 8 // bits, "s8" if x_dtype == "int8" else "s16"
         block = LANES * each

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer, Rows
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer, row_bytes
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.site import accepts as accepts
+from edgemoe.targets.kernels.integer.site import dtype_of, integer, row_bytes, taken
 from edgemoe.targets.site import Site, shape_of, size_of
-from edgemoe.targets.spec import Isa
 
 HANDLES = ("edgemoe.integer.Norm",)
 
@@ -34,7 +32,7 @@ def cell(value: Expr | int, dtype: str = "int32") -> tirx.Var:
 
 
 @dataclass(frozen=True)
-class Norm:
+class Norm(IntegerKernel):
     """The kernel; one task per row."""
 
     x: str
@@ -44,25 +42,21 @@ class Norm:
     centred: bool
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (x, gamma, beta, out, width, integers...)."""
-        pointers = [C_TYPES[d] for d in (self.x, self.gamma, self.beta, self.out)]
-        return (*pointers, *["int32_t"] * (1 + len(INTEGERS)))
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"x": self.x, "gamma": self.gamma, "beta": self.beta, "out": self.out}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, (width, *numbers) = tiles.parameters(
-                {"x": self.x, "gamma": self.gamma, "beta": self.beta, "out": self.out},
-                ("width", *INTEGERS),
-            )
-            n = dict(zip((*INTEGERS, "begin", "end"), numbers, strict=True))
-            with T.serial(n["begin"], n["end"]) as row:
-                self._row(buffers, n, width, local(row * width))
-        return tiles.Built(builder.get())
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("width", *INTEGERS)
 
-    def _row(self, buffers: dict[str, tirx.Var], n: dict[str, Expr], width: Expr, at: Expr) -> None:
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        with T.serial(n["begin"], n["end"]) as row:
+            self._row(buffers, n, n["width"], local(row * n["width"]))
+
+    def _row(self, buffers: Buffers, n: Numbers, width: Expr, at: Expr) -> None:
         x = buffers["x"]
         less = n["zero_x"]
         if self.centred:
@@ -125,8 +119,7 @@ def square_root(v: Expr) -> Expr:
 def lower(site: Site) -> None:
     """Append the norm."""
     node = site.node
-    x, gamma, beta = node.inputs[:3]
-    assert x is not None and gamma is not None and beta is not None
+    x, gamma, beta = taken(node, 3)
     shape = shape_of(x)
     rows, width = size_of(shape[:-1]), shape[-1]
     centred = bool(integer(node, "centred"))
@@ -136,10 +129,10 @@ def lower(site: Site) -> None:
     integers["beta_left"] = 1 << integers["beta_left"]
     source, *constants = site.pointers([x, gamma, beta])
     out = site.outputs[0]
-    site.program.step(
+    site.step(
         spec, "norm", [source, *constants, Pointer(out), width, *integers.values()],
         in_place=[(out, source.buffer)] if spec.x == spec.out else [], tasks=rows,
         rows=Rows(rows, (x_bytes, 0, 0, out_bytes, *([0] * (1 + len(integers))))),
         label=f"{'layer' if centred else 'RMS'} norm of {rows} rows of {width}",
-        origin=site.origin, nodes=site.nodes, nbytes=2 * rows * width, reason="integer norm",
+        nbytes=2 * rows * width, reason="integer norm",
     )  # fmt: skip

@@ -11,7 +11,6 @@ from tvm.ir import Expr
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels.integer.cores import COLUMNS, Array, local, panels_of, zeros
-from edgemoe.targets.spec import Isa
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class Plain:
         return packed.view(np.int8).reshape(-1)
 
     def accumulate(
-        self, isa: Isa, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
+        self, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
         weights: tirx.Var, panel: Expr, first: Expr, last: Expr,
     ) -> tirx.Var:  # fmt: skip
         """See `Core`."""
-        del isa, x_dtype
+        del x_dtype
         sums = zeros(len(rows) * COLUMNS)
         each, each_bytes = 8 // bits, COLUMNS * bits // 8
         with T.serial(0, last - first) as n:

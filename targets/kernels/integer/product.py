@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
@@ -22,9 +21,8 @@ from edgemoe.targets.kernels.integer.cores import (
     local,
     pointer,
 )
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.mve import LANES
-from edgemoe.targets.kernels.integer.site import C_TYPES
-from edgemoe.targets.spec import Isa
 
 INTEGERS = (
     "depth", "stride", "columns", "group", "left", "offset", "right", "low", "high", "shared",
@@ -38,7 +36,7 @@ results, `shift` and `zero_w` of a weighted bias.
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(IntegerKernel):
     """What distinguishes products: the core, bits of weights, dtypes, groups, who has the rows.
 
     A task is a row. The rows of an expert are the first of its queue (see `group_tokens`): where it
@@ -95,29 +93,19 @@ class Product:
         known = {name for name, _ in self.fixed}
         return tuple(n for n, is_used in used.items() if is_used and n not in known)
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of the pointers, then of the integers."""
-        return (*(C_TYPES[d] for d in self.pointers.values()), *["int32_t"] * len(self.integers))
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        n = n | {name: tirx.const(value, "int32") for name, value in self.fixed}
+        begin = local(buffers["offsets"][0]) if self.queued else None
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, numbers = tiles.parameters(self.pointers, self.integers)
-            n = dict(zip((*self.integers, "begin", "end"), numbers, strict=True))
-            n |= {name: tirx.const(value, "int32") for name, value in self.fixed}
-            begin = local(buffers["offsets"][0]) if self.queued else None
+        def rows(r: Expr) -> tuple[Expr, Expr]:
+            if begin is None:
+                return r, r
+            slot = local(buffers["order"][begin + r])
+            source = local(tirx.truncdiv(slot, n["shared"])) if self.gathered else r
+            return source, slot if self.scattered else r
 
-            def rows(r: Expr) -> tuple[Expr, Expr]:
-                if begin is None:
-                    return r, r
-                slot = local(buffers["order"][begin + r])
-                source = local(tirx.truncdiv(slot, n["shared"])) if self.gathered else r
-                return source, slot if self.scattered else r
-
-            (self._short if self.is_short else self._panels)(isa, buffers, n, rows)
-        return tiles.Built(builder.get())
+        (self._short if self.is_short else self._panels)(buffers, n, rows)
 
     @property
     def is_short(self) -> bool:
@@ -127,11 +115,10 @@ class Product:
         return self.core == "mve" and plain and self.x == "int16" and known <= LANES
 
     def _short(
-        self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],
+        self, buffers: Buffers, n: Numbers,
         rows: Callable[[Expr], tuple[Expr, Expr]],
     ) -> None:  # fmt: skip
         """Emit rows of one vector of bytes; panels lie column by column then."""
-        del isa
         columns = local(tiles.row_blocks(n["columns"], COLUMNS) * COLUMNS)
         weights = pointer(buffers["weights"], tirx.const(0, "int32"))
         with T.serial(n["begin"], n["end"]) as row:
@@ -141,7 +128,7 @@ class Product:
             T.evaluate(extern("em_add_short_s16", x, n["depth"], weights, out, columns))
 
     def _panels(
-        self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],
+        self, buffers: Buffers, n: Numbers,
         rows: Callable[[Expr], tuple[Expr, Expr]],
     ) -> None:  # fmt: skip
         """Emit all panels; `rows` gives the places of a row of the inputs and of the result."""
@@ -152,9 +139,8 @@ class Product:
 
             def tile(row: Expr, height: int, start: Expr = start, column: Expr = column) -> None:
                 places = [rows(local(row + i)) for i in range(height)]
-                totals = self._totals(
-                    isa, buffers, n, [source for source, _ in places], start, column
-                )
+                sources = [source for source, _ in places]
+                totals = self._totals(buffers, n, sources, start, column)
                 for i, (_, target) in enumerate(places):
                     store = self._add if self.added else self._store
                     store(buffers, n, totals, i, target, column)
@@ -172,7 +158,7 @@ class Product:
         return tiles.row_blocks(depth, step) * elements
 
     def _totals(
-        self, isa: Isa, buffers: dict[str, tirx.Var], n: dict[str, Expr],
+        self, buffers: Buffers, n: Numbers,
         sources: Sequence[Expr], panel: Expr, channel: Expr,
     ) -> tirx.Var:  # fmt: skip
         """Sums of products without the bias, int32 [rows x COLUMNS]."""
@@ -183,7 +169,7 @@ class Product:
 
         def part(first: Expr, last: Expr, number: Expr, groups: Expr) -> tirx.Var:
             found = core.accumulate(
-                isa, self.bits, x_dtype, buffers["x"], starts, buffers["weights"], panel, first,
+                self.bits, x_dtype, buffers["x"], starts, buffers["weights"], panel, first,
                 last,
             )  # fmt: skip
             if offset:
@@ -214,7 +200,7 @@ class Product:
         return totals
 
     def _add(
-        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], totals: tirx.Var, row: int,
+        self, buffers: Buffers, n: Numbers, totals: tirx.Var, row: int,
         slot: Expr, column: Expr,
     ) -> None:  # fmt: skip
         padded = tiles.row_blocks(n["columns"], COLUMNS) * COLUMNS
@@ -228,7 +214,7 @@ class Product:
         T.evaluate(extern(name, *sums, *more, pointer(buffers["out"], start)))
 
     def _store(
-        self, buffers: dict[str, tirx.Var], n: dict[str, Expr], totals: tirx.Var, row: int,
+        self, buffers: Buffers, n: Numbers, totals: tirx.Var, row: int,
         target: Expr, column: Expr,
     ) -> None:  # fmt: skip
         at = target * n["columns"] + column

@@ -12,54 +12,50 @@ from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
-from edgemoe.targets.kernels.integer.site import C_TYPES
-from edgemoe.targets.spec import Isa
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 
 
 @dataclass(frozen=True)
-class Queues:
+class Queues(IntegerKernel):
     """The kernel for one dtype of ids; one task."""
 
     ids: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (ids, order, offsets, counts, slots, experts)."""
-        return (C_TYPES[self.ids], *["int32_t*"] * 3, "int32_t", "int32_t")
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"ids": self.ids, "order": "int32", "offsets": "int32", "counts": "int32"}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, (slots, experts, begin, end) = tiles.parameters(
-                {"ids": self.ids, "order": "int32", "offsets": "int32", "counts": "int32"},
-                ("slots", "experts"),
-            )
-            ids, offsets, counts = buffers["ids"], buffers["offsets"], buffers["counts"]
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("slots", "experts")
 
-            def inside(slot: Expr) -> Expr:
-                # Compared before it is narrowed: half of a large number may look like an expert.
-                low, high = tirx.const(0, self.ids), tirx.Cast(self.ids, experts)
-                return tirx.all(ids[slot] >= low, ids[slot] < high)
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per layer."""
+        slots, experts, begin, end = n.values()
+        ids, offsets, counts = buffers["ids"], buffers["offsets"], buffers["counts"]
 
-            with T.serial(begin, end):
-                with T.serial(0, experts) as e:
-                    T.buffer_store(counts, tirx.const(0, "int32"), [e])
-                with T.serial(0, slots) as s, T.If(inside(s)), T.Then():
-                    expert = local(tirx.Cast("int32", ids[s]))
-                    T.buffer_store(counts, counts[expert] + 1, [expert])
-                T.buffer_store(offsets, tirx.const(0, "int32"), [0])
-                with T.serial(0, experts) as e:
-                    T.buffer_store(offsets, offsets[e] + counts[e], [e + 1])
-                    T.buffer_store(counts, tirx.const(0, "int32"), [e])
-                with T.serial(0, slots) as s, T.If(inside(s)), T.Then():
-                    expert = local(tirx.Cast("int32", ids[s]))
-                    place = local(offsets[expert] + counts[expert])
-                    T.buffer_store(buffers["order"], s, [place])
-                    T.buffer_store(counts, counts[expert] + 1, [expert])
-        return tiles.Built(builder.get())
+        def inside(slot: Expr) -> Expr:
+            # Compared before it is narrowed: half of a large number may look like an expert.
+            low, high = tirx.const(0, self.ids), tirx.Cast(self.ids, experts)
+            return tirx.all(ids[slot] >= low, ids[slot] < high)
+
+        with T.serial(begin, end):
+            with T.serial(0, experts) as e:
+                T.buffer_store(counts, tirx.const(0, "int32"), [e])
+            with T.serial(0, slots) as s, T.If(inside(s)), T.Then():
+                expert = local(tirx.Cast("int32", ids[s]))
+                T.buffer_store(counts, counts[expert] + 1, [expert])
+            T.buffer_store(offsets, tirx.const(0, "int32"), [0])
+            with T.serial(0, experts) as e:
+                T.buffer_store(offsets, offsets[e] + counts[e], [e + 1])
+                T.buffer_store(counts, tirx.const(0, "int32"), [e])
+            with T.serial(0, slots) as s, T.If(inside(s)), T.Then():
+                expert = local(tirx.Cast("int32", ids[s]))
+                place = local(offsets[expert] + counts[expert])
+                T.buffer_store(buffers["order"], s, [place])
+                T.buffer_store(counts, counts[expert] + 1, [expert])

@@ -6,94 +6,92 @@ from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer, Rows
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import Core, extern, local, padded, pointer
-from edgemoe.targets.kernels.integer.site import C_TYPES, row_bytes
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
+from edgemoe.targets.kernels.integer.site import row_bytes
 from edgemoe.targets.program import Program
-from edgemoe.targets.spec import Isa
 
 PAIR_STEP = 16
 """Inputs that a row of pairs is padded to: what a word of the narrowest weights holds."""
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(IntegerKernel):
     """Widens rows to int16 and packs two into a word; behind the last input there are zeros."""
 
     x: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (x, out, depth, words)."""
-        return (C_TYPES[self.x], "int32_t*", "int32_t", "int32_t")
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"x": self.x, "out": "int32"}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel; one task per row."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, (depth, words, begin, end) = tiles.parameters(
-                {"x": self.x, "out": "int32"}, ("depth", "words")
-            )
-            with T.serial(begin, end) as row:
-                start, target = local(row * depth), local(row * words)
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("depth", "words")
 
-                def half(k: Expr) -> Expr:
-                    return local(tirx.Cast("int32", buffers["x"][start + k]))
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        depth, words, begin, end = n.values()
+        with T.serial(begin, end) as row:
+            start, target = local(row * depth), local(row * words)
 
-                done: Expr = tirx.const(0, "int32")
-                if self.x == "int8":
-                    fours = local(tirx.truncdiv(depth, 4))
-                    with T.serial(0, fours) as n:
-                        word = local(extern("em_load4", pointer(buffers["x"], start + n * 4)))
-                        even = local(extern("em_sxtb16", word))
-                        odd = local(extern("em_sxtb16_ror8", word))
-                        place = local(target + n * 2)
-                        T.buffer_store(buffers["out"], extern("em_lows16", even, odd), [place])
-                        T.buffer_store(buffers["out"], extern("em_highs16", even, odd), [place + 1])
-                    done = fours * 2
-                whole = local(tirx.truncdiv(depth, 2))
-                with T.serial(0, whole - done) as rest:
-                    n = local(done + rest)
-                    low, high = half(n * 2), half(n * 2 + 1)
-                    T.buffer_store(buffers["out"], (low & 0xFFFF) | high * 65536, [target + n])
-                with T.serial(0, words - whole) as n:
-                    T.buffer_store(buffers["out"], 0, [target + whole + n])
-                with T.If(whole * 2 < depth), T.Then():
-                    T.buffer_store(buffers["out"], half(whole * 2) & 0xFFFF, [target + whole])
-        return tiles.Built(builder.get())
+            def half(k: Expr) -> Expr:
+                return local(tirx.Cast("int32", buffers["x"][start + k]))
+
+            done: Expr = tirx.const(0, "int32")
+            if self.x == "int8":
+                fours = local(tirx.truncdiv(depth, 4))
+                with T.serial(0, fours) as i:
+                    word = local(extern("em_load4", pointer(buffers["x"], start + i * 4)))
+                    even = local(extern("em_sxtb16", word))
+                    odd = local(extern("em_sxtb16_ror8", word))
+                    place = local(target + i * 2)
+                    T.buffer_store(buffers["out"], extern("em_lows16", even, odd), [place])
+                    T.buffer_store(buffers["out"], extern("em_highs16", even, odd), [place + 1])
+                done = fours * 2
+            whole = local(tirx.truncdiv(depth, 2))
+            with T.serial(0, whole - done) as rest:
+                i = local(done + rest)
+                low, high = half(i * 2), half(i * 2 + 1)
+                T.buffer_store(buffers["out"], (low & 0xFFFF) | high * 65536, [target + i])
+            with T.serial(0, words - whole) as i:
+                T.buffer_store(buffers["out"], 0, [target + whole + i])
+            with T.If(whole * 2 < depth), T.Then():
+                T.buffer_store(buffers["out"], half(whole * 2) & 0xFFFF, [target + whole])
 
 
 @dataclass(frozen=True)
-class RowSums:
+class RowSums(IntegerKernel):
     """Sums of groups of inputs of every row, int32; one task per row."""
 
     x: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (x, out, groups, size)."""
-        return (C_TYPES[self.x], "int32_t*", "int32_t", "int32_t")
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"x": self.x, "out": "int32"}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, (groups, size, begin, end) = tiles.parameters(
-                {"x": self.x, "out": "int32"}, ("groups", "size")
-            )
-            with T.serial(begin * groups, end * groups) as number:
-                total = T.alloc_buffer((1,), "int32")
-                T.buffer_store(total, tirx.const(0, "int32"), [0])
-                start = local(number * size)
-                with T.serial(0, size) as k:
-                    value = tirx.Cast("int32", buffers["x"][start + k])
-                    T.buffer_store(total, total[0] + value, [0])
-                T.buffer_store(buffers["out"], total[0], [number])
-        return tiles.Built(builder.get())
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("groups", "size")
+
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        groups, size, begin, end = n.values()
+        with T.serial(begin * groups, end * groups) as number:
+            total = T.alloc_buffer((1,), "int32")
+            T.buffer_store(total, tirx.const(0, "int32"), [0])
+            start = local(number * size)
+            with T.serial(0, size) as k:
+                value = tirx.Cast("int32", buffers["x"][start + k])
+                T.buffer_store(total, total[0] + value, [0])
+            T.buffer_store(buffers["out"], total[0], [number])
 
 
 def inputs_of(

@@ -6,12 +6,7 @@ import onnx_ir as ir
 
 from edgemoe import graph_facts
 from edgemoe.targets.kernels.integer.finish import SCALING
-
-C_TYPES = {
-    "int8": "int8_t*", "uint8": "uint8_t*", "int16": "int16_t*", "int32": "int32_t*",
-    "int64": "int64_t*",
-}  # fmt: skip
-"""C types of pointers, by dtype."""
+from edgemoe.targets.site import reader
 
 
 def accepts(node: ir.Node, function: ir.Function | None) -> bool:
@@ -24,6 +19,18 @@ def dtype_of(value: ir.Value | None) -> str:
     """NumPy's name of the dtype of a tensor."""
     assert value is not None and value.dtype is not None
     return str(value.dtype.numpy().name)
+
+
+def taken(node: ir.Node, count: int) -> list[ir.Value]:
+    """The first inputs of a node, none of which may be left out."""
+    found = [value for value in node.inputs[:count] if value is not None]
+    assert len(found) == count, node.name
+    return found
+
+
+def number_of(value: ir.Value) -> int:
+    """What a constant of one element holds."""
+    return int(reader(value)().reshape(-1)[0])
 
 
 def integer(node: ir.Node, name: str) -> int:

@@ -17,7 +17,6 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import COLUMNS, Array, extern, local, panels_of, zeros
-from edgemoe.targets.spec import Isa
 
 _PLACES = {
     8: [(0, 16), (8, 24)],
@@ -59,11 +58,11 @@ class Smlad:
         return np.ascontiguousarray(words.transpose(0, 2, 1)).view(np.int8).reshape(-1)
 
     def accumulate(
-        self, isa: Isa, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
+        self, bits: int, x_dtype: str, x: tirx.Var, rows: Sequence[Expr],
         weights: tirx.Var, panel: Expr, first: Expr, last: Expr,
     ) -> tirx.Var:  # fmt: skip
         """See `Core`; two rows take two columns at a time, for the sake of registers."""
-        del isa, x_dtype
+        del x_dtype
         sums = zeros(len(rows) * COLUMNS)
         inputs = 32 // bits
         at_once = COLUMNS if len(rows) == 1 else 2

@@ -7,61 +7,58 @@ from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
-from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.integer.cores import local
 from edgemoe.targets.kernels.integer.finish import limited, round_shift
+from edgemoe.targets.kernels.integer.kernel import Buffers, IntegerKernel, Numbers
 from edgemoe.targets.kernels.integer.norm import cell
-from edgemoe.targets.kernels.integer.site import C_TYPES, dtype_of, integer
 from edgemoe.targets.kernels.integer.site import accepts as accepts
+from edgemoe.targets.kernels.integer.site import dtype_of, integer, taken
 from edgemoe.targets.site import Site, shape_of, size_of
-from edgemoe.targets.spec import Isa
 
 HANDLES = ("edgemoe.integer.Softmax", "edgemoe.integer.Shares")
 
 
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(IntegerKernel):
     """Softmax of rows; exponentials are looked up twice, so that nothing is kept between."""
 
     x: str
     out: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (x, coarse, fine?, out, width)."""
-        fine = ["int16_t*"] if self.x == "int16" else []
-        return (C_TYPES[self.x], "int16_t*", *fine, C_TYPES[self.out], "int32_t")
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        tables = ["coarse", "fine"] if self.x == "int16" else ["coarse"]
+        return {"x": self.x, **dict.fromkeys(tables, "int16"), "out": self.out}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel; one task per row."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            tables = ["coarse", "fine"] if self.x == "int16" else ["coarse"]
-            buffers, (width, begin, end) = tiles.parameters(
-                {"x": self.x, **dict.fromkeys(tables, "int16"), "out": self.out}, ("width",)
-            )
-            x = buffers["x"]
-            with T.serial(begin, end) as row:
-                start = local(row * width)
-                peak = cell(-32768)
-                with T.serial(0, width) as j:
-                    T.buffer_store(peak, tirx.max(peak[0], tirx.Cast("int32", x[start + j])), [0])
-                top = local(peak[0])
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("width",)
 
-                def exponential(j: Expr, start: Expr = start, top: Expr = top) -> Expr:
-                    d = local(top - tirx.Cast("int32", x[start + j]))
-                    if self.x == "int8":
-                        return local(tirx.Cast("int32", buffers["coarse"][d]))
-                    coarse = local(tirx.Cast("int32", buffers["coarse"][d >> 8]))
-                    fine = local(tirx.Cast("int32", buffers["fine"][d & 255]))
-                    return local(round_shift(local(coarse * fine), tirx.const(15, "int32")))
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        width, begin, end = n.values()
+        x = buffers["x"]
+        with T.serial(begin, end) as row:
+            start = local(row * width)
+            peak = cell(-32768)
+            with T.serial(0, width) as j:
+                T.buffer_store(peak, tirx.max(peak[0], tirx.Cast("int32", x[start + j])), [0])
+            top = local(peak[0])
 
-                write_shares(buffers["out"], self.out, start, width, exponential)
-        return tiles.Built(builder.get())
+            def exponential(j: Expr, start: Expr = start, top: Expr = top) -> Expr:
+                d = local(top - tirx.Cast("int32", x[start + j]))
+                if self.x == "int8":
+                    return local(tirx.Cast("int32", buffers["coarse"][d]))
+                coarse = local(tirx.Cast("int32", buffers["coarse"][d >> 8]))
+                fine = local(tirx.Cast("int32", buffers["fine"][d & 255]))
+                return local(round_shift(local(coarse * fine), tirx.const(15, "int32")))
+
+            write_shares(buffers["out"], self.out, start, width, exponential)
 
 
 def write_shares(
@@ -89,52 +86,51 @@ def write_shares(
 
 
 @dataclass(frozen=True)
-class Shares:
+class Shares(IntegerKernel):
     """Numbers over their sum; one task per row."""
 
     x: str
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """C types of (x, out, width, zero_x)."""
-        return (C_TYPES[self.x], "int16_t*", "int32_t", "int32_t")
+    def pointers(self) -> dict[str, str]:
+        """Dtypes, by name."""
+        return {"x": self.x, "out": "int16"}
 
-    def build(self, name: str, isa: Isa) -> tiles.Built:
-        """The kernel."""
-        del name, isa
-        with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, (width, zero, begin, end) = tiles.parameters(
-                {"x": self.x, "out": "int16"}, ("width", "zero_x")
-            )
-            x = buffers["x"]
-            with T.serial(begin, end) as row:
-                start = local(row * width)
-                total = cell(0)
-                with T.serial(0, width) as j:
-                    value = tirx.Cast("int32", x[start + j]) - zero
-                    T.buffer_store(total, total[0] + value, [0])
-                with T.If(tirx.EQ(total[0], 0)):
-                    with T.Then(), T.serial(0, width) as j:
-                        T.buffer_store(buffers["out"], tirx.const(0, "int16"), [start + j])
-                    with T.Else():
-                        up = cell(1)
-                        with T.While(total[0] < tirx.const(1 << 14, "int32")):
-                            T.buffer_store(total, total[0] * 2, [0])
-                            T.buffer_store(up, up[0] * 2, [0])
-                        factor = local(up[0])
+    @property
+    def integers(self) -> tuple[str, ...]:
+        """Names."""
+        return ("width", "zero_x")
 
-                        def share(j: Expr, start: Expr = start, factor: Expr = factor) -> Expr:
-                            return local((tirx.Cast("int32", x[start + j]) - zero) * factor)
+    def emit(self, buffers: Buffers, n: Numbers) -> None:
+        """The body; one task per row."""
+        width, zero, begin, end = n.values()
+        x = buffers["x"]
+        with T.serial(begin, end) as row:
+            start = local(row * width)
+            total = cell(0)
+            with T.serial(0, width) as j:
+                value = tirx.Cast("int32", x[start + j]) - zero
+                T.buffer_store(total, total[0] + value, [0])
+            with T.If(tirx.EQ(total[0], 0)):
+                with T.Then(), T.serial(0, width) as j:
+                    T.buffer_store(buffers["out"], tirx.const(0, "int16"), [start + j])
+                with T.Else():
+                    up = cell(1)
+                    with T.While(total[0] < tirx.const(1 << 14, "int32")):
+                        T.buffer_store(total, total[0] * 2, [0])
+                        T.buffer_store(up, up[0] * 2, [0])
+                    factor = local(up[0])
 
-                        write_shares(buffers["out"], "int16", start, width, share)
-        return tiles.Built(builder.get())
+                    def share(j: Expr, start: Expr = start, factor: Expr = factor) -> Expr:
+                        return local((tirx.Cast("int32", x[start + j]) - zero) * factor)
+
+                    write_shares(buffers["out"], "int16", start, width, share)
 
 
 def lower(site: Site) -> None:
     """Append the softmax, or the shares."""
     node = site.node
-    x = node.inputs[0]
-    assert x is not None
+    (x,) = taken(node, 1)
     shape = shape_of(x)
     rows, width = size_of(shape[:-1]), shape[-1]
     out = site.outputs[0]
@@ -146,8 +142,8 @@ def lower(site: Site) -> None:
         else Softmax(dtype_of(x), dtype_of(node.outputs[0]))
     )
     zero = [integer(node, "zero_x")] if node.op_type == "Shares" else []
-    site.program.step(
+    site.step(
         spec, node.op_type.lower(), [source, *constants, Pointer(out), width, *zero], tasks=rows,
-        label=f"{node.op_type.lower()} of {rows} rows of {width}", origin=site.origin,
-        nodes=site.nodes, nbytes=2 * rows * width, reason="integer softmax",
+        label=f"{node.op_type.lower()} of {rows} rows of {width}",
+        nbytes=2 * rows * width, reason="integer softmax",
     )  # fmt: skip
