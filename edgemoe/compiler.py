@@ -236,13 +236,12 @@ def compile(
             refuse_if_strict(plan, variants, generic)
         done = total - len(spec.isas) - 1
         statistic = statistic_of(given, plan)
-        rounds = statistic == "rms"  # weights, or tensors between steps
         contents = Contents(
             selftests=[
                 self_test_of(
                     v, inputs,
                     0.0 if integer else tolerance_of(given, kv_cache, plan),
-                    statistic, own=rounds,
+                    statistic, own=statistic == "rms",
                 )
                 for v in variants
             ],
@@ -250,14 +249,17 @@ def compile(
                 command=command,
                 versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
                 vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
-                accuracy=foreseen(decided, spec, rounds and not family.runs_here(spec)),
+                accuracy=foreseen(
+                    decided, spec, statistic == "rms" and not family.runs_here(spec)
+                ),
             ),
             report={"notes": [asdict(n) for v in variants for n in v.report.notes],
                     "warnings": source.notes, "passes": pass_times(variants),
                     **({} if decided is None else {"compression": decided.report()}),
                     **({} if integer is None else {"integers": integer.report})},
             measure=measure_of(
-                task, decided, reference, goal, narrowed, static=integer is not None, own=rounds
+                task, decided, reference, goal, narrowed, static=integer is not None,
+                own=statistic == "rms",
             ) if family.runs_here(spec) else None,
         )  # fmt: skip
         artifact: Artifact = family.write(

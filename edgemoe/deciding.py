@@ -75,7 +75,7 @@ def measure_of(
 ) -> Callable[[Path], dict[str, Any]]:  # fmt: skip
     """What measures the finished artifact: on the proof part where there was a search.
 
-    `own` as for `measurer`.
+    `static`: it is a program of integers, whose bits are known; `own`: see `measurer`.
     """
     judge, what = None, "calibration samples"
     if static and task is not None and len(task.samples) >= FEWEST:

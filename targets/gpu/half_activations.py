@@ -71,7 +71,7 @@ def _from_floats(buffers: Sequence[Buffer], steps: Sequence[Step]) -> set[int]:
 
 
 def decision(variants: Sequence[Variant]) -> Decision:
-    """What became of the tensors of all variants."""
+    """What became of the tensors of all variants, and what the artifact's self-test bounds."""
     inside = [b for v in variants for b in v.buffers if b.where == "arena" and b.first >= 0]
     halves = [b for b in inside if b.dtype == "float16"]
     kept = [b for b in inside if b.dtype == "float32"]
@@ -79,6 +79,6 @@ def decision(variants: Sequence[Variant]) -> Decision:
         SUBJECT, "float16",
         f"the target has fp16: {len(halves)} of {len(halves) + len(kept)} tensors between steps, "
         f"{sum(b.nbytes for b in halves):,} B, sums stay float32; {len(kept)} tensors of routers, "
-        "positions and parts of sums stay float32; what that costs is measured where the device "
-        'is there (activations = "float32" in the target file keeps float32)',
+        f"positions and parts of sums stay float32; the self-test bounds the RMS of the difference "
+        '(activations = "float32" in the target file keeps float32)',
     )  # fmt: skip
