@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -113,13 +114,14 @@ def browser(*flags: str, profile: Path | None = None) -> Iterator[Browser]:
     program = next(name for name in BROWSERS if shutil.which(name))
     to_browser, into = os.pipe()
     out, from_browser = os.pipe()
-    with tempfile.TemporaryDirectory(prefix="chromium-") as fresh:
+    # Helpers of the browser may write into the folder for a moment after they were killed.
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as fresh:
         command = [program, *FLAGS, *flags, f"--user-data-dir={profile or fresh}"]
         # The protocol is on descriptors 3 and 4.
         script = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
         running = subprocess.Popen(
             ["bash", "-c", script, "bash", *command], pass_fds=(to_browser, from_browser),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(to_browser)
         os.close(from_browser)
@@ -134,3 +136,5 @@ def browser(*flags: str, profile: Path | None = None) -> Iterator[Browser]:
             except subprocess.TimeoutExpired:
                 running.kill()
                 running.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
