@@ -29,6 +29,7 @@ from edgemoe.plugins import load_plugins
 from edgemoe.precision import Precision, parse_pins
 from edgemoe.reference import Reference
 from edgemoe.self_tests import self_test_of, statistic_of, tolerance_of
+from edgemoe.static_scales import refuse_unusable_static, scales_for, wants_static
 from edgemoe.target_options import TargetOptions
 from edgemoe.unusable import refuse_unusable, refuse_unusable_cache, refuse_without_search
 from edgemoe.variants import pass_times, prepared, with_narrow_caches
@@ -87,7 +88,8 @@ def compile(
         shapes: extents of dimensions by name, or whole shapes of inputs by name.
         cpu: "all" instruction sets of the target, "native", or the name of one.
         precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i3", "i2", "ternary",
-            with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
+            with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`;
+            "i8.static" has scales of activations from calibration, for CPUs), or
             "auto": with calibration data and a budget a format for every weight, else the first of
             f32, bf16, i8, i4 that keeps `max_bytes`. For microcontrollers "i8", "i4", "ternary" and
             "auto" with calibration data make programs of integers alone (docs/integer.md). Pins
@@ -143,6 +145,10 @@ def compile(
     refuse_unusable_cache(kv_cache, max_loss, runs_here=family.runs_here(spec))
     samples = read_samples(calibration)
     refuse_unusable(prune, max_loss, samples)
+    has_static = wants_static(rest, pins)
+    refuse_unusable_static(
+        precision, has_static, spec.family, spec.name, calibrated=bool(samples)
+    )  # fmt: skip
     loaded = load_plugins(plugins)
     settings = compression or Settings()
     goal = settings.goal(max_loss, max_bytes)
@@ -198,6 +204,7 @@ def compile(
             variant.report.notes += narrowed.notes
             variant.rounded = with_narrow_caches(variant, narrowed, source.states)
 
+    scales = scales_for(task, variants) if has_static and task is not None else None
     inputs = family.static_infos(inputs, buckets.counts[-1])
     outputs = family.static_infos(outputs, buckets.counts[-1])
     integer: IntegerModel | None = None
@@ -224,6 +231,9 @@ def compile(
         asked = [Precision()]
         if integer is None:
             asked = precisions_of(rest, pins, max_bytes, decided, family.PRECISIONS)
+        if scales is not None:
+            for one in asked:
+                one.activations = scales.scales
         lowered, given = lowered_within(
             title, variants, asked, max_bytes, show, total, decided, lower,
             "" if family.PRECISIONS else ", or --precision i4",
@@ -256,6 +266,7 @@ def compile(
             report={"notes": [asdict(n) for v in variants for n in v.report.notes],
                     "warnings": source.notes, "passes": pass_times(variants),
                     **({} if decided is None else {"compression": decided.report()}),
+                    **({} if scales is None else {"static_activations": scales.report(given)}),
                     **({} if integer is None else {"integers": integer.report})},
             measure=measure_of(
                 task, decided, reference, goal, narrowed, static=integer is not None,
