@@ -134,7 +134,7 @@ def find_scales(graph: ir.Model, feeds: Iterable[Mapping[str, Array]]) -> Static
         seen, known = by_input[product.input], found.get(product.weight)
         found[product.weight] = seen if known is None or known is seen else known.joined(seen)
     scales = {
-        name: scale_of(seen, 8, least=LEAST)
+        name: scale_of(seen, 8, least=LEAST, each_end=True)
         for name, seen in found.items()
         if seen.count and not seen.low == seen.high == 0.0
     }

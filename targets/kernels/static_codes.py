@@ -44,7 +44,8 @@ def encode(x: NDArray[Any], given: Quantised) -> NDArray[np.int8]:
     """The definition that kernels are tested against: float32 to codes of the same shape."""
     _, zero, inverse, low, high = facts_of(given)
     scaled = np.fmin(np.fmax(x.astype(np.float32) * inverse, low), high)
-    return (np.rint(scaled) + zero).astype(np.int8)
+    codes: NDArray[np.int8] = (np.rint(scaled) + zero).astype(np.int8)
+    return codes
 
 
 def words_per_row(depth: int) -> int:

@@ -33,7 +33,8 @@ from edgemoe.targets.spec import Isa
 def column_sums(panels: NDArray[Any]) -> NDArray[np.int32]:
     """Sums of the codes of every column of packed panels of `i8`, int32 [panels * PANEL]."""
     words = panels.reshape(len(panels), -1, PANEL, 4)[:, :-1]  # behind them are the scales
-    return words.view(np.int8).sum((1, 3), dtype=np.int32).reshape(-1)
+    sums: NDArray[np.int32] = words.view(np.int8).sum((1, 3), dtype=np.int32).reshape(-1)
+    return sums
 
 
 class _Static(Tile):
