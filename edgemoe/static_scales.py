@@ -33,13 +33,6 @@ CALIBRATED = 256
 LEAST = -127
 """The code of the low end, see `targets/kernels/static_codes.py`."""
 
-INSTEAD = {
-    "mcu": "programs of integers have static scales always: --precision i8",
-    "gpu": "rows are rounded as they come there: --precision i8",
-    "hybrid": "rows are rounded as they come there: --precision i8",
-}
-"""What to write for families whose int8 products are made otherwise."""
-
 
 def wants_static(rest: str, pins: Sequence[Pin]) -> bool:
     """Tell whether a format with static activations was asked for."""
@@ -55,10 +48,12 @@ def refuse_unusable_static(
     if not wanted:
         return
     if family != "cpu":
-        instead = INSTEAD.get(family, "--precision i8")
+        why = "programs of integers have static scales always"
+        if family != "mcu":
+            why = "products round their rows as they come there"
         raise OptionError(
             f"--precision {precision}: {STATIC} is for CPU targets, {target} is none\n"
-            f"  next: {instead}"
+            f"  next: --precision i8; {why}"
         )
     if not calibrated:
         raise OptionError(
