@@ -139,8 +139,8 @@ def find_scales(graph: ir.Model, feeds: Iterable[Mapping[str, Array]]) -> Static
 def scales_for(task: Task, variants: Sequence[Variant]) -> StaticScales:
     """The scales of a model from its calibration samples.
 
-    They are those of the variant for as many tokens as samples have, or of the nearest one that the
-    samples' graph gives when it is made for them.
+    They come from the variant for as many tokens as samples have; where there is none, from a graph
+    that is made for them.
     """
     from edgemoe.pass_runner import run_passes
 

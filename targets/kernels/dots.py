@@ -85,7 +85,7 @@ class Dot:
         return 1
 
     activation_bias = 0
-    """What static activations are moved up by, see `static_dot_of`."""
+    """What static activations are moved up by, see `static_dots`."""
 
     takes_in_place = False
     """Whether there is `take_in_place`."""
@@ -172,32 +172,6 @@ class Vnni(Dot):
             typed("int32", self.lanes), f"llvm.x86.avx512.vpdpbusd.{32 * self.lanes}", total,
             as_bytes(codes, self.lanes), as_bytes(activations[0], self.lanes),
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class StaticVnni(Vnni):
-    """Likewise with unsigned inputs and signed codes.
-
-    What the inputs are moved up by is a constant of the column then, not of the row, and nothing is
-    done to the codes.
-    """
-
-    activation_bias = 128
-
-    def bias(self, given: WeightFormat) -> int:
-        """None: codes are multiplied as they are stored."""
-        del given
-        return 0
-
-    def take(self, raw: Sequence[Expr], part: int, given: WeightFormat) -> Expr:
-        """Four signed codes per word."""
-        return Dot.take(self, raw, part, given)
-
-    def add(
-        self, total: Expr, codes: Expr, activations: Sequence[Expr], given: WeightFormat
-    ) -> Expr:
-        """One instruction, whose first factor is the unsigned one."""
-        return super().add(total, activations[0], [codes], given)
 
 
 @dataclass(frozen=True)
@@ -378,8 +352,3 @@ KINDS: dict[str, type[Dot]] = {
 def dot_of(isa: Isa) -> Dot:
     """The best dot product of an instruction set."""
     return KINDS[isa.dot](isa.lanes)
-
-
-def static_dot_of(isa: Isa) -> Dot:
-    """The same for activations with a static scale: codes plus `activation_bias`."""
-    return StaticVnni(isa.lanes) if isa.dot == "vnni" else dot_of(isa)

@@ -3,7 +3,7 @@
     code = clamp(round(x / scale) + zero, LEAST, 127)
 
 What lies beyond saturates; a NaN gets the lowest code. Codes lie as those of `quantise_rows` do, in
-words of four, moved up by what the dot product wants (`dots.static_dot_of`).
+words of four, moved up by what the dot product wants (`static_dots`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.integer.quantised import Quantised
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.dots import INPUTS, static_dot_of
+from edgemoe.targets.kernels.dots import INPUTS
 from edgemoe.targets.kernels.panels import block_inputs, group_inputs
+from edgemoe.targets.kernels.static_dots import static_dot_of
 from edgemoe.targets.kernels.vector_math import register, typed
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import I8

@@ -20,12 +20,13 @@ from tvm.ir import Expr
 
 from edgemoe.targets.kernels import opaque
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.dots import Dot, dot_of, static_dot_of
+from edgemoe.targets.kernels.dots import Dot, dot_of
 from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.integer_tile import Fetching, Tile
 from edgemoe.targets.kernels.mmla_tile import MmlaTile
 from edgemoe.targets.kernels.panels import PANEL
 from edgemoe.targets.kernels.static_codes import ZERO
+from edgemoe.targets.kernels.static_dots import static_dot_of
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.spec import Isa
 
