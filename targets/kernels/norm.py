@@ -27,6 +27,10 @@ TOGETHER = 4
 """Registers of partial sums."""
 
 
+Store = Callable[[Expr, Expr, Expr, Expr, int], None]
+"""Emits the store of `lanes` values: store(row, start of the row, column j, value, lanes)."""
+
+
 @dataclass(frozen=True)
 class Norm:
     """The kernel for one kind of norm; one task per row."""
@@ -79,7 +83,7 @@ class Norm:
                         value = value * tiles.load(buffers["scale"], j, lanes)
                     if self.shift:
                         value = value + tiles.load(buffers["shift"], j, lanes)
-                    store(row, j, value, lanes)
+                    store(row, start, j, value, lanes)
 
                 columns.for_columns(width, isa.lanes, write)
         return tiles.Built(builder.get())
@@ -89,14 +93,13 @@ class Norm:
         """Names and dtypes of the pointers between x and the parameters."""
         return {"out": "float32"}
 
-    def _storer(
-        self, isa: Isa, buffers: dict[str, tirx.Var], width: Expr
-    ) -> Callable[[Expr, Expr, Expr, int], None]:
-        """What writes `lanes` values of a row from column j on: store(row, j, value, lanes)."""
-        del isa
+    def _storer(self, isa: Isa, buffers: dict[str, tirx.Var], width: Expr) -> Store:
+        """What writes values of a row, which begins at element `start`, from column j on."""
+        del isa, width
 
-        def store(row: Expr, j: Expr, value: Expr, lanes: int) -> None:
-            tiles.store(buffers["out"], row * width + j, value, lanes)
+        def store(row: Expr, start: Expr, j: Expr, value: Expr, lanes: int) -> None:
+            del row
+            tiles.store(buffers["out"], start + j, value, lanes)
 
         return store
 

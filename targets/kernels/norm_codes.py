@@ -6,14 +6,13 @@ meets weights that are zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.ir import Expr
 
 from edgemoe.targets.kernels import tile as tiles
-from edgemoe.targets.kernels.norm import Norm
+from edgemoe.targets.kernels.norm import Norm, Store
 from edgemoe.targets.kernels.static_codes import Coder
 from edgemoe.targets.spec import Isa
 
@@ -35,13 +34,12 @@ class NormCodes(Norm):
     def _results(self) -> dict[str, str]:
         return {"out": "int8", "facts": "float32"}
 
-    def _storer(
-        self, isa: Isa, buffers: dict[str, tirx.Var], width: Expr
-    ) -> Callable[[Expr, Expr, Expr, int], None]:
+    def _storer(self, isa: Isa, buffers: dict[str, tirx.Var], width: Expr) -> Store:
         coder = Coder(isa, buffers["facts"])
         nbytes = tiles.local(coder.row_bytes(width))
 
-        def store(row: Expr, j: Expr, value: Expr, lanes: int) -> None:
+        def store(row: Expr, start: Expr, j: Expr, value: Expr, lanes: int) -> None:
+            del start
             coder.store(buffers["out"], row * nbytes, j, value, lanes)
 
         return store
