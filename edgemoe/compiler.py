@@ -250,7 +250,8 @@ def compile(
         plan = plan_for(spec)
         if strict:
             generic = family.generic_steps(lowered.variants, lowered.kernels)
-            refuse_if_strict(plan, variants, generic)
+            unseen = [] if scales is None else scales.report(given)["never_seen"]
+            refuse_if_strict(plan, variants, generic, unseen)
         done = total - len(spec.isas) - 1
         statistic = statistic_of(given, plan)
         selftests = [

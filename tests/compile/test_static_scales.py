@@ -12,7 +12,7 @@ import edgemoe
 from edgemoe.artifact import Artifact
 from edgemoe.cli.static_text import static_text
 from edgemoe.compression.settings import Settings
-from edgemoe.errors import OptionError
+from edgemoe.errors import OptionError, StrictError
 from edgemoe.static_scales import find_scales
 
 TOKENS, CHANNELS = 12, 40
@@ -109,6 +109,11 @@ def test_the_report_says_what_became_static(artifact):
     assert "static scales from 24 samples for 6 products" in text
     assert "1 products never seen in calibration round their rows as they come: " in text
     assert "zero point" in static_text(report, verbose=True)
+
+
+def test_strict_refuses_what_was_never_seen(mixer, tmp_path):
+    with pytest.raises(StrictError, match=r"input never seen in calibration: .*side"):
+        compiled(mixer, tmp_path, "i8.static", strict=True)
 
 
 def test_some_products_may_be_static(mixer, tmp_path):
