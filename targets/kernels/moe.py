@@ -135,7 +135,7 @@ class _Group:
         tuned, why = program.tunings.find(
             "experts", given, -(-self.slots // active), depth, columns * len(stage.ports)
         )
-        spec = Experts(epilogue, len(stage.ports), source, result, given, tuned)
+        spec = Experts(epilogue, len(stage.ports), source, result, given, tuned, chosen)
         weights = _place(site, stage, spec, depth, given)
         count = tokens if source == "token" else self.slots
         taken = row_pointers(
