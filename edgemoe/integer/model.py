@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -20,6 +20,9 @@ from edgemoe.integer.evaluate_many import run_many
 from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.quantised import Quantised
 from edgemoe.weight_format import WeightFormat
+
+if TYPE_CHECKING:
+    from edgemoe.integer.strip_scales import Division
 
 Array = NDArray[Any]
 
@@ -40,6 +43,7 @@ class IntegerModel:
         islands: float operators that no rule took.
         formats: how the weights of products are stored, by their names in the float graph.
         report: what the search did, as JSON holds it.
+        strips: where a part is computed in strips of an image: which.
     """
 
     model: ir.Model
@@ -49,6 +53,7 @@ class IntegerModel:
     islands: tuple[Island, ...] = ()
     formats: Mapping[str, WeightFormat] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    strips: Division | None = None
 
     @cached_property
     def program(self) -> Program:

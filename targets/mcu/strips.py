@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from edgemoe import graph_facts
 from edgemoe.integer.operator_table import DOMAIN
+from edgemoe.integer.strip_scales import STRIP
 from edgemoe.targets.mcu.image_rows import (
     Layout,
     activations,
@@ -27,6 +28,9 @@ from edgemoe.targets.mcu.image_rows import (
 )
 
 Span = tuple[int, int]
+
+JOINED = ".strips"
+"""Behind the name of the Concat of all strips."""
 
 
 @dataclass(frozen=True)
@@ -66,25 +70,96 @@ def _may_begin(node: ir.Node, good: Sequence[bool], number: int) -> bool:
     return number == 0 or not good[number - 1] or is_conv(node)
 
 
+def like(model: ir.Model, other: ir.Model, segment: Segment) -> Segment | None:
+    """The segment of a float graph that makes what a segment of its integer graph makes.
+
+    An integer graph has more tensors than the float one, such as the `t.rows` and `t.turned` of a
+    product from the left: they count as t.
+    """
+    ends = _ends(other.graph, segment)
+    found = {_ends(model.graph, one): one for one in segments_of(model.graph)}
+    wanted = [(first, last) for first in _short(ends[0]) for last in _short(ends[1])]
+    return next((found[pair] for pair in wanted if pair in found), None)
+
+
+def _ends(graph: ir.Graph, segment: Segment) -> tuple[str, str]:
+    nodes = list(graph)
+    (_, source), *_ = activations(nodes[segment.first])
+    return str(source.name), str(nodes[segment.last].outputs[0].name)
+
+
+def _short(name: str) -> tuple[str, ...]:
+    return (name, name.rpartition(".")[0])
+
+
 def cut(model: ir.Model, segment: Segment, pieces: int) -> ir.Model:
     """A copy of `model` in which a segment is computed in so many strips of rows."""
+    made, node = _cut(model, segment, pieces)
+    _place(made.graph, node)
+    return made
+
+
+def cut_apart(model: ir.Model, segment: Segment, pieces: int) -> ir.Model:
+    """The same in standard operators, where all strips live until they meet in a Concat."""
+    made, _ = _cut(model, segment, pieces)
+    return made
+
+
+def place_strips(graph: ir.Graph) -> None:
+    """Have the strips of `cut_apart` placed one by one, so that no two live at once."""
+    _place(graph, next(n for n in graph if n.op_type == "Concat" and str(n.name).endswith(JOINED)))
+
+
+def _cut(model: ir.Model, segment: Segment, pieces: int) -> tuple[ir.Model, ir.Node]:
+    """A copy with strips, and the Concat that puts them together."""
     made = model.clone()
     graph = made.graph
     nodes, layouts = list(graph), layouts_of(graph)
     part = nodes[segment.first : segment.last + 1]
-    result = part[-1].outputs[0]
-    whole: ir.Value | None = None
+    old = part[-1].outputs[0]
+    strips = []
     for piece in range(pieces):
         span = (segment.rows * piece // pieces, segment.rows * (piece + 1) // pieces)
-        strip = _Strip(graph, part, layouts, f"strip{piece}").of(span)
-        whole = _place(graph, part[-1], strip, whole, span, layouts[result], result)
+        strips.append(_Strip(graph, part, layouts, f"{STRIP}{piece}").of(span))
+    whole = ir.Value(name=f"{old.name}.whole", shape=old.shape, type=old.type)
+    node = ir.Node(
+        "", "Concat", strips, [ir.AttrInt64("axis", layouts[old].axis)], outputs=[whole],
+        name=f"{old.name}{JOINED}", metadata_props=dict(part[-1].metadata_props),
+    )  # fmt: skip
+    graph.insert_before(part[0], node)
+    ir.convenience.replace_all_uses_with(old, whole, replace_graph_outputs=True)
+    name = old.name
+    for gone in reversed(part):
+        graph.remove(gone, safe=True)
+    whole.name = name
+    return made, node
+
+
+def _place(graph: ir.Graph, node: ir.Node) -> None:
+    """Copies of strips into the whole result, each behind what makes the strip, for a Concat."""
+    (result,), axis = node.outputs, graph_facts.attribute(node, "axis", 0)
+    extent, begin = (graph_facts.shape_of(result) or ())[axis], 0
+    whole: ir.Value | None = None
+    for strip in node.inputs:
+        assert strip is not None
+        producer = strip.producer()
+        assert producer is not None
+        rows = (graph_facts.shape_of(strip) or ())[axis]
+        numbers = {"axis": axis, "begin": begin, "extent": extent}
+        begin += rows
+        new = ir.Value(name=f"{result.name}.{begin}", shape=result.shape, type=result.type)
+        place = ir.Node(
+            DOMAIN, "PlaceRows", [strip] if whole is None else [strip, whole],
+            [ir.AttrInt64(name, number) for name, number in numbers.items()], outputs=[new],
+            name=f"{new.name}.place", metadata_props=dict(node.metadata_props),
+        )  # fmt: skip
+        graph.insert_after(producer, place)
+        whole = new
     assert whole is not None
     ir.convenience.replace_all_uses_with(result, whole, replace_graph_outputs=True)
     name = result.name
-    for node in reversed(part):
-        graph.remove(node, safe=True)
+    graph.remove(node, safe=True)
     whole.name = name
-    return made
 
 
 class _Strip:
@@ -126,7 +201,7 @@ class _Strip:
         for place, value in activations(node):
             inputs[place] = self._rows(value, self._reads(node, value, span))
         old = node.outputs[0]
-        new = ir.Value(name=f"{old.name}.{self.name}", type=old.type)
+        new = ir.Value(name=f"{old.name}{self.name}", type=old.type)
         layout = self.layouts[old]
         shape = list(graph_facts.shape_of(old) or ())
         shape[layout.axis] = (span[1] - span[0]) * layout.unit
@@ -138,7 +213,7 @@ class _Strip:
             inputs[1] = _constant(self.graph, f"{new.name}.shape", shape)
         copy = ir.Node(
             node.domain, node.op_type, inputs, list(attributes.values()), outputs=[new],
-            overload=node.overload, name=f"{node.name}.{self.name}",
+            overload=node.overload, name=f"{node.name}{self.name}",
             metadata_props=dict(node.metadata_props),
         )  # fmt: skip
         self.graph.insert_before(self.before, copy)
@@ -173,32 +248,13 @@ class _Strip:
         shape = list(graph_facts.shape_of(source) or ())
         begin, end = ((row - have[0]) * layout.unit for row in span)
         shape[layout.axis] = end - begin
-        name = f"{source.name}.{self.name}.{span[0]}.{span[1]}"
+        name = f"{source.name}{self.name}.{span[0]}.{span[1]}"
         numbers = {"starts": begin, "ends": end, "axes": layout.axis}
         given = [_constant(self.graph, f"{name}.{what}", [n]) for what, n in numbers.items()]
         new = ir.Value(name=f"{name}.rows", shape=ir.Shape(shape), type=value.type)
         node = ir.Node("", "Slice", [source, *given], outputs=[new], name=f"{name}.slice")
         self.graph.insert_before(self.before, node)
         return new
-
-
-def _place(
-    graph: ir.Graph, last: ir.Node, strip: ir.Value, whole: ir.Value | None, span: Span,
-    layout: Layout, result: ir.Value,
-) -> ir.Value:  # fmt: skip
-    """Append the copy of a strip into the whole result."""
-    new = ir.Value(name=f"{result.name}.{span[1]}", shape=result.shape, type=result.type)
-    numbers = {
-        "axis": layout.axis, "begin": span[0] * layout.unit, "extent": layout.rows * layout.unit,
-    }  # fmt: skip
-    place = [ir.AttrInt64(name, number) for name, number in numbers.items()]
-    inputs = [strip] if whole is None else [strip, whole]
-    node = ir.Node(
-        DOMAIN, "PlaceRows", inputs, place, outputs=[new], name=f"{new.name}.place",
-        metadata_props=dict(last.metadata_props),
-    )  # fmt: skip
-    graph.insert_before(last, node)
-    return new
 
 
 def _constant(graph: ir.Graph, name: str, numbers: Sequence[int]) -> ir.Value:
