@@ -94,10 +94,10 @@ def ir_reshaped(graph, source, name):
     return value
 
 
-def gated_experts(graph, bits):
-    """Append a gated layer of 2 of 4 experts for 6 tokens; the name of what the experts give."""
-    x = graph.input("x", chance().integers(-100, 100, (6, 20)).astype(np.int8))
-    scores = graph.input("scores", chance(5).integers(-50, 50, (6, 4)).astype(np.int8))
+def gated_experts(graph, bits, tokens=6):
+    """Append a gated layer of 2 of 4 experts; the name of what the experts give."""
+    x = graph.input("x", chance().integers(-100, 100, (tokens, 20)).astype(np.int8))
+    scores = graph.input("scores", chance(5).integers(-50, 50, (tokens, 4)).astype(np.int8))
     _, chosen = graph.node("TopK", [scores], k=2)
     ir_reshaped(graph, chosen, "ids")
     up = linear(graph, x, 12, 20, bits, seed=1, experts=4, ids="ids", shared=2)
@@ -114,10 +114,10 @@ def gated_experts(graph, bits):
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("bits", [8, 4])
-def test_a_gated_expert_layer(same, core, bits):
+@pytest.mark.parametrize(("bits", "tokens"), [(8, 6), (4, 6), (8, 1), (2, 1)])
+def test_a_gated_expert_layer(same, core, bits, tokens):
     graph = GraphOfOps()
-    same(graph, [gated_experts(graph, bits)], core)
+    same(graph, [gated_experts(graph, bits, tokens)], core)
 
 
 def rows_of(graph, name):
@@ -125,9 +125,11 @@ def rows_of(graph, name):
     return float(np.sqrt(np.mean(graph.arrays[name].astype(np.float64) ** 2)))
 
 
-def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=10, depth=22):
-    """Two of five experts for each of seven tokens, the last product summed up with weights."""
-    r, experts, chosen, tokens = chance(7), 5, 2, 7
+def weighted_experts(
+    graph, bits=8, group=0, *, zero_w=0, biased=True, columns=10, depth=22, tokens=7
+):
+    """Two of five experts for each token, the last product summed up with weights."""
+    r, experts, chosen = chance(7), 5, 2
     x = graph.input("tokens", r.integers(-100, 100, (tokens, 20)).astype(np.int8))
     scores = graph.input("scores2", r.integers(-50, 50, (tokens, experts)).astype(np.int8))
     _, picked = graph.node("TopK", [scores], k=chosen)
@@ -162,7 +164,9 @@ def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=1
 @pytest.mark.parametrize(
     ("bits", "options"),
     [(8, {}), (8, {"zero_w": -128}), (8, {"biased": False}), (4, {"columns": 7}),
-     (2, {}), (4, {"group": 64, "depth": 128})],
+     (2, {}), (4, {"group": 64, "depth": 128}), (8, {"tokens": 1, "columns": 33}),
+     (8, {"tokens": 1, "columns": 32, "biased": False, "depth": 16}),
+     (4, {"tokens": 1, "columns": 30, "biased": False})],
 )  # fmt: skip
 def test_experts_that_are_added_up(same, core, bits, options):
     graph = GraphOfOps()
