@@ -139,18 +139,33 @@ class IntegerModel:
         return sum(self.bytes_by_role().values())
 
     def bytes_by_role(self) -> dict[str, int]:
-        """Bytes of constants by what they are."""
+        """Bytes of constants by what they are; small ones that are equal are stored once."""
         found: dict[str, int] = {}
-        seen: set[str] = set()
+        seen: set[object] = set()
         for node in self.model.graph:
             for place, value in enumerate(node.inputs):
-                if value is None or value.const_value is None or str(value.name) in seen:
+                if value is None or value.const_value is None:
                     continue
-                seen.add(str(value.name))
                 role, nbytes = _role(node, place, value)
-                if role:
-                    found[role] = found.get(role, 0) + nbytes
+                key = (role, *_identity(value))
+                if key in seen or not role:
+                    continue
+                seen.add(key)
+                found[role] = found.get(role, 0) + nbytes
         return found
+
+
+SMALL = 1 << 12
+"""Bytes up to which constants are compared by what is in them."""
+
+
+def _identity(value: ir.Value) -> tuple[object, ...]:
+    """What two constants have in common that are stored once."""
+    tensor = value.const_value
+    assert tensor is not None
+    if tensor.nbytes > SMALL:
+        return (value.name,)
+    return (tensor.dtype, tensor.tobytes())
 
 
 _ROLES = {

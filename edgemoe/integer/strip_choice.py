@@ -13,6 +13,7 @@ from edgemoe.compression.goal import Goal
 from edgemoe.errors import BudgetError
 from edgemoe.integer.candidate import Candidate, Trials
 from edgemoe.integer.model import IntegerModel
+from edgemoe.integer.search import GAIN
 from edgemoe.integer.strip_scales import STRIP, Division, Rounded, StripScales
 
 Array = NDArray[Any]
@@ -73,7 +74,7 @@ def in_strips(
             second = rounded(narrow, division)
             if first is None and goal.holds(second.verdict):
                 return second, division
-            if first is not None and second.error <= first[0].error:
+            if first is not None and second.error <= first[0].error / (1.0 - GAIN):  # in fewer bits
                 _compare(second, first[0])
                 return second, division
     if first is None:

@@ -133,9 +133,10 @@ class StripScales:
         if not outliers:
             return self._common({**said, "reason": "no strip has outliers"})
         said["outliers"] = {str(strip): reach for strip, reach in outliers.items()}
+        shared = bulk_of(new, self.division.pieces)
         own_facts = replace(
-            facts_of(floats, {**facts.seen, **new}, facts.grams), samples=facts.samples,
-            unseen=facts.unseen,
+            facts_of(floats, {**facts.seen, **new, **shared}, facts.grams),
+            samples=facts.samples, unseen=facts.unseen,
         )  # fmt: skip
         trials, proofs = (Trials(own_facts, t.judge) for t in (self.trials, self.proofs))
         own = self._own()
@@ -254,19 +255,41 @@ def _list(strips: Sequence[int]) -> str:
 
 
 def outliers_of(seen: Mapping[str, Seen], pieces: int) -> dict[int, float]:
-    """How far strips with outliers reach, by the range of the middle strip, at their worst tensor.
+    """How far strips with outliers reach, by the reach of the middle strip, at their worst tensor.
 
     Args:
-        seen: what calibration saw of tensors by name, those of strips among them.
+        seen: what calibration saw of the tensors of strips, by name.
         pieces: number of strips.
     """
     found: dict[int, float] = {}
-    first = f"{STRIP}0"
-    for name in [n.removesuffix(first) for n in seen if n.endswith(first)]:
-        strips = [seen.get(f"{name}{STRIP}{n}") for n in range(pieces)]
-        reaches = [0.0 if one is None else max(one.high, -one.low) for one in strips]
-        middle = sorted(reaches)[(pieces - 1) // 2]
+    for _, reaches, middle in _reaches(seen, pieces):
         for strip, reach in enumerate(reaches):
-            if middle > 0.0 and reach >= OUTLIER * middle:
+            if reach >= OUTLIER * middle:
                 found[strip] = max(found.get(strip, 0.0), round(reach / middle, 2))
     return dict(sorted(found.items()))
+
+
+def bulk_of(seen: Mapping[str, Seen], pieces: int) -> dict[str, Seen]:
+    """What was seen of the strips without outliers as one, by the name of each: their one scale.
+
+    Args: as of `outliers_of`.
+    """
+    found: dict[str, Seen] = {}
+    for name, reaches, middle in _reaches(seen, pieces):
+        bulk = [f"{name}{STRIP}{n}" for n, r in enumerate(reaches) if r < OUTLIER * middle]
+        whole = seen[bulk[0]]
+        for strip in bulk[1:]:
+            whole = whole.joined(seen[strip])
+        found.update(dict.fromkeys(bulk, whole))
+    return found
+
+
+def _reaches(seen: Mapping[str, Seen], pieces: int) -> Iterator[tuple[str, list[float], float]]:
+    """Tensors, how far they reach in every strip, and in the middle one (of two, the lesser)."""
+    first = f"{STRIP}0"
+    for name in [n.removesuffix(first) for n in seen if n.endswith(first)]:
+        strips = [seen[f"{name}{STRIP}{n}"] for n in range(pieces)]
+        reaches = [max(one.high, -one.low) for one in strips]
+        middle = sorted(reaches)[(pieces - 1) // 2]
+        if middle > 0.0:
+            yield name, reaches, middle
