@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -53,33 +53,39 @@ def in_strips(
     def rounded(base: Candidate, division: Division) -> Rounded:
         return StripScales(base, division, feeds, trials, proofs, goal, show).choose()
 
-    first: tuple[Rounded, Division] | None = None
-    refused: BudgetError | None = None
-    inner = candidate.wide - start.wide
+    def divided(base: Candidate) -> Division | None:
+        try:
+            return divide(trials.model(base))
+        except BudgetError:
+            return None
+
+    def without(names: Set[str]) -> Candidate:
+        return replace(candidate, wide=candidate.wide - names)
+
+    floats = trials.facts.model
+    widened = candidate.wide - start.wide
     try:
         division = divide(trials.model(candidate))
-        if division is None:
-            return None
-        first = rounded(candidate, division), division
-        inner &= _inside(division.of_floats(trials.facts.model))
-    except BudgetError as error:
-        refused = error
-    narrow = replace(candidate, wide=candidate.wide - inner)
-    if inner:
-        try:
-            division = divide(trials.model(narrow))
-        except BudgetError:  # the refusal of what the search has chosen says more
-            division = None
-        if division is not None:
-            second = rounded(narrow, division)
-            if first is None and goal.holds(second.verdict):
-                return second, division
-            if first is not None and second.error <= first[0].error / (1.0 - GAIN):  # in fewer bits
-                _compare(second, first[0])
-                return second, division
-    if first is None:
-        assert refused is not None
-        raise refused
+    except BudgetError:
+        least = divided(without(widened))
+        if least is None:
+            raise
+        for names in (widened & _inside(least.of_floats(floats)), widened):
+            division = divided(without(names))
+            found = None if division is None else rounded(without(names), division)
+            if found is not None and division is not None and goal.holds(found.verdict):
+                return found, division
+        raise
+    if division is None:
+        return None
+    first = rounded(candidate, division), division
+    inside = widened & _inside(division.of_floats(floats))
+    division = divided(without(inside)) if inside else None
+    if division is not None:
+        second = rounded(without(inside), division)
+        if second.error <= first[0].error / (1.0 - GAIN) and goal.holds(second.verdict):
+            _compare(second, first[0])
+            return second, division
     return first
 
 
