@@ -145,8 +145,10 @@ class Product(IntegerKernel):
         count = tiles.row_blocks(n["columns"], COLUMNS)
         store = self._add if self.added else self._store
 
-        def tile(panel: Expr, places: Sequence[tuple[Expr, Expr]]) -> None:
-            start, column = local(panel * size), local(panel * COLUMNS)
+        def begin(panel: Expr) -> tuple[Expr, Expr]:
+            return local(panel * size), local(panel * COLUMNS)
+
+        def tile(start: Expr, column: Expr, places: Sequence[tuple[Expr, Expr]]) -> None:
             totals = self._totals(buffers, n, [source for source, _ in places], start, column)
             for i, (_, target) in enumerate(places):
                 store(buffers, n, totals, i, target, column)
@@ -155,12 +157,15 @@ class Product(IntegerKernel):
             with T.If(n["begin"] < n["end"]), T.Then():
                 place = rows(n["begin"])
                 with T.serial(0, count) as panel:
-                    tile(panel, [place])
+                    tile(*begin(panel), [place])
             return
         with T.serial(0, count) as panel:
+            start, column = begin(panel)
             _for_tiles(
                 core_of(self.core).tallest, n["begin"], n["end"],
-                lambda row, height: tile(panel, [rows(local(row + i)) for i in range(height)]),
+                lambda row, height: tile(
+                    start, column, [rows(local(row + i)) for i in range(height)]
+                ),
             )  # fmt: skip
 
     def _panel_size(self, depth: Expr) -> Expr:
