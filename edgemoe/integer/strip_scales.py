@@ -6,7 +6,7 @@ between its ends are then other tensors in every strip, which need not share the
     t.strip0, t.strip1, t.strip2 <- -1 to 1, -40 to 40, -1 to 1: the outliers of one strip would
                                     cost the others five of their bits
 
-QuantMCU (Lin et al., 2024, arXiv 2401.13714, section III-A) tells patches with outliers from the
+QuantMCU (2024, arXiv 2401.13714) tells patches with outliers from the
 others by the values that calibration saw, and computes what follows from them with more bits. Here
 every strip has the int8 scales of its own range, which costs no instruction; strips are given 16
 bits in the order of what that gains, as long as it gains.
