@@ -94,9 +94,9 @@ def _inside(floats: ir.Model | None) -> set[str]:
     if floats is None:
         return set()
     ending = f"{STRIP}0"
-    joined = {v.name for n in floats.graph if n.op_type == "Concat" for v in n.inputs if v}
-    names = {str(v.name) for n in floats.graph for v in n.outputs if v.name not in joined}
-    return {name.removesuffix(ending) for name in names if name.endswith(ending)}
+    inside = [v for node in floats.graph for v in node.outputs if str(v.name).endswith(ending)]
+    ends = {v for v in inside if all(use.node.op_type == "Concat" for use in v.uses())}
+    return {str(v.name).removesuffix(ending) for v in inside if v not in ends}
 
 
 def _compare(chosen: Rounded, other: Rounded) -> None:

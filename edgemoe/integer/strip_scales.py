@@ -263,7 +263,7 @@ def outliers_of(seen: Mapping[str, Seen], pieces: int) -> dict[int, float]:
     """
     found: dict[int, float] = {}
     for _, reaches, middle in _reaches(seen, pieces):
-        for strip, reach in enumerate(reaches):
+        for strip, reach in reaches.items():
             if reach >= OUTLIER * middle:
                 found[strip] = max(found.get(strip, 0.0), round(reach / middle, 2))
     return dict(sorted(found.items()))
@@ -276,7 +276,7 @@ def bulk_of(seen: Mapping[str, Seen], pieces: int) -> dict[str, Seen]:
     """
     found: dict[str, Seen] = {}
     for name, reaches, middle in _reaches(seen, pieces):
-        bulk = [f"{name}{STRIP}{n}" for n, r in enumerate(reaches) if r < OUTLIER * middle]
+        bulk = [f"{name}{STRIP}{n}" for n, r in reaches.items() if r < OUTLIER * middle]
         whole = seen[bulk[0]]
         for strip in bulk[1:]:
             whole = whole.joined(seen[strip])
@@ -284,12 +284,17 @@ def bulk_of(seen: Mapping[str, Seen], pieces: int) -> dict[str, Seen]:
     return found
 
 
-def _reaches(seen: Mapping[str, Seen], pieces: int) -> Iterator[tuple[str, list[float], float]]:
-    """Tensors, how far they reach in every strip, and in the middle one (of two, the lesser)."""
+def _reaches(
+    seen: Mapping[str, Seen], pieces: int
+) -> Iterator[tuple[str, dict[int, float], float]]:
+    """Tensors, how far they reach by strip, and in the middle one (of two, the lesser).
+
+    A strip may have all that it needs of a tensor from the one before, and none of its own.
+    """
     first = f"{STRIP}0"
     for name in [n.removesuffix(first) for n in seen if n.endswith(first)]:
-        strips = [seen[f"{name}{STRIP}{n}"] for n in range(pieces)]
-        reaches = [max(one.high, -one.low) for one in strips]
-        middle = sorted(reaches)[(pieces - 1) // 2]
+        strips = {n: seen.get(f"{name}{STRIP}{n}") for n in range(pieces)}
+        reaches = {n: max(one.high, -one.low) for n, one in strips.items() if one is not None}
+        middle = sorted(reaches.values())[(len(reaches) - 1) // 2]
         if middle > 0.0:
             yield name, reaches, middle

@@ -40,11 +40,15 @@ class Strips:
     def of_floats(self, graph: ir.Model) -> ir.Model | None:
         """See `Division`."""
         segment = like(graph, self.model, self.candidate.segment)
-        return None if segment is None else cut_apart(graph, segment, self.pieces)
+        return (
+            None
+            if segment is None
+            else cut_apart(graph, segment, self.pieces, keep=self.candidate.keep)
+        )
 
     def of_integers(self, graph: ir.Model) -> ir.Model:
         """See `Division`."""
-        return cut(graph, self.candidate.segment, self.pieces)
+        return cut(graph, self.candidate.segment, self.pieces, keep=self.candidate.keep)
 
     def placed(self, graph: ir.Model) -> ir.Model:
         """See `Division`."""

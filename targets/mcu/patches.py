@@ -39,6 +39,7 @@ class Candidate:
     pieces: int
     macs: int
     live_bytes: int
+    keep: bool = False  # rows for the next strip
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Found:
         after, macs = tiled.variant.arena_bytes, macs_of(program)
         more, rows = macs - self.macs, -(-segment.rows // pieces)
         choice = f"operators {segment.first}-{segment.last} in {pieces} strips of {rows} rows"
+        choice += " that keep what the next one reads" * self.candidate.keep
         if tiled.variant.loops:
             choice += f"; {tiled.decision.choice}"
         return Decision(
@@ -106,7 +108,7 @@ def within_patches(
         candidate = _next(less, seen, room, last=left == 0, least=best is None)
         if candidate is None:
             break
-        program = program_of(cut(model, candidate.segment, candidate.pieces))
+        program = program_of(cut(model, candidate.segment, candidate.pieces, keep=candidate.keep))
         try:
             tiled = keep(program)
         except RamError as error:
@@ -125,9 +127,11 @@ def _candidates(model: ir.Model) -> list[Candidate]:
     found = []
     for segment in segments_of(model.graph):
         for pieces in PIECES:
-            if pieces <= segment.rows:
-                graph = cut(model, segment, pieces).graph
-                found.append(Candidate(segment, pieces, _macs(graph), _live_bytes(graph)))
+            if pieces > segment.rows:
+                continue
+            for keep in (False, True):
+                graph = cut(model, segment, pieces, keep=keep).graph
+                found.append(Candidate(segment, pieces, _macs(graph), _live_bytes(graph), keep))
     return found
 
 
@@ -144,18 +148,18 @@ def _next(
         last: there is no other try after this one.
         least: the smallest candidate is worth a try where none seems to fit.
     """
-    ratios = {c.segment: needed / max(c.live_bytes, 1) for c, needed in seen.items()}
+    ratios = {(c.segment, c.keep): needed / max(c.live_bytes, 1) for c, needed in seen.items()}
     usual = median(ratios.values()) if ratios else 1.0
     new = [c for c in found if c not in seen]
-    fits = [c for c in new if c.live_bytes * ratios.get(c.segment, usual) <= room]
+    fits = [c for c in new if c.live_bytes * ratios.get((c.segment, c.keep), usual) <= room]
     if fits and not (last and least):
         return min(fits, key=_by_macs)
     small = min(new, key=lambda c: (c.live_bytes, c.macs), default=None)
     return small if least and small is not None and small.live_bytes * SHORT <= room else None
 
 
-def _by_macs(candidate: Candidate) -> tuple[int, int]:
-    return candidate.macs, candidate.pieces
+def _by_macs(candidate: Candidate) -> tuple[int, int, bool]:
+    return candidate.macs, candidate.pieces, candidate.keep
 
 
 def _macs(graph: ir.Graph) -> int:

@@ -3,8 +3,9 @@
     y = conv(gelu(conv(x))) -> y[0:4] = conv(gelu(conv(x[0:6]))); y[4:8] = conv(gelu(conv(x[2:8])))
 
 What lies between the first and the last operator has the rows of one strip. Rows that two strips
-need are computed twice; every number is the same. Patch-based inference is that of MCUNetV2 (Lin et
-al. 2021, arXiv 2110.15352, section 3.1), here with patches as wide as the image.
+need are computed twice, or kept by the first one for the second; every number is the same.
+Patch-based inference is that of MCUNetV2 (Lin et al. 2021, arXiv 2110.15352, section 3.1), with
+patches as wide as the image here.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ Span = tuple[int, int]
 
 JOINED = ".strips"
 """Behind the name of the Concat of all strips."""
+
+KEPT = ".kept"
+"""Behind the name of a Slice of rows for the next strip."""
 
 
 @dataclass(frozen=True)
@@ -92,35 +96,51 @@ def _short(name: str) -> tuple[str, ...]:
     return (name, name.rpartition(".")[0])
 
 
-def cut(model: ir.Model, segment: Segment, pieces: int) -> ir.Model:
-    """A copy of `model` in which a segment is computed in so many strips of rows."""
-    made, node = _cut(model, segment, pieces)
-    _place(made.graph, node)
-    return made
+def cut(model: ir.Model, segment: Segment, pieces: int, *, keep: bool = False) -> ir.Model:
+    """A copy of `model` in which a segment is computed in so many strips of rows.
 
-
-def cut_apart(model: ir.Model, segment: Segment, pieces: int) -> ir.Model:
-    """The same in standard operators, where all strips live until they meet in a Concat."""
-    made, _ = _cut(model, segment, pieces)
+    They `keep` rows that the next one needs again, or leave them to be computed again.
+    """
+    made = cut_apart(model, segment, pieces, keep=keep)
+    place_strips(made.graph)
     return made
 
 
 def place_strips(graph: ir.Graph) -> None:
-    """Have the strips of `cut_apart` placed one by one, so that no two live at once."""
-    _place(graph, next(n for n in graph if n.op_type == "Concat" and str(n.name).endswith(JOINED)))
+    """Have the strips of `cut_apart` placed one by one, so that no two live at once.
+
+    Rows that are kept are copied as soon as nobody reads the others of their tensor.
+    """
+    _place(graph, next(node for node in graph if is_joined(node)))
+    numbers = {node: n for n, node in enumerate(graph)}
+    for node in [n for n in graph if n.op_type == "Slice" and str(n.name).endswith(KEPT)]:
+        (_, source), *_ = activations(node)
+        before = [use.node for use in source.uses() if numbers[use.node] < numbers[node]]
+        producer = source.producer()
+        assert producer is not None
+        graph.remove(node)
+        graph.insert_after(max([producer, *before], key=numbers.__getitem__), node)
 
 
-def _cut(model: ir.Model, segment: Segment, pieces: int) -> tuple[ir.Model, ir.Node]:
-    """A copy with strips, and the Concat that puts them together."""
+def is_joined(node: ir.Node) -> bool:
+    """Whether it puts the strips of `cut_apart` together."""
+    return node.op_type == "Concat" and str(node.name).endswith(JOINED)
+
+
+def cut_apart(model: ir.Model, segment: Segment, pieces: int, *, keep: bool = False) -> ir.Model:
+    """`cut` in standard operators, where all strips live until they meet in a Concat."""
     made = model.clone()
     graph = made.graph
     nodes, layouts = list(graph), layouts_of(graph)
     part = nodes[segment.first : segment.last + 1]
     old = part[-1].outputs[0]
     strips = []
+    last: _Strip | None = None
     for piece in range(pieces):
         span = (segment.rows * piece // pieces, segment.rows * (piece + 1) // pieces)
-        strips.append(_Strip(graph, part, layouts, f"{STRIP}{piece}").of(span))
+        strip = _Strip(graph, part, layouts, f"{STRIP}{piece}", last)
+        strips.append(strip.of(span))
+        last = strip if keep else None
     whole = ir.Value(name=f"{old.name}.whole", shape=old.shape, type=old.type)
     node = ir.Node(
         "", "Concat", strips, [ir.AttrInt64("axis", layouts[old].axis)], outputs=[whole],
@@ -132,7 +152,7 @@ def _cut(model: ir.Model, segment: Segment, pieces: int) -> tuple[ir.Model, ir.N
     for gone in reversed(part):
         graph.remove(gone, safe=True)
     whole.name = name
-    return made, node
+    return made
 
 
 def _place(graph: ir.Graph, node: ir.Node) -> None:
@@ -163,32 +183,52 @@ def _place(graph: ir.Graph, node: ir.Node) -> None:
 
 
 class _Strip:
-    """The nodes of a segment for one strip of its result."""
+    """The nodes of a segment for one strip of its result.
+
+    `before` is the strip whose rows are kept, where they are.
+    """
 
     def __init__(
-        self, graph: ir.Graph, part: list[ir.Node], layouts: dict[ir.Value, Layout], name: str
-    ) -> None:
+        self, graph: ir.Graph, part: list[ir.Node], layouts: dict[ir.Value, Layout], name: str,
+        before: _Strip | None,
+    ) -> None:  # fmt: skip
         self.graph, self.part, self.layouts, self.name = graph, part, layouts, name
-        self.before = part[0]
+        self.before, self.place = before, part[0]
         self.made: dict[ir.Value, tuple[ir.Value, Span]] = {}
+        self.taken: dict[ir.Value, tuple[ir.Value, Span]] = {}
         self.spans: dict[ir.Value, Span] = {}
+        self.computed: dict[ir.Value, Span] = {}
 
     def of(self, span: Span) -> ir.Value:
         """The rows `span` of the result."""
-        self.spans = self._spans(span)
+        self._find_spans(span)
         for node in self.part:
-            self._copy(node, self.spans[node.outputs[0]])
+            if node.outputs[0] in self.spans:
+                self._make(node)
         return self.made[self.part[-1].outputs[0]][0]
 
-    def _spans(self, span: Span) -> dict[ir.Value, Span]:
-        """Rows that are needed of every result."""
-        found = {self.part[-1].outputs[0]: span}
+    def _find_spans(self, span: Span) -> None:
+        """Rows that are needed of every result, and those of them that are computed."""
+        found = self.spans
+        found[self.part[-1].outputs[0]] = span
         for node in reversed(self.part):
+            out = node.outputs[0]
+            if out not in found:
+                continue
+            self.computed[out] = self._new(out, found[out])
+            if self.computed[out][0] == self.computed[out][1]:
+                continue
             for _, value in activations(node):
-                first, last = self._reads(node, value, found[node.outputs[0]])
+                first, last = self._reads(node, value, self.computed[out])
                 known = found.get(value, (first, last))
                 found[value] = (min(first, known[0]), max(last, known[1]))
-        return found
+
+    def _new(self, value: ir.Value, span: Span) -> Span:
+        """The rows that the strip before has not got."""
+        if self.before is None or value not in self.before.made:
+            return span
+        first, last = self.before.made[value][1]
+        return (min(last, span[1]), span[1]) if first <= span[0] < last else span
 
     def _reads(self, node: ir.Node, value: ir.Value, span: Span) -> Span:
         if not is_conv(node):
@@ -196,28 +236,56 @@ class _Strip:
         first, last = window_of(node).span(*span)
         return max(first, 0), min(last, self.layouts[value].rows)
 
-    def _copy(self, node: ir.Node, span: Span) -> None:
-        inputs = list(node.inputs)
-        for place, value in activations(node):
-            inputs[place] = self._rows(value, self._reads(node, value, span))
+    def _make(self, node: ir.Node) -> None:
+        """The rows that are needed of a result: kept ones, and computed ones."""
         old = node.outputs[0]
-        new = ir.Value(name=f"{old.name}{self.name}", type=old.type)
+        span, (begin, end) = self.spans[old], self.computed[old]
+        rows: list[ir.Value] = []
+        if span[0] < begin:
+            assert self.before is not None
+            source, have = self.before.made[old]
+            rows.append(self._slice(source, have, (span[0], begin), old, KEPT))
+        if begin < end:
+            rows.append(self._copy(node, (begin, end), ".new" if rows else ""))
+        self.made[old] = (rows[0] if len(rows) == 1 else self._joined(node, rows, span), span)
+
+    def _joined(self, node: ir.Node, rows: list[ir.Value], span: Span) -> ir.Value:
+        old = node.outputs[0]
+        axis = ir.AttrInt64("axis", self.layouts[old].axis)
+        new = self._value(old, span, "")
+        join = ir.Node(
+            "", "Concat", rows, [axis], outputs=[new], name=f"{node.name}{self.name}.rows",
+            metadata_props=dict(node.metadata_props),
+        )  # fmt: skip
+        self.graph.insert_before(self.place, join)
+        return new
+
+    def _value(self, old: ir.Value, span: Span, suffix: str) -> ir.Value:
+        """A tensor for some rows of another."""
         layout = self.layouts[old]
         shape = list(graph_facts.shape_of(old) or ())
         shape[layout.axis] = (span[1] - span[0]) * layout.unit
-        new.shape = ir.Shape(shape)
+        name = f"{old.name}{self.name}{suffix}"
+        return ir.Value(name=name, shape=ir.Shape(shape), type=old.type)
+
+    def _copy(self, node: ir.Node, span: Span, suffix: str) -> ir.Value:
+        inputs = list(node.inputs)
+        for place, value in activations(node):
+            inputs[place] = self._rows(value, self._reads(node, value, span))
+        new = self._value(node.outputs[0], span, suffix)
         attributes = dict(node.attributes)
         if is_conv(node):
             self._pad(node, span, attributes)
         if graph_facts.is_op(node, "Reshape"):
+            shape = graph_facts.shape_of(new) or ()
             inputs[1] = _constant(self.graph, f"{new.name}.shape", shape)
         copy = ir.Node(
             node.domain, node.op_type, inputs, list(attributes.values()), outputs=[new],
             overload=node.overload, name=f"{node.name}{self.name}",
             metadata_props=dict(node.metadata_props),
         )  # fmt: skip
-        self.graph.insert_before(self.before, copy)
-        self.made[old] = (new, span)
+        self.graph.insert_before(self.place, copy)
+        return new
 
     def _pad(self, node: ir.Node, span: Span, attributes: dict[str, ir.Attr]) -> None:
         """Padding where a strip is at the edge of the image."""
@@ -235,13 +303,15 @@ class _Strip:
 
     def _rows(self, value: ir.Value, span: Span) -> ir.Value:
         """Rows of a tensor; of one from outside, all that this strip reads are taken at once."""
-        if value not in self.made:
+        if value not in self.made and value not in self.taken:
             whole = (value, (0, self.layouts[value].rows))
-            self.made[value] = (self._slice(*whole, self.spans[value], value), self.spans[value])
-        source, have = self.made[value]
+            self.taken[value] = (self._slice(*whole, self.spans[value], value), self.spans[value])
+        source, have = self.made.get(value) or self.taken[value]
         return self._slice(source, have, span, value)
 
-    def _slice(self, source: ir.Value, have: Span, span: Span, value: ir.Value) -> ir.Value:
+    def _slice(
+        self, source: ir.Value, have: Span, span: Span, value: ir.Value, suffix: str = ".slice"
+    ) -> ir.Value:
         if have == span:
             return source
         layout = self.layouts[value]
@@ -252,8 +322,8 @@ class _Strip:
         numbers = {"starts": begin, "ends": end, "axes": layout.axis}
         given = [_constant(self.graph, f"{name}.{what}", [n]) for what, n in numbers.items()]
         new = ir.Value(name=f"{name}.rows", shape=ir.Shape(shape), type=value.type)
-        node = ir.Node("", "Slice", [source, *given], outputs=[new], name=f"{name}.slice")
-        self.graph.insert_before(self.before, node)
+        node = ir.Node("", "Slice", [source, *given], outputs=[new], name=f"{name}{suffix}")
+        self.graph.insert_before(self.place, node)
         return new
 
 
