@@ -254,7 +254,8 @@ class _Strip:
         axis = ir.AttrInt64("axis", self.layouts[old].axis)
         new = self._value(old, span, "")
         join = ir.Node(
-            "", "Concat", rows, [axis], outputs=[new], name=f"{node.name}{self.name}.rows",
+            "", "Concat", rows, [axis], outputs=[new],
+            name=f"{node.name or old.name}{self.name}.rows",
             metadata_props=dict(node.metadata_props),
         )  # fmt: skip
         self.graph.insert_before(self.place, join)
@@ -281,7 +282,7 @@ class _Strip:
             inputs[1] = _constant(self.graph, f"{new.name}.shape", shape)
         copy = ir.Node(
             node.domain, node.op_type, inputs, list(attributes.values()), outputs=[new],
-            overload=node.overload, name=f"{node.name}{self.name}",
+            overload=node.overload, name=f"{node.name or new.name}{self.name}",
             metadata_props=dict(node.metadata_props),
         )  # fmt: skip
         self.graph.insert_before(self.place, copy)

@@ -84,7 +84,8 @@ def test_outliers_get_bits_where_they_are(compiled):
     artifact = compiled()
     found = said(artifact)
     rows = {name: row["error"] for name, row in found["controls"].items()}
-    assert set(found["outliers"]) == {"0"} and found["outliers"]["0"] > FACTOR / 2
+    # A convolution carries large rows over the edge of a strip, more weakly.
+    assert set(found["outliers"]) <= {"0", "1"} and found["outliers"]["0"] > FACTOR / 2
     assert found["choice"] == "scales of strips, int16 in 0" and found["int16"] == [0]
     own, chosen = rows["scales of strips"], rows[found["choice"]]
     assert own < 0.5 * rows["common scales"]  # other strips have their bits back
