@@ -11,8 +11,9 @@ import edgemoe
 from edgemoe import shapes
 from edgemoe.errors import BudgetError
 from edgemoe.pass_check import run_in_onnxruntime
+from edgemoe.targets.mcu.one_strip import KEPT
 from edgemoe.targets.mcu.patches import Candidate, _next
-from edgemoe.targets.mcu.strips import KEPT, Segment, cut, cut_apart, segments_of
+from edgemoe.targets.mcu.strips import Segment, cut, cut_apart, segments_of
 
 pytestmark = pytest.mark.needs("cc")
 
