@@ -37,8 +37,8 @@ WARNINGS = ("-Wall", "-Wextra", "-pedantic")
 COMPILE_FLAGS = ("-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread", *WARNINGS)
 DEFAULT_IO_ALIGNMENT = 64
 SERIAL_UNITS = 100_000
-"""A step of fewer multiply-accumulates plus bytes (about 5 us) runs on the calling thread alone:
-handing parts of it to another thread can cost more than it saves."""
+"""A step of less work, multiply-accumulates plus bytes (about 5 us), runs on the calling thread
+alone: handing parts of it to another thread can cost more than it saves."""
 
 
 def host_program(plan: Plan, build_id: bytes) -> str:
@@ -230,7 +230,8 @@ def _tasks_from(step: Step, variant: Variant) -> int:
 
 def _serial(step: Step) -> int:
     """1 for little work; a step of unknown size is shared."""
-    return int(0 < step.macs + step.nbytes < SERIAL_UNITS)
+    work = step.macs + step.nbytes if step.work is None else step.work
+    return int(0 < work < SERIAL_UNITS)
 
 
 def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, str]:
@@ -251,14 +252,15 @@ def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, s
             )
         label = comment(step.label or step.kernel)
         rows.append(
-            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {_serial(step)}}}, "
+            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {_serial(step)}, "
+            f"{int(step.even)}}}, "
             f"/* {position}: {label} */"
         )
     tokens = "no token axis" if variant.tokens is None else f"{variant.tokens} tokens"
     table = [
         f"/* variant {number}: {tokens}, arena of {variant.arena_bytes} bytes */",
         f"static const em_step steps_{number}[] = {{",
-        *(rows or ["    {0, 0, -1, 0},"]),
+        *(rows or ["    {0, 0, -1, 0, 0},"]),
         "};\n",
     ]
     return "\n".join(texts), "\n".join(table)

@@ -42,6 +42,7 @@ typedef struct em_step {
     int32_t tasks;
     int64_t tasks_from; /* arena offset of an int32 that multiplies `tasks`, or -1 */
     int32_t serial;     /* too little work to share with other threads */
+    int32_t even;       /* a thread claims its share of the tasks at once */
 } em_step;
 
 typedef struct em_variant {
@@ -103,7 +104,8 @@ typedef void (*em_task_fn)(const void *context, int32_t begin, int32_t end);
 
 em_pool *em_pool_start(int32_t threads); /* the caller counts as one; NULL: could not start */
 void em_pool_stop(em_pool *pool);        /* NULL is allowed */
-void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t tasks);
+/* `even`: a thread claims its share of the tasks at once, not ever smaller ranges. */
+void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t tasks, int32_t even);
 int32_t em_cpu_count(void); /* CPUs that this process may use */
 
 /* ---- a handle ---- */
