@@ -99,7 +99,11 @@ def place_strips(graph: ir.Graph) -> None:
 
     Rows that are kept are copied as soon as nobody reads the others of their tensor.
     """
-    _place(graph, next(node for node in graph if is_joined(node)))
+    joined = next(node for node in graph if is_joined(node))
+    for node in _strip_by_strip(joined):  # quantising has asked for what is read twice first
+        graph.remove(node)
+        graph.insert_before(joined, node)
+    _place(graph, joined)
     numbers = {node: n for n, node in enumerate(graph)}
     for node in [n for n in graph if n.op_type == "Slice" and str(n.name).endswith(KEPT)]:
         (_, source), *_ = activations(node)
@@ -108,6 +112,24 @@ def place_strips(graph: ir.Graph) -> None:
         assert producer is not None
         graph.remove(node)
         graph.insert_after(max([producer, *before], key=numbers.__getitem__), node)
+
+
+def _strip_by_strip(joined: ir.Node) -> list[ir.Node]:
+    """The nodes of all strips, each behind what it reads and as late as may be."""
+    found: dict[ir.Node, None] = {}
+    todo = [(joined, False)]
+    while todo:
+        node, is_ready = todo.pop()
+        if is_ready:
+            found[node] = None
+            continue
+        if node in found or (node is not joined and STRIP not in str(node.name)):
+            continue
+        todo.append((node, True))
+        before = [v.producer() for v in node.inputs if v is not None]
+        todo += [(one, False) for one in reversed(before) if one is not None]
+    del found[joined]
+    return list(found)
 
 
 def is_joined(node: ir.Node) -> bool:
