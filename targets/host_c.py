@@ -228,9 +228,9 @@ def _tasks_from(step: Step, variant: Variant) -> int:
     return buffer.offset
 
 
-def _serial(step: Step) -> int:
-    """1 for little work; a step of unknown size is shared."""
-    return int(0 < step.macs + step.nbytes < SERIAL_UNITS)
+def is_serial(step: Step) -> bool:
+    """Tell whether a step is too little work to share; one of unknown size is shared."""
+    return 0 < step.macs + step.nbytes < SERIAL_UNITS
 
 
 def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, str]:
@@ -251,7 +251,7 @@ def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, s
             )
         label = comment(step.label or step.kernel)
         rows.append(
-            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {_serial(step)}}}, "
+            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {is_serial(step):d}}}, "
             f"/* {position}: {label} */"
         )
     tokens = "no token axis" if variant.tokens is None else f"{variant.tokens} tokens"

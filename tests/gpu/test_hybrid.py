@@ -14,9 +14,9 @@ import pytest
 import edgemoe
 from edgemoe.errors import TargetError
 from edgemoe.runtime.selftest import read_cases
-from edgemoe.targets import hybrid, load_target, middle
+from edgemoe.targets import host_c, hybrid, load_target, middle
 from edgemoe.targets.hybrid.placement import Link, Placement, place
-from tests.gpu.test_runtime_host_c import Host
+from tests.gpu.test_runtime_host_c import ARGUMENT, Host
 
 pytestmark = pytest.mark.needs("device:opencl")
 
@@ -73,8 +73,9 @@ def test_every_other_operation_elsewhere(
 def test_the_c_program_has_the_bits_of_the_session(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every other operation elsewhere: chunks, padding, states, integers, what crosses."""
+    """Every other operation elsewhere: chunks, padding, states, integers, what crosses, threads."""
     monkeypatch.setattr(hybrid._Builder, "placement", alternate(1))
+    monkeypatch.setattr(host_c, "SERIAL_UNITS", 0)  # threads share the smallest steps
     lm = "moe" in model
     artifact = edgemoe.compile(
         f"edgemoe.models.{model}", target="cpu+opencl", out=tmp_path / "m.em",
@@ -89,28 +90,37 @@ def test_the_c_program_has_the_bits_of_the_session(
             feeds = [np.arange(n, dtype=np.int64) * 3 % 50 for n in (11, 1)]
         else:
             feeds = [chance.standard_normal(spec.shape).astype(np.float32) for _ in range(2)]
-        for feed in feeds:
-            status, found = host.run({spec.name: feed})
-            assert status == 0, host.error
-            for name, wanted in session.run({spec.name: feed}).items():
-                np.testing.assert_array_equal(found[name], wanted)
+        for threads in (1, 3):
+            assert host.lib.em_set_threads(host.model, threads) == 0, host.error
+            assert host.lib.em_threads(host.model) == threads
+            for feed in feeds:
+                status, found = host.run({spec.name: feed})
+                assert status == 0, host.error
+                for name, wanted in session.run({spec.name: feed}).items():
+                    np.testing.assert_array_equal(found[name], wanted)
+        assert host.lib.em_set_threads(host.model, 257) == ARGUMENT
+        assert host.error == "257 threads were asked for; give 1 to 256, or -1 for one per CPU"
+        assert host.lib.em_set_threads(None, 1) == ARGUMENT and "NULL" in host.error
+        assert host.lib.em_threads(host.model) == 3
     host.lib.em_close(host.model)
 
 
-@pytest.mark.needs("gcc")
+@pytest.mark.needs("gcc", "clang")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_c_program_builds_by_its_makefile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hybrid._Builder, "placement", alternate(3))
     artifact = edgemoe.compile(
         "edgemoe.models.digits_mixer:digits", target="cpu+opencl", out=tmp_path / "m.em"
     )
     source = artifact.path / "src"
-    flags = (
-        "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror -O1 -g "
-        "-fsanitize=address,undefined -fno-sanitize-recover=all"
+    flags = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror -O1 -g"
+    if compiler == "gcc":
+        flags += " -fsanitize=address,undefined -fno-sanitize-recover=all"
+    subprocess.run(
+        ["make", "-s", "-C", str(source), f"CC={compiler}", f"CFLAGS={flags}"], check=True
     )
-    subprocess.run(["make", "-s", "-C", str(source), f"CFLAGS={flags}"], check=True)
     done = subprocess.run(
         [source / "example", artifact.path], capture_output=True, text=True, check=False,
         env=os.environ | {"ASAN_OPTIONS": "detect_leaks=0"},  # those of the driver
