@@ -15,6 +15,7 @@ import edgemoe
 from edgemoe.errors import TargetError
 from edgemoe.runtime.selftest import read_cases
 from edgemoe.targets import host_c, hybrid, load_target, middle
+from edgemoe.targets.hybrid.joint_program import Joint, join
 from edgemoe.targets.hybrid.placement import Link, Placement, place
 from tests.gpu.test_runtime_host_c import ARGUMENT, Host
 
@@ -69,12 +70,12 @@ def test_every_other_operation_elsewhere(
 
 
 @pytest.mark.needs("gcc")
-@pytest.mark.parametrize("model", ["digits_mixer:digits", "moe_lm:char_moe"])
+@pytest.mark.parametrize(("model", "step"), [("digits_mixer:digits", 4), ("moe_lm:char_moe", 1)])
 def test_the_c_program_has_the_bits_of_the_session(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every other operation elsewhere: chunks, padding, states, integers, what crosses, threads."""
-    monkeypatch.setattr(hybrid._Builder, "placement", alternate(1))
+    """Chunks, padding, states, integers, what crosses, mixer blocks, threads."""
+    monkeypatch.setattr(hybrid._Builder, "placement", alternate(step))
     monkeypatch.setattr(host_c, "SERIAL_UNITS", 0)  # threads share the smallest steps
     lm = "moe" in model
     artifact = edgemoe.compile(
@@ -132,6 +133,34 @@ def test_the_c_program_builds_by_its_makefile(
     assert done.stdout.splitlines()[1] == wanted
 
 
+def test_the_gpu_computes_mixer_blocks_as_one_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks whose operations all went to the GPU; each stands for all of them."""
+    monkeypatch.setattr(hybrid._Builder, "placement", alternate(4))
+    found: list[Joint] = []
+    monkeypatch.setattr(hybrid, "join", lambda *given: found.append(join(*given)) or found[-1])
+    artifact = edgemoe.compile(
+        "edgemoe.models.digits_mixer:digits", target="cpu+opencl", out=tmp_path / "m.em"
+    )
+    with edgemoe.load(artifact.path, check=True):
+        pass
+    templates = {kernel.name: kernel.template for kernel in artifact.plan.kernels}
+    (variant,) = artifact.plan.variants
+    (joint,) = found
+    blocks = [
+        owners for step, owners in zip(variant.steps, joint.owners, strict=True)
+        if templates[step.kernel] == "mixer_block"
+    ]  # fmt: skip
+    assert [len(owners) for owners in blocks] == [3, 3]  # norm and two products
+    assert all(list(owners) == list(range(owners[0], owners[0] + 3)) for owners in blocks)
+    inside = {owner for owners in blocks for owner in owners}
+    others = {owner for owners in joint.owners if owners not in blocks for owner in owners}
+    assert not inside & others, "an operation of a block is a step of its own as well"
+    decisions = {d.subject: d.choice for d in artifact.plan.decisions}
+    assert decisions["mixer blocks"] == "2 of 2 are one kernel"
+
+
 def straight_of(shapes: Sequence[int]) -> middle.StraightList:
     """A chain of operations over vectors of these lengths."""
     found = middle.StraightList()
@@ -155,6 +184,9 @@ def test_the_cheapest_placement_counts_what_crosses() -> None:
     assert dear.seconds == pytest.approx(11.0)
     pinned = place(straight, seconds, {0: "gpu"}, Link(0.0, 1e12))
     assert pinned.places == ("gpu", "gpu", "cpu")
+    block = place(straight, seconds, {}, Link(0.0, 1e12), [(1, 2)])
+    assert block.places == ("cpu", "cpu", "cpu") or block.places == ("cpu", "gpu", "gpu")
+    assert block.seconds == pytest.approx(11.0)
 
 
 def test_the_plan_says_why(tmp_path: Path) -> None:
