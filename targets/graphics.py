@@ -31,6 +31,7 @@ class Graphics:
     nothing is known. `columns` is how many neighbouring columns the threads of a product read at
     once: the width of a memory transaction in words; `depth` how many inputs of a tile lie in local
     memory at a time: fewer make shorter code, which browsers compile while a page waits.
+    `sums` of a thread stay in registers in a tile of many rows, 16 per matrix at least.
     `busy_groups` work-groups occupy the whole device: kernels that would have fewer share a sum
     among several, where that pays.
     `block_bytes` is how much local memory a fused mixer block may take, all of it unless the file
@@ -50,6 +51,7 @@ class Graphics:
     activations: Activations = "float32"
     integer_dot: bool = False
     block_bytes: int = 0
+    sums: int = 16
 
     @property
     def alignment(self) -> int:
@@ -69,11 +71,11 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
         int(data.get("columns", 32)), int(data.get("depth", 32)), int(data.get("busy_groups", 16)),
         data.get("activations", "float16" if data.get("fp16", False) else "float32"),
         bool(data.get("integer_dot", False)),
-        int(data.get("block_bytes", data["local_bytes"])),
+        int(data.get("block_bytes", data["local_bytes"])), int(data.get("sums", 16)),
     )  # fmt: skip
     for name, least in (("threads", 16), ("local_bytes", 4096), ("storage_buffers", 4),
                         ("binding_bytes", 1 << 20), ("columns", 1), ("depth", 8),
-                        ("busy_groups", 1)):  # fmt: skip
+                        ("busy_groups", 1), ("sums", 16)):  # fmt: skip
         if getattr(found, name) < least:
             raise ValueError(f"{name} is {getattr(found, name)}, kernels need {least} at least")
     if found.activations not in ("float32", *(("float16",) if found.fp16 else ())):
@@ -82,7 +84,7 @@ def graphics(data: dict[str, Any], language: Language) -> Graphics:
         raise ValueError(f"block_bytes is {found.block_bytes}, local_bytes {found.local_bytes}")
     if found.subgroups and language != "wgsl":
         raise ValueError("subgroups are used in WebGPU only")
-    for name in ("threads", "columns", "depth", "subgroups"):
+    for name in ("threads", "columns", "depth", "subgroups", "sums"):
         if getattr(found, name) & (getattr(found, name) - 1):
             raise ValueError(f"{name} is {getattr(found, name)}, which is no power of two")
     return found

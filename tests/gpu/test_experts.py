@@ -7,10 +7,10 @@ import pytest
 
 from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.gpu import product
 from edgemoe.targets.kernels.gpu.combine import Combine
 from edgemoe.targets.kernels.gpu.experts import GpuExperts
 from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
+from edgemoe.targets.kernels.gpu.linear import product_cut
 from edgemoe.targets.kernels.gpu.weights import layout_for
 from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
@@ -85,7 +85,7 @@ def test_a_gated_layer(device: str, name: str, tokens: int) -> None:
                        for p, layout in zip(parts, layouts, strict=True)])  # fmt: skip
     words = [np.concatenate([p[i] for p in packed]) for i in range(2)]
     rows = 1 if direct else slots / experts
-    cuts = [product.cut_for(facts, layout, ports, rows)
+    cuts = [product_cut(facts, layout, ports, rows)
             for layout, ports in zip(layouts, (2, 1), strict=True)]  # fmt: skip
     lists = [[ids]] * 2 if direct else [
         grouped(device, ids, slots, experts, cut.rows) for cut in cuts

@@ -19,9 +19,9 @@ from edgemoe.targets.gpu.narrow import LARGEST, narrowed, stored
 from edgemoe.targets.gpu.package import local_bytes
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.copy import Copy
-from edgemoe.targets.kernels.gpu import gate, gather, move, norm, product
+from edgemoe.targets.kernels.gpu import gate, gather, move, norm
 from edgemoe.targets.kernels.gpu.call import Call
-from edgemoe.targets.kernels.gpu.linear import GpuLinear
+from edgemoe.targets.kernels.gpu.linear import GpuLinear, product_cut
 from edgemoe.targets.kernels.gpu.weights import layout_for
 from edgemoe.targets.kernels.norm import Norm
 from edgemoe.targets.kernels.rows import Rows
@@ -141,12 +141,12 @@ def test_kernels_keep_the_limits_of_every_device(spec: Any) -> None:
         for rows in (1, 64):
             for ports in (1, 2, 4):
                 layout = layout_for(device, parse(name), 256, 64 * ports)
-                cut = product.cut_for(device, layout, ports, rows)
+                cut = product_cut(device, layout, ports, rows)
                 assert cut.threads <= device.threads
                 held = 4 * cut.depth * (cut.rows + cut.columns * ports)
                 assert held <= device.local_bytes
     layout = layout_for(device, parse("f16"), 256, 64)
-    kernel = GpuLinear(ex.Port(), layout, 64, product.cut_for(device, layout, 1, 64))
+    kernel = GpuLinear(ex.Port(), layout, 64, product_cut(device, layout, 1, 64))
     text = source_of("k", kernel.function(device), device, (1,))
     assert 0 < local_bytes(text) <= device.local_bytes
     assert ("half" in text or "f16" in text) == device.fp16

@@ -11,8 +11,8 @@ import pytest
 from edgemoe import kv_cache
 from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.gpu import integer_tile, product
-from edgemoe.targets.kernels.gpu.linear import GpuLinear
+from edgemoe.targets.kernels.gpu import integer_tile
+from edgemoe.targets.kernels.gpu.linear import GpuLinear, product_cut
 from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, row_words
 from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
 from edgemoe.targets.spec import load_target
@@ -41,14 +41,16 @@ def stored(weights: np.ndarray, name: str) -> np.ndarray:
     return weights
 
 
-CASES = [("opencl", rows, name) for rows in (3, 40) for name in FORMATS]
+CASES = [("opencl", rows, name, 70) for rows in (3, 40) for name in FORMATS]
+CASES += [("opencl", rows, name, 72) for rows in (1, 3) for name in FORMATS]  # quads
 # One function becomes both languages: of the second, what its text treats in its own way.
-CASES += [("webgpu", 3, "i4.zp"), ("webgpu", 40, "i3"), ("webgpu", 1, "f16"), ("webgpu", 9, "f32")]
+CASES += [("webgpu", 3, "i4.zp", 70), ("webgpu", 40, "i3", 70), ("webgpu", 1, "f16", 70)]
+CASES += [("webgpu", 9, "f32", 70), ("webgpu", 1, "i4.g64", 72), ("webgpu", 3, "f32", 72)]
 
 
-@pytest.mark.parametrize(("device", "rows", "name"), CASES)
-def test_formats(device: str, rows: int, name: str) -> None:
-    depth, columns = 100, 70
+@pytest.mark.parametrize(("device", "rows", "name", "columns"), CASES)
+def test_formats(device: str, rows: int, name: str, columns: int) -> None:
+    depth = 100
     rng = np.random.default_rng(rows)
     x = rng.standard_normal((rows, depth)).astype(np.float32)
     weights = rng.standard_normal((columns, depth)).astype(np.float32)
@@ -56,8 +58,9 @@ def test_formats(device: str, rows: int, name: str) -> None:
     facts = load_target(device).gpu
     assert facts is not None
     layout = Layout(parse(name), depth, columns)
+    assert layout.has_quads(1) == (columns == 72 and name != "i3")
     epilogue = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
-    kernel = GpuLinear(epilogue, layout, rows, product.cut_for(facts, layout, 1, rows))
+    kernel = GpuLinear(epilogue, layout, rows, product_cut(facts, layout, 1, rows))
     words = layout.pack([weights], [quantise])
     assert words.size == layout.words
     out = launch(device, kernel, [x, words, np.zeros((rows, columns), np.float32), bias])[2]
@@ -96,7 +99,7 @@ def test_products_of_int8(device: str, rows: int, name: str) -> None:
     assert facts is not None
     facts = replace(facts, integer_dot=True)
     layout = Layout(parse(name), depth, columns)
-    assert not integer_tile.why_floats(facts, layout, product.cut_for(facts, layout, 1, rows))
+    assert not integer_tile.why_floats(facts, layout, product_cut(facts, layout, 1, rows))
     epilogue = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
     kernel = GpuLinear(epilogue, layout, rows, integer_tile.cut_of(facts, 1, rows), True)
     count = row_words(layout)
@@ -126,7 +129,7 @@ def test_why_products_stay_floats(name: str, rows: int, integer_dot: bool, reaso
     assert facts is not None
     facts = replace(facts, integer_dot=integer_dot)
     layout = Layout(parse(name), 100, 70)
-    found = integer_tile.why_floats(facts, layout, product.cut_for(facts, layout, 1, rows))
+    found = integer_tile.why_floats(facts, layout, product_cut(facts, layout, 1, rows))
     assert bool(found) == bool(reason) and reason in found
 
 
@@ -140,7 +143,7 @@ def test_native_halves(rows: int) -> None:
     facts = load_target("webgpu-f16").gpu
     assert facts is not None
     layout = layout_for(facts, parse("f16"), depth, columns)
-    kernel = GpuLinear(ex.Port(), layout, rows, product.cut_for(facts, layout, 1, rows))
+    kernel = GpuLinear(ex.Port(), layout, rows, product_cut(facts, layout, 1, rows))
     words = layout.pack([weights], [quantise])
     out = launch("webgpu-f16", kernel, [x, words, np.zeros((rows, columns), np.float32)])[2]
     expected = x @ stored(weights, "f16").T

@@ -8,7 +8,7 @@ Weights are codes minus their zero point: of 8 bits a change of sign, of 4 bits 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tvm import tirx
 from tvm.ir import Expr
@@ -17,6 +17,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.errors import TargetError
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.gpu import grid, product
+from edgemoe.targets.kernels.gpu.few_rows import FEW
 from edgemoe.targets.kernels.gpu.weights import Layout
 from edgemoe.targets.kernels.vector_math import register
 
@@ -35,7 +36,7 @@ def why_floats(device: Graphics, layout: Layout, cut: product.Cut) -> str:
     if not device.integer_dot:
         return "the target has no integer_dot"
     if not cut.is_tile:
-        return f"at most {product.FEW} rows: weights are read once, and rows are no bytes to save"
+        return f"at most {FEW} rows: weights are read once, and rows are no bytes to save"
     if given.bits not in (8, 4):
         return f"codes of {given.bits} bits"
     if given.bits == 8 and given.zero_points:
@@ -55,7 +56,8 @@ def cut_of(device: Graphics, ports: int, rows: float) -> product.Cut:
         tall //= 2
     while True:
         cut = product.Cut(down * tall, 4 * across, device.threads, 0, WORDS, 1)
-        if 4 * (WORDS * cut.rows + _right_words(cut, ports) + cut.rows) <= device.local_bytes:
+        held = WORDS * product.padded_rows(cut.rows, WORDS) + _right_words(cut, ports) + cut.rows
+        if 4 * held <= device.local_bytes:
             return cut
         if tall == 1:
             raise TargetError(
@@ -146,14 +148,11 @@ def tile(
         store: what to do with the results; it must check whether the row exists.
     """
     columns = layout.columns // ports
-    across = cut.columns // 4
-    down = cut.threads // across
-    tall, cells, together = cut.rows // down, 4 * ports, cut.together
-    count = tall * cells
-    rows = grid.shared(WORDS * cut.rows, "uint32")
+    mine = product.Mine.of(at, cut, ports)
+    tall, count = mine.tall, mine.count
+    pitch = product.padded_rows(cut.rows, WORDS)
+    rows = grid.shared(WORDS * pitch, "uint32")
     right = grid.shared(_right_words(cut, ports), "uint32")
-    x = register(tirx.truncmod(at.thread, across))
-    y = register(tirx.truncdiv(at.thread, across))
     sums, floats = grid.registers(count, "int32"), grid.registers(count)
     for i in range(count):
         T.buffer_store(sums, _NO_INT, [i])
@@ -164,13 +163,13 @@ def tile(
 
     def scaled(group: Expr) -> None:
         """Move the sums of a group to the floats."""
-        heights = [register(row_scale(y + i * down, group)) for i in range(tall)]
+        heights = [register(row_scale(mine.row(i), group)) for i in range(tall)]
         for port in range(ports):
-            for j in range(4):
-                column = tirx.min(first + x + j * across, columns - 1) + port * columns
+            for j in range(product.ACROSS):
+                column = tirx.min(first + mine.column(j), columns - 1) + port * columns
                 scale = register(layout.scale(words, base, group, column)[0])
                 for i in range(tall):
-                    cell = i * cells + j * ports + port
+                    cell = mine.cell(i, j, port)
                     more = tirx.Cast("float32", sums[cell]) * (scale * heights[i])
                     T.buffer_store(floats, floats[cell] + more, [cell])
                     T.buffer_store(sums, _NO_INT, [cell])
@@ -181,20 +180,20 @@ def tile(
 
             def copy(i: Expr) -> None:
                 row, word = tirx.truncdiv(i, WORDS), tirx.truncmod(i, WORDS)
-                T.buffer_store(rows, left(row, start + word), [word * cut.rows + row])
+                T.buffer_store(rows, left(row, start + word), [word * pitch + row])
 
             grid.strided(at.thread, cut.rows * WORDS, cut.threads, copy)
             fill(right, start)
         grid.barrier()
         with grid.when(valid):
             with T.serial(0, WORDS) as k:
-                above = [register(rows[k * cut.rows + y + i * down]) for i in range(tall)]
+                above = [register(rows[k * pitch + mine.row(i)]) for i in range(tall)]
                 for port in range(ports):
-                    for j in range(4):
-                        place = k * (cut.columns * ports) + port * cut.columns + x + j * across
+                    for j in range(product.ACROSS):
+                        place = k * (cut.columns * ports) + port * cut.columns + mine.column(j)
                         value = register(right[place])
                         for i in range(tall):
-                            cell = i * cells + j * ports + port
+                            cell = mine.cell(i, j, port)
                             more = dot(above[i], value)
                             T.buffer_store(sums, sums[cell] + more, [cell])
             if grouped:
@@ -205,19 +204,14 @@ def tile(
     if not grouped:
         with grid.when(valid):
             scaled(_NO_INT)
-    # Through local memory, as in `product.tile`; every thread reads what it wrote itself.
-    for begun in range(0, tall, together):
-        mine = register(at.thread * (together * cells))
-        for i in range(together * cells):
-            bits = tirx.reinterpret("uint32", register(floats[begun * cells + i]))
-            T.buffer_store(right, bits, [mine + i])
-        with T.serial(0, together * 4) as number:
-            row = register(y + (begun + tirx.truncdiv(number, 4)) * down)
-            column = register(first + x + tirx.truncmod(number, 4) * across)
-            with grid.when(tirx.all(valid, column < columns)):
-                place = register(mine + number * ports)
-                values = [register(right[place + port]) for port in range(ports)]
-                store(row, column, [register(tirx.reinterpret("float32", v)) for v in values])
+
+    def bits(cell: int) -> Expr:
+        return tirx.reinterpret("uint32", register(floats[cell]))
+
+    def store_floats(row: Expr, column: Expr, values: Sequence[Expr]) -> None:
+        store(row, column, [register(tirx.reinterpret("float32", value)) for value in values])
+
+    product.hand_out(at, cut, mine, right, bits, columns, first, valid, store_floats)
 
 
 def _u(value: int) -> Expr:

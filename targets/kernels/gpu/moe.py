@@ -20,10 +20,11 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import moe
 from edgemoe.targets.kernels.body import shape_of
 from edgemoe.targets.kernels.experts import Source
-from edgemoe.targets.kernels.gpu import integer_tile, product
+from edgemoe.targets.kernels.gpu import integer_tile
 from edgemoe.targets.kernels.gpu.combine import Combine
 from edgemoe.targets.kernels.gpu.experts import GpuExperts, Result
 from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
+from edgemoe.targets.kernels.gpu.linear import product_cut
 from edgemoe.targets.kernels.gpu.move import Move
 from edgemoe.targets.kernels.gpu.quantise_rows import quantised
 from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
@@ -130,7 +131,8 @@ class _Group:
         rows_each = self.slots / self.experts if self.scored else (
             self.slots / min(self.experts, self.slots)
         )  # fmt: skip
-        cut = product.cut_for(self.device, layout, ports, 1 if self.direct else rows_each)
+        sets = min(self.slots, self.experts)
+        cut = product_cut(self.device, layout, ports, 1 if self.direct else rows_each, sets)
         why = integer_tile.why_floats(self.device, layout, cut)
         if 6 + len(stage.body.operands) > self.device.storage_buffers:
             why = why or "codes and their scales bind one buffer more than the device has"
