@@ -9,15 +9,16 @@ reads whole lines, and every weight once, does not.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tvm
 from numpy.typing import NDArray
 from tvm import tirx
+
+from edgemoe.targets.kernels.gpu.integer_tile import DOT
 
 Array = NDArray[Any]
 
@@ -37,7 +38,7 @@ class Traffic:
     sectors: int = 0
     turns: int = 0  # of local memory: the most words of one bank, per instruction
     width: int = 0  # bytes of the widest access of a thread
-    touched: set[int] = field(default_factory=set)  # words
+    times: Counter[int] = field(default_factory=Counter)  # per word, of instructions of warps
 
     @property
     def whole(self) -> float:
@@ -52,7 +53,7 @@ class Traffic:
     @property
     def repeats(self) -> float:
         """How often a byte was asked for, by different warps or instructions."""
-        return self.requested / (4 * len(self.touched)) if self.touched else 0.0
+        return self.times.total() / len(self.times) if self.times else 0.0
 
 
 @dataclass
@@ -86,6 +87,12 @@ def run(
 
 
 _NUMPY = {"bool": np.bool_}
+
+
+def _halves(words: Array) -> Array:
+    """`em_halves`: two float32 of the float16 in a word."""
+    pairs = np.ascontiguousarray(words).view(np.float16).reshape(-1, 2)
+    return pairs.astype(np.float32)
 
 
 def _dtype(text: str) -> tuple[Any, int]:
@@ -188,7 +195,7 @@ class _Group:
         scope, name, contents = self.buffers[node.buffer]
         places, _ = self._places(node.buffer, contents, scope, index)
         if scope != "local":
-            self._note(scope, name, places, store=True)
+            self._note(scope, name, places, contents.itemsize, store=True)
         value = value.reshape(self.threads, -1)
         live = np.flatnonzero(self.active)
         for lane in range(places.shape[1]):
@@ -262,7 +269,7 @@ class _Group:
         if scope != "local":
             if (self.active & outside.any(1)).any():
                 raise AssertionError(f"{name} is read beyond its {contents.size} elements")
-            self._note(scope, name, places, store=False)
+            self._note(scope, name, places, contents.itemsize, store=False)
         live = np.arange(self.threads)[:, None]
         found = contents[live, places] if scope == "local" else contents[places]
         dtype, _ = _dtype(str(node.source.dtype))
@@ -278,7 +285,8 @@ class _Group:
             value = np.ascontiguousarray(self.value(node.args[0]))
             return value.view(_dtype(str(node.ty))[0])
         if name == "call_pure_extern":
-            return self._dot(*(self.value(arg) for arg in node.args[1:]))
+            name, given = str(node.args[0].value), [self.value(arg) for arg in node.args[1:]]
+            return self._dot(*given) if name == DOT else _halves(*given)
         found: Array = _FUNCTIONS[name](*(self.value(arg) for arg in node.args))
         return found.astype(_dtype(str(node.ty))[0])
 
@@ -316,22 +324,19 @@ class _Group:
             raise AssertionError(f"{buffer.name} is accessed beyond its {count} elements")
         return np.clip(places, 0, count - 1), outside
 
-    def _note(self, scope: str, name: str, places: Array, *, store: bool) -> None:
+    def _note(self, scope: str, name: str, places: Array, itemsize: int, *, store: bool) -> None:
         side = self.trace.writes if store else self.trace.reads
         traffic = self.trace.local if scope == "shared" else side[name]
-        traffic.width = max(traffic.width, 4 * places.shape[1])
+        traffic.width = max(traffic.width, itemsize * places.shape[1])
         for start in range(0, self.threads, WARP):
             live = places[start : start + WARP][self.active[start : start + WARP]]
             if not live.size:
                 continue
-            words = np.unique(live)
+            words = np.unique(live * itemsize // 4)
             traffic.instructions += 1
             traffic.requested += 4 * words.size
             traffic.sectors += np.unique(words // (SECTOR // 4)).size
             if scope == "shared":
                 traffic.turns += int(np.bincount(words % BANKS, minlength=BANKS).max())
             else:
-                traffic.touched.update(words.tolist())
-
-
-tvm  # noqa: B018 (loads the classes whose names are dispatched on)
+                traffic.times.update(words.tolist())

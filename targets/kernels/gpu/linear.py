@@ -23,7 +23,7 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.gpu import few_rows, grid, integer_tile, product
 from edgemoe.targets.kernels.gpu.quantise_rows import quantised, row_words
-from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.kernels.gpu.weights import C_TYPE, ELEMENT, Layout, element_of
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
 
@@ -55,7 +55,7 @@ class GpuLinear:
         """C types of (a, scales?, weights, out, operands...)."""
         rows = ("uint32_t*", "float*") if self.integer else ("float*",)
         operands = ["float*"] * len(ex.operands_of(self.epilogue))
-        return (*rows, self.layout.c_type, "float*", *operands)
+        return (*rows, C_TYPE, "float*", *operands)
 
     @property
     def _parts(self) -> int:
@@ -70,7 +70,7 @@ class GpuLinear:
         """The kernel."""
         del device
         names = {"a": "uint32", "scales": "float32"} if self.integer else {"a": "float32"}
-        names |= {"weights": self.layout.element_of(self.cut.wide), "out": "float32"}
+        names |= {"weights": element_of(self.cut.wide), "out": "float32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
 
@@ -193,7 +193,7 @@ def lower(site: Site) -> None:
     rows = size_of(shape_of(x)) // depth
     unit = linear.unit_of(site, weight, transposed, rows)
     given, role = program_at(site).precision.choose(unit), unit.role
-    layout = layout_for(program_at(site).gpu, given, depth, columns)
+    layout = Layout(given, depth, columns)
     device = program_at(site).gpu
     cut = product_cut(device, layout, 1, rows)
     integer = program_at(site).multiplies_integers(
@@ -232,4 +232,4 @@ def placed(
         rows = read().T if transposed else read()
         return layout.pack([rows], [precision.rounder(name)])
 
-    return program_at(site).words(name, key, [(section, packed)], layout.element)
+    return program_at(site).words(name, key, [(section, packed)], ELEMENT)

@@ -16,7 +16,7 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import token_mix
 from edgemoe.targets.kernels.gpu import grid, product
 from edgemoe.targets.kernels.gpu.linear import evaluated, placed
-from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.kernels.gpu.weights import C_TYPE, ELEMENT, Layout
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Site, shape_of, size_of
 
@@ -45,7 +45,7 @@ class GpuTokenMix:
     def parameters(self) -> tuple[str, ...]:
         """C types of (weights, x, out, operands...)."""
         return (
-            self.layout.c_type,
+            C_TYPE,
             "float*",
             "float*",
             *["float*"] * len(ex.operands_of(self.epilogue)),
@@ -67,7 +67,7 @@ class GpuTokenMix:
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
-        names = {"weights": self.layout.element, "x": "float32", "out": "float32"}
+        names = {"weights": ELEMENT, "x": "float32", "out": "float32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
 
@@ -119,7 +119,7 @@ def lower(site: Site) -> None:
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
     unit = token_mix.unit_of(site, weight, batch * channels)
     given = program_at(site).precision.choose(unit)
-    layout = layout_for(program_at(site).gpu, given, depth, rows)
+    layout = Layout(given, depth, rows)
     cut = product.tile_for(program_at(site).gpu, layout.block_inputs, 1, rows)
     spec = GpuTokenMix(epilogue, layout, batch, channels, cut)
     program_at(site).multiplies_integers(given, "token mixing: rows of int8 would be columns of x")

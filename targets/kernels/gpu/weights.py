@@ -23,7 +23,6 @@ from tvm.ir import Expr
 
 from edgemoe.bfloat16 import to_bfloat16
 from edgemoe.quantise import Codes, Rounder
-from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.weight_format import WeightFormat
 
@@ -33,31 +32,25 @@ QUAD = 4
 """Neighbouring columns whose words a thread may read as one of 16 bytes."""
 
 
-def layout_for(device: Graphics, given: WeightFormat, depth: int, columns: int) -> Layout:
-    """The words of a matrix as a device reads them best."""
-    return Layout(given, depth, columns, given.kind == "float16" and device.fp16)
+HALVES = "em_halves"
+"""What kernels call for the two halves of a word; `gpu/codegen` gives it its name."""
+
+ELEMENT, C_TYPE = "uint32", "uint32_t*"
+"""Dtype of the elements that kernels see, and the C type of a pointer to them."""
+
+
+def element_of(wide: int) -> str:
+    """The dtype for kernels that read the words of `wide` columns at once."""
+    return ELEMENT if wide == 1 else f"{ELEMENT}x{QUAD}"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The words of a matrix of `depth` inputs and `columns` outputs (of all ports).
-
-    `native`: kernels see halves as halves, which the device has; otherwise as words.
-    """
+    """The words of a matrix of `depth` inputs and `columns` outputs (of all ports)."""
 
     given: WeightFormat
     depth: int
     columns: int
-    native: bool = False
-
-    @property
-    def element(self) -> str:
-        """Dtype of the elements that kernels see."""
-        return "float16" if self.native else "uint32"
-
-    def element_of(self, wide: int) -> str:
-        """The dtype for kernels that read the words of `wide` columns at once."""
-        return self.element if wide == 1 else f"{self.element}x{QUAD}"
 
     def has_quads(self, ports: int) -> bool:
         """Tell whether words of `QUAD` neighbouring columns, and their scales, are one of 16 bytes.
@@ -66,11 +59,6 @@ class Layout:
         """
         whole = self.columns // ports % QUAD == 0 and self.scale_columns % QUAD == 0
         return whole and self.block_words == 1
-
-    @property
-    def c_type(self) -> str:
-        """C type of a pointer to them."""
-        return "half*" if self.native else "uint32_t*"
 
     @property
     def block_inputs(self) -> int:
@@ -185,7 +173,7 @@ class Layout:
     def scales(
         self, words: tirx.Var, base: Expr, group: Expr, column: Expr, wide: int
     ) -> list[tuple[Expr, Expr]]:
-        """The scales and zero points of `wide` columns; `words` are of `element_of(wide)`."""
+        """The scales and zero points of `wide` columns; `words` are of `element_of`."""
         if wide == 1:
             return [self.scale(words, base, group, column)]
         zero: Expr = tirx.const(self.given.zero, "int32")
@@ -224,17 +212,18 @@ class Layout:
     def taken(
         self, words: tirx.Var, base: Expr, block: Expr, column: Expr, wide: int
     ) -> list[list[Expr]]:
-        """What was read of a block of `wide` columns, for `value`; of `element_of(wide)`."""
+        """What was read of a block of `wide` columns, for `value`; `words` are of `element_of`."""
         first = base + block * (self.block_words * self.columns) + column
         if wide == 1:
-            if self.native:
-                return [[register(words[first * 2 + i]) for i in range(2)]]
-            return [[register(words[first + i * self.columns]) for i in range(self.block_words)]]
-        if self.native:
-            quads = [register(words[tirx.truncdiv(first, 2) + i]) for i in range(2)]
-            return [[lane(quads[j // 2], j % 2 * 2 + i) for i in range(2)] for j in range(QUAD)]
-        quad = register(words[tirx.truncdiv(first, QUAD)])
-        return [[register(lane(quad, j))] for j in range(QUAD)]
+            read = [[words[first + i * self.columns] for i in range(self.block_words)]]
+        else:
+            quad = register(words[tirx.truncdiv(first, QUAD)])
+            read = [[lane(quad, j)] for j in range(QUAD)]
+        kept = [[register(word) for word in column_words] for column_words in read]
+        if self.given.kind != "float16":
+            return kept
+        pairs = [register(tirx.call_pure_extern("float32x2", HALVES, word)) for (word,) in kept]
+        return [[lane(pair, i) for i in range(2)] for pair in pairs]
 
     @property
     def value_of_any(self) -> bool:
@@ -243,11 +232,8 @@ class Layout:
 
     def value(self, taken: Sequence[Expr], i: Expr | int, zero: Expr) -> Expr:
         """Input i of a block as float32, before its scale."""
-        if self.native:
-            assert isinstance(i, int)
-            return tirx.Cast("float32", taken[i])
         if isinstance(i, int):
-            return self._value(taken, i, zero)
+            return taken[i] if self.given.kind == "float16" else self._value(taken, i, zero)
         shift = tirx.Cast("uint32", i * self.given.bits)
         code = tirx.bitwise_and(tirx.shift_right(taken[0], shift), self._mask())
         return tirx.Cast("float32", tirx.Cast("int32", code) - zero)
@@ -260,8 +246,8 @@ class Layout:
         if self.given.kind == "float32":
             return tirx.reinterpret("float32", words[0])
         if not self.given.is_integer:
-            low = words[0] & tirx.const(0xFFFF, "uint32")
-            return self._widened(low if i == 0 else tirx.shift_right(words[0], _u(16)))
+            bits = words[0] & _u(0xFFFF0000) if i else tirx.shift_left(words[0], _u(16))
+            return tirx.reinterpret("float32", bits)
         at, shift = divmod(i * bits, 32)
         code = tirx.shift_right(words[at], _u(shift)) if shift else words[at]
         if shift + bits > 32:
@@ -269,17 +255,6 @@ class Layout:
         if shift + bits != 32:
             code = tirx.bitwise_and(code, self._mask())
         return tirx.Cast("float32", tirx.Cast("int32", code) - zero)
-
-    def _widened(self, bits: Expr) -> Expr:
-        """float32 of 16 bits that lie in the low half of a word."""
-        if self.given.kind == "bfloat16":
-            return tirx.reinterpret("float32", tirx.shift_left(bits, _u(16)))
-        # The exponent of a half is 112 less than that of a float: a product with 2**112 moves it,
-        # for denormals as well. Infinity and NaN are no weights.
-        sign = tirx.shift_left(bits & _u(0x8000), _u(16))
-        rest = tirx.shift_left(bits & _u(0x7FFF), _u(13))
-        small = tirx.reinterpret("float32", tirx.bitwise_or(sign, rest))
-        return small * tirx.const(2.0**112, "float32")
 
 
 def lane(quad: Expr, j: int) -> Expr:
