@@ -13,7 +13,7 @@ from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.gpu import integer_tile
 from edgemoe.targets.kernels.gpu.linear import GpuLinear, product_cut
-from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, row_words
+from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, inputs_apart, row_words
 from edgemoe.targets.kernels.gpu.weights import Layout
 from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
@@ -80,8 +80,10 @@ def rounded_rows(x: np.ndarray, group: int) -> np.ndarray:
 
 
 INTEGERS = [(device, rows, name) for device, rows, name in itertools.product(
-    ("opencl", "webgpu"), (5, 40), ("i8", "i8.g64", "i4", "i4.g64", "i4.zp")
-) if device == "opencl" or rows == 40]  # fmt: skip
+    ("opencl", "webgpu"), (5, 40),
+    ("i8", "i8.g64", "i8.zp", "i4", "i4.g64", "i4.zp", "i3", "i3.zp", "i2", "i2.zp", "ternary")
+) if device == "opencl" or (rows == 40 and name in ("i8", "i8.zp", "i4.zp", "i3", "i2.zp"))
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("device", "rows", "name"), INTEGERS)
@@ -99,12 +101,12 @@ def test_products_of_int8(device: str, rows: int, name: str) -> None:
     assert facts is not None
     facts = replace(facts, integer_dot=True)
     layout = Layout(parse(name), depth, columns)
-    assert not integer_tile.why_floats(facts, layout, product_cut(facts, layout, 1, rows))
+    assert not integer_tile.why_floats(facts, product_cut(facts, layout, 1, rows))
     epilogue = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
     kernel = GpuLinear(epilogue, layout, rows, integer_tile.cut_of(facts, 1, rows), True)
     count = row_words(layout)
     quantised = QuantiseRows(
-        rows, depth, layout.groups, count // layout.groups, layout.given.bits == 4, 32
+        rows, depth, layout.groups, count // layout.groups, inputs_apart(layout), 32
     )
     given = [x, np.zeros((rows, count), np.uint32), np.zeros((rows, layout.groups), np.float32)]
     _, codes, scales = launch(facts, quantised, given)
@@ -119,18 +121,17 @@ def test_products_of_int8(device: str, rows: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "integer_dot", "reason"),
-    [("i8", 40, False, "no integer_dot"), ("i8", 4, True, "at most 4 rows"),
-     ("i3", 40, True, "codes of 3 bits"), ("i8.zp", 40, True, "zero points of 8 bits"),
-     ("i4.zp", 40, True, "")],
-)  # fmt: skip
-def test_why_products_stay_floats(name: str, rows: int, integer_dot: bool, reason: str) -> None:
+    ("rows", "integer_dot", "reason"),
+    [(40, False, "no integer_dot"), (4, True, "at most 4 rows"), (40, True, "")],
+)
+def test_why_products_stay_floats(rows: int, integer_dot: bool, reason: str) -> None:
     facts = load_target("opencl").gpu
     assert facts is not None
     facts = replace(facts, integer_dot=integer_dot)
-    layout = Layout(parse(name), 100, 70)
-    found = integer_tile.why_floats(facts, layout, product_cut(facts, layout, 1, rows))
-    assert bool(found) == bool(reason) and reason in found
+    for name in FORMATS:
+        layout = Layout(parse(name), 100, 70)
+        found = integer_tile.why_floats(facts, product_cut(facts, layout, 1, rows))
+        assert bool(found) == bool(reason) and reason in found
 
 
 @pytest.mark.parametrize("columns", [64, 66])

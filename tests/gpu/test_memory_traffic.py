@@ -21,7 +21,7 @@ from edgemoe.targets.kernels.gpu import few_rows, integer_tile, product
 from edgemoe.targets.kernels.gpu.attention import GpuAttention
 from edgemoe.targets.kernels.gpu.experts import GpuExperts
 from edgemoe.targets.kernels.gpu.linear import GpuLinear, product_cut
-from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, row_words
+from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, inputs_apart, row_words
 from edgemoe.targets.kernels.gpu.token_mix import GpuTokenMix
 from edgemoe.targets.kernels.gpu.weights import Layout
 from edgemoe.targets.spec import load_target
@@ -142,7 +142,7 @@ def test_tiles_of_int8_have_no_bank_conflicts(name: str) -> None:
     kernel = GpuLinear(ex.Port(), layout, rows, integer_tile.cut_of(facts, 1, rows), True)
     count = row_words(layout)
     quantised = QuantiseRows(
-        rows, depth, layout.groups, count // layout.groups, layout.given.bits == 4, 32
+        rows, depth, layout.groups, count // layout.groups, inputs_apart(layout), 32
     )
     x, weights = drawn(rows, depth), drawn(columns, depth)
     given = [x, np.zeros(rows * count, np.uint32), np.zeros(rows * layout.groups, np.float32)]

@@ -196,9 +196,7 @@ def lower(site: Site) -> None:
     layout = Layout(given, depth, columns)
     device = program_at(site).gpu
     cut = product_cut(device, layout, 1, rows)
-    integer = program_at(site).multiplies_integers(
-        given, integer_tile.why_floats(device, layout, cut)
-    )
+    integer = program_at(site).multiplies_integers(given, integer_tile.why_floats(device, cut))
     if integer:
         cut = integer_tile.cut_of(device, 1, rows)
     spec = GpuLinear(epilogue, layout, rows, cut, integer)

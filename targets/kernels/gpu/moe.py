@@ -133,7 +133,7 @@ class _Group:
         )  # fmt: skip
         sets = min(self.slots, self.experts)
         cut = product_cut(self.device, layout, ports, 1 if self.direct else rows_each, sets)
-        why = integer_tile.why_floats(self.device, layout, cut)
+        why = integer_tile.why_floats(self.device, cut)
         if 6 + len(stage.body.operands) > self.device.storage_buffers:
             why = why or "codes and their scales bind one buffer more than the device has"
         elif self.scored and source == "sorted":
