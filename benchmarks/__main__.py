@@ -43,7 +43,7 @@ def parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--cases", type=words, default=list(WORKLOADS), help=", ".join(WORKLOADS))
-    parser.add_argument("--tokens", type=numbers, default=[1, 8, 64, 256], help="of W1 and W2")
+    parser.add_argument("--tokens", type=numbers, default=[1, 8, 64, 256], help="of W1, W2 and W6")
     parser.add_argument("--batches", type=numbers, default=[1, 32], help="of W4 and W5")
     parser.add_argument("--formats", type=words, default=list(BITS), help=", ".join(BITS))
     parser.add_argument("--threads", type=numbers, default=[1])

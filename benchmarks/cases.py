@@ -23,6 +23,7 @@ class Moe:
 MOE = {
     "W1": Moe(512, 1024, 16, 2),
     "W2": Moe(512, 256, 64, 8, shared=True),
+    "W6": Moe(2048, 768, 16, 8),
     "tiny": Moe(32, 64, 4, 2, shared=True),  # of the tests
 }
 DECODER = Moe(256, 512, 8, 2)
@@ -31,6 +32,7 @@ LAYERS, HEADS, VOCABULARY, CONTEXT = 4, 8, 256, 128
 WORKLOADS = {
     "W1": "MoE layer as in Mixtral: H 512, I 1024, E 16, top 2, SwiGLU",
     "W2": "fine-grained MoE layer: H 512, I 256, E 64, top 8, one shared expert of the same width",
+    "W6": "MoE layer as in Qwen3-30B-A3B: H 2048, I 768, top 8, of 16 experts (128 there), SwiGLU",
     "W3": "MoE decoder: 4 layers, hidden 256, 8 heads, I 512, E 8, top 2",
     "W4": "PatchTSMixer of transformers: 512 -> 96, 7 channels, 8 layers, 64 wide",
     "W5": "MLP-Mixer: 8 layers, 256 wide, 64 tokens",

@@ -138,6 +138,9 @@ class Step:
     steps run one after another. When `tasks_from` is set, the int32 at the start of that buffer
     (read when the step begins) multiplies `tasks`: experts without tokens cost nothing.
     `macs` and `nbytes` (weights and activations read and written) are worst-case static counts.
+    `work` is how many multiply-accumulates of float32 and bytes together take as long as the step,
+    where that is not their sum. A step is `even` when neighbouring tasks share much of what they
+    read: each thread then claims its share of the tasks at once.
     """
 
     kernel: str
@@ -152,6 +155,8 @@ class Step:
     region: int | None = None  # number of the MoE region that it belongs to
     reason: str = ""  # why this kernel
     rows: Rows | None = None  # None: it cannot be cut
+    work: int | None = None
+    even: bool = False
 
 
 @dataclass(frozen=True)

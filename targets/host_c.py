@@ -37,7 +37,7 @@ WARNINGS = ("-Wall", "-Wextra", "-pedantic")
 COMPILE_FLAGS = ("-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread", *WARNINGS)
 DEFAULT_IO_ALIGNMENT = 64
 SERIAL_UNITS = 100_000
-"""A step of fewer multiply-accumulates plus bytes (about 5 us) runs on the calling thread alone:
+"""A step of less work, multiply-accumulates plus bytes (about 5 us), runs on the calling thread alone:
 handing parts of it to another thread can cost more than it saves."""
 
 
@@ -230,7 +230,8 @@ def _tasks_from(step: Step, variant: Variant) -> int:
 
 def is_serial(step: Step) -> bool:
     """Tell whether a step is too little work to share; one of unknown size is shared."""
-    return 0 < step.macs + step.nbytes < SERIAL_UNITS
+    work = step.macs + step.nbytes if step.work is None else step.work
+    return 0 < work < SERIAL_UNITS
 
 
 def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, str]:
@@ -251,14 +252,15 @@ def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, s
             )
         label = comment(step.label or step.kernel)
         rows.append(
-            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {is_serial(step):d}}}, "
+            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {is_serial(step):d}, "
+            f"{int(step.even)}}}, "
             f"/* {position}: {label} */"
         )
     tokens = "no token axis" if variant.tokens is None else f"{variant.tokens} tokens"
     table = [
         f"/* variant {number}: {tokens}, arena of {variant.arena_bytes} bytes */",
         f"static const em_step steps_{number}[] = {{",
-        *(rows or ["    {0, 0, -1, 0},"]),
+        *(rows or ["    {0, 0, -1, 0, 0},"]),
         "};\n",
     ]
     return "\n".join(texts), "\n".join(table)

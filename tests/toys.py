@@ -204,8 +204,8 @@ def running(
     return Toy(plan, [])
 
 
-def work(tasks: int = 64, rounds: int = 1000, steps: int = 4) -> Toy:
-    """`steps` dependent steps of `tasks` tasks each; static shape."""
+def work(tasks: int = 64, rounds: int = 1000, steps: int = 4, even: bool = False) -> Toy:
+    """`steps` dependent steps of `tasks` tasks each, claimed evenly or guided; static shape."""
     buffers = (
         Buffer("x", "float32", (tasks,), "input", 0),
         Buffer("a", "float32", (tasks,), "arena", offset=0),
@@ -213,7 +213,7 @@ def work(tasks: int = 64, rounds: int = 1000, steps: int = 4) -> Toy:
     )
     chain = [0, *[1] * (steps - 1), 2]
     program = tuple(
-        step("work", Pointer(a), Pointer(b), rounds, tasks=tasks)
+        step("work", Pointer(a), Pointer(b), rounds, tasks=tasks, even=even)
         for a, b in itertools.pairwise(chain)
     )
     variant = Variant(None, buffers, program, (), tasks * 4, tasks * 4)

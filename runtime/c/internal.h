@@ -43,6 +43,7 @@ typedef struct em_step {
     int32_t tasks;
     int64_t tasks_from; /* arena offset of an int32 that multiplies `tasks`, or -1 */
     int32_t serial;     /* too little work to share with other threads */
+    int32_t even;       /* a thread claims its share of the tasks at once */
 } em_step;
 
 typedef struct em_variant {

@@ -177,7 +177,7 @@ static double measure(em_task_fn task, int32_t threads, double seconds, const vo
         j->width = lanes();
         j->words = words;
         const double start = now();
-        em_pool_run(pool, task, j, threads);
+        em_pool_run(pool, task, j, threads, 0);
         const double elapsed = now() - start;
         for (int32_t t = 0; t < threads; t++)
             total += j->done[t];

@@ -2,7 +2,8 @@
  *
  * Threads take ever smaller ranges of the tasks that are left (guided self-scheduling,
  * Polychronopoulos and Kuck, 1987): few claims at first, and a thread that is held up near the end
- * keeps no more than a task back. One atomic `ticket` holds (job number << 32 | next task). A worker
+ * keeps no more than a task back. Where neighbouring tasks read the same data, a claim is a thread's
+ * whole share instead. One atomic `ticket` holds (job number << 32 | next task). A worker
  * claims a range by a compare-and-swap of the whole ticket, so a worker that wakes up late finds
  * another job number or no tasks left and goes back to waiting: the caller never waits for a thread
  * that did not claim anything. Workers spin for some microseconds, then sleep; on fewer CPUs than
@@ -25,6 +26,7 @@ struct em_pool {
     em_task_fn fn;
     const void *context;
     int32_t tasks;
+    int32_t claim; /* tasks of a claim; 0: ever fewer */
     int32_t completed;
     int32_t sleepers;
     int32_t caller_waits;
@@ -66,14 +68,15 @@ static void work(em_pool *pool, uint64_t ticket)
     const em_task_fn fn = __atomic_load_n(&pool->fn, __ATOMIC_ACQUIRE);
     const void *context = __atomic_load_n(&pool->context, __ATOMIC_ACQUIRE);
     const int32_t tasks = __atomic_load_n(&pool->tasks, __ATOMIC_ACQUIRE);
+    const int32_t claim = __atomic_load_n(&pool->claim, __ATOMIC_ACQUIRE);
     const int32_t shares = (pool->workers + 1) * SHARES;
     for (;;) {
         const uint32_t next = (uint32_t)ticket;
         if (job_of(ticket) != job || next == CLOSED || (int32_t)next >= tasks)
             return;
         const int32_t begin = (int32_t)next;
-        const int32_t share = (tasks - begin) / shares;
-        const int32_t end = begin + (share > 0 ? share : 1);
+        const int32_t left = tasks - begin, share = claim > 0 ? claim : left / shares;
+        const int32_t end = begin + (share < 1 ? 1 : share < left ? share : left);
         const uint64_t after = ((uint64_t)job << 32) | (uint32_t)end;
         if (!__atomic_compare_exchange_n(&pool->ticket, &ticket, after, 0, __ATOMIC_SEQ_CST,
                                          __ATOMIC_SEQ_CST))
@@ -152,7 +155,7 @@ static void wait_until_completed(em_pool *pool, int32_t tasks)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t tasks)
+void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t tasks, int32_t even)
 {
     if (tasks <= 0)
         return;
@@ -167,6 +170,8 @@ void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t task
     __atomic_store_n(&pool->fn, fn, __ATOMIC_RELEASE);
     __atomic_store_n(&pool->context, context, __ATOMIC_RELEASE);
     __atomic_store_n(&pool->tasks, tasks, __ATOMIC_RELEASE);
+    __atomic_store_n(&pool->claim, even ? (tasks + pool->workers) / (pool->workers + 1) : 0,
+                     __ATOMIC_RELEASE);
     __atomic_store_n(&pool->completed, 0, __ATOMIC_RELEASE);
     const uint64_t open = (uint64_t)job << 32;
     __atomic_store_n(&pool->ticket, open, __ATOMIC_SEQ_CST);

@@ -216,7 +216,7 @@ static void run_step(const run *r, const em_step *step, const em_call *call)
         return;
     }
     const task_call task = {step->fn, call};
-    em_pool_run(r->model->pool, run_tasks, &task, tasks);
+    em_pool_run(r->model->pool, run_tasks, &task, tasks, step->even);
 }
 
 static int64_t now(void)

@@ -98,14 +98,14 @@ def _variant(
     for step in variant.steps:
         label = comment(step.label or step.kernel)
         if step.kernel in on_device:
-            text = f"{{0, {launched}, 0, 0, -1, 0, 0, NULL}}"
+            text = f"{{0, {launched}, 0, 0, -1, 0, 0, 0, NULL}}"
             launched += 1
         elif step.kernel in _KINDS:
             source, target = (a.buffer for a in step.arguments if isinstance(a, Pointer))
             mine, there = (source, target) if step.kernel == "upload" else (target, source)
             dtype = dtype_number(variant.buffers[there].dtype)
             crossing = f"{_KINDS[step.kernel]}, {host[mine]}, {device[there]}, 0, -1, {dtype}"
-            text = f"{{{crossing}, 0, NULL}}"
+            text = f"{{{crossing}, 0, 0, NULL}}"
         else:
             pointers = [a for a in step.arguments if isinstance(a, Pointer)]
             if len(pointers) > MOST_ARGUMENTS:
@@ -113,10 +113,10 @@ def _variant(
             follows = -1 if step.tasks_from is None else host[step.tasks_from]
             name = _call(step, symbols[step.kernel], calls, prototypes)
             counts = f"{len(arguments)}, {len(pointers)}, {step.tasks}, {follows}"
-            text = f"{{1, {counts}, 0, {is_serial(step):d}, {name}}}"
+            text = f"{{1, {counts}, 0, {is_serial(step):d}, {step.even:d}, {name}}}"
             arguments += [f"{{{host[p.buffer]}, {p.offset}u}}" for p in pointers]
         steps.append(f"{text}, /* {label} */")
-    none = "{0, 0, 0, 0, -1, 0, 0, NULL},"
+    none = "{0, 0, 0, 0, -1, 0, 0, 0, NULL},"
     return [
         *_array("em_cl_host_buffer", f"em_joint_buffers_{number}", buffers, "{2, 0, 0, 0, 0},"),
         *_array("em_cl_joint_step", f"em_joint_steps_{number}", steps, none),

@@ -34,7 +34,10 @@ Result = Literal["slot", "sorted", "accumulate"]
 
 @dataclass(frozen=True)
 class Experts:
-    """What distinguishes one expert kernel from another; sizes are run-time parameters."""
+    """What distinguishes one expert kernel from another; sizes are run-time parameters.
+
+    But for `known_chosen`, the slots of a token where it is not 0: every row of a tile divides by it.
+    """
 
     epilogue: ex.Node
     ports: int
@@ -42,6 +45,7 @@ class Experts:
     result: Result
     given: WeightFormat = F32
     tuned: Tuned = UNTUNED
+    known_chosen: int = 0
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -180,7 +184,7 @@ class Experts:
                 if self.source == "sorted":
                     return row
                 slot = buffers["order"][row]
-                return tirx.truncdiv(slot, chosen) if self.source == "token" else slot
+                return self._token(slot, chosen) if self.source == "token" else slot
 
             def fetching(start: Expr, size: Expr) -> Fetch:
                 return fetch_for(
@@ -195,6 +199,13 @@ class Experts:
             tiles.call(store, values, *addresses, row, panel, columns, expert, chosen, 0, height)
         return builder.get()
 
+    def _token(self, slot: Expr, chosen: Expr) -> Expr:
+        """The token of a slot; both are at least 0."""
+        if not self.known_chosen:
+            return tirx.truncdiv(slot, chosen)
+        known = tirx.const(self.known_chosen, "uint32")
+        return tirx.Cast("int32", tirx.truncdiv(tirx.Cast("uint32", slot), known))
+
     def _store(self, isa: Isa) -> tirx.PrimFunc:
         with IRBuilder() as builder, T.prim_func(s_tir=True):
             names = {"values": "float32", "out": "float32", "order": "int32"}
@@ -206,7 +217,7 @@ class Experts:
             width = tiles.local(tirx.min(columns - panel * self.port_columns, self.port_columns))
             with T.serial(begin, end) as i:
                 slot = tiles.local(buffers["order"][row + i])
-                token = tiles.local(tirx.truncdiv(slot, chosen))
+                token = tiles.local(self._token(slot, chosen))
                 target = {"sorted": row + i, "slot": slot, "accumulate": token}[self.result]
                 target = tiles.local(target)
 

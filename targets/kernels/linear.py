@@ -22,8 +22,8 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.fetch import Fetch, fetch_for
-from edgemoe.targets.kernels.panels import pack_ports, panel_bytes
-from edgemoe.targets.kernels.product import c_types, product_of, row_pointers
+from edgemoe.targets.kernels.panels import LINE, pack_ports, panel_bytes
+from edgemoe.targets.kernels.product import Product, c_types, product_of, row_pointers, work_of
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa, dots_of
@@ -32,11 +32,15 @@ from edgemoe.weight_format import F32, WeightFormat
 
 @dataclass(frozen=True)
 class Linear:
-    """What distinguishes one linear kernel from another; sizes are run-time parameters."""
+    """What distinguishes one linear kernel from another; sizes are run-time parameters.
+
+    `narrow` says that there are at most LINE columns.
+    """
 
     epilogue: ex.Node
     given: WeightFormat = F32
     tuned: Tuned = UNTUNED
+    narrow: bool = False
 
     @property
     def operands(self) -> tuple[ex.Operand, ...]:
@@ -61,7 +65,7 @@ class Linear:
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
         store = f"{name}_store"
-        tallest = product_of(self.given, self.tuned.of(isa)).tallest(isa)
+        tallest = self._product(isa).tallest(isa)
         functions = tiles.tile_functions(name, tallest)
         symbols = {isa.symbol(tile): height for tile, height in functions.items()}
         return tiles.Built(
@@ -71,6 +75,9 @@ class Linear:
                 for tile, height in functions.items()
             },
         )  # fmt: skip
+
+    def _product(self, isa: Isa) -> Product:
+        return product_of(self.given, self.tuned.of(isa), self.narrow)
 
     @property
     def _pointers(self) -> dict[str, str]:
@@ -95,7 +102,7 @@ class Linear:
                 last = tiles.local(tirx.min(rows, first + each))
                 addresses = [T.address_of(buffers[n][0]) for n in names]
                 tiles.for_tiles(
-                    product_of(self.given, self.tuned.of(isa)).tallest(isa), first, last,
+                    self._product(isa).tallest(isa), first, last,
                     lambda row, height: tiles.call_tile(
                         functions, height, *addresses, row, first, last, panel, depth, columns, 0
                     ),
@@ -105,7 +112,7 @@ class Linear:
     def _tile(self, isa: Isa, store: str, height: int) -> tirx.PrimFunc:
         """`height` rows from `row` on, and panel number `panel`."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            product = product_of(self.given, self.tuned.of(isa))
+            product = self._product(isa)
             names = self._pointers
             buffers, (row, first, last, panel, depth, columns, *_) = tiles.parameters(
                 names, ("row", "first", "last", "panel", "depth", "columns")
@@ -205,11 +212,13 @@ def lower(site: Site) -> None:
     unit = unit_of(site, weight, transposed, rows)
     given = site.program.precision.choose(unit)
     tuned, why = site.program.tunings.find("linear", given, rows, depth, columns)
-    spec = Linear(epilogue, given, tuned)
+    floats = not given.is_integer and not given.half_activations
+    spec = Linear(epilogue, given, tuned, narrow=floats and columns <= LINE)
     weights = _place(site, weight, transposed, unit, given)
     operands = site.operands(body)
     (out,) = site.outputs
     (source,) = site.pointers([x])
+    nbytes = 4 * (rows * (depth + columns)) + depth * columns * given.bits // 8
     taken = row_pointers(
         site.program, source, rows, depth, given, origin=site.origin, nodes=site.nodes
     )
@@ -219,8 +228,8 @@ def lower(site: Site) -> None:
         in_place=[(out, b) for b in site.full_operands(body, operands)],
         tasks=spec.tasks(rows, columns),
         label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
-        origin=site.origin, nodes=site.nodes, macs=rows * depth * columns,
-        nbytes=4 * (rows * (depth + columns)) + depth * columns * given.bits // 8,
+        origin=site.origin, nodes=site.nodes, macs=rows * depth * columns, nbytes=nbytes,
+        work=work_of(given, rows * depth * columns, nbytes),
         reason=f"constant weight, {given}{why}",
         rows=None if given.int8_activations or given.half_activations
         else rows_of(body, rows, depth, columns, tuned.row_block),

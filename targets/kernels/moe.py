@@ -23,7 +23,7 @@ from edgemoe.targets.kernels.fill import Fill
 from edgemoe.targets.kernels.group_tokens import GroupTokens
 from edgemoe.targets.kernels.moe_stages import LINEARS, Port, Stage, stages_of
 from edgemoe.targets.kernels.panels import pack_ports, panel_bytes
-from edgemoe.targets.kernels.product import row_pointers
+from edgemoe.targets.kernels.product import row_pointers, work_of
 from edgemoe.targets.site import Array, Site, reader, size_of
 from edgemoe.weight_format import WeightFormat
 
@@ -135,7 +135,7 @@ class _Group:
         tuned, why = program.tunings.find(
             "experts", given, -(-self.slots // active), depth, columns * len(stage.ports)
         )
-        spec = Experts(epilogue, len(stage.ports), source, result, given, tuned)
+        spec = Experts(epilogue, len(stage.ports), source, result, given, tuned, chosen)
         weights = _place(site, stage, spec, depth, given)
         count = tokens if source == "token" else self.slots
         taken = row_pointers(
@@ -148,15 +148,17 @@ class _Group:
             for value, indexing in zip(stage.body.operands, stage.body.indexing, strict=True)
         ]
         each = depth * columns * len(stage.ports)
+        nbytes = active * each * given.bits // 8 + 4 * self.slots * (depth + columns)
         program.step(
             spec, "experts",
             [*taken, Pointer(weights), Pointer(out), Pointer(self.order),
              Pointer(self.offsets), Pointer(self.active), *operands, depth, columns,
              spec.panels(columns), chosen, tokens],
             tasks=tasks, tasks_from=self.active if per_active else None,
+            even=not per_active, work=work_of(given, self.slots * each, nbytes),
             label=f"experts {self.slots} rows x {depth} -> {columns}{ex.describe(epilogue)}",
             origin=site.origin, nodes=site.nodes, macs=self.slots * each, region=region,
-            nbytes=active * each * given.bits // 8 + 4 * self.slots * (depth + columns),
+            nbytes=nbytes,
             reason=f"{len(stage.ports)} product(s) per expert, {given}{why}",
         )  # fmt: skip
         return given

@@ -17,7 +17,7 @@ from edgemoe.targets.kernels.dequantised_product import DequantisedProduct
 from edgemoe.targets.kernels.float16_product import Float16Product
 from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.integer_tile import Fetching
-from edgemoe.targets.kernels.panels import PANEL
+from edgemoe.targets.kernels.panels import LINE, PANEL
 from edgemoe.targets.kernels.tile import STORED as STORED
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.program import Program
@@ -53,10 +53,15 @@ class Product(Protocol):
 
 @dataclass(frozen=True)
 class FloatProduct:
-    """float32 rows times float32, bfloat16 or float16 weights."""
+    """float32 rows times float32, bfloat16 or float16 weights.
+
+    A panel that is half empty (of a router of few experts) is `narrow`: the first half alone is
+    read, and twice as many rows fit into the registers of 16 lanes.
+    """
 
     kind: str
     tuning: Tuning = DEFAULT
+    narrow: bool = False
 
     @property
     def pointers(self) -> dict[str, str]:
@@ -65,7 +70,8 @@ class FloatProduct:
 
     def tallest(self, isa: Isa) -> int:
         """See `Product`."""
-        return self.tuning.rows or tiles.tallest_tile(isa)
+        fitting = 2 if self.narrow and isa.lanes == LINE else 1
+        return self.tuning.rows or fitting * tiles.tallest_tile(isa)
 
     def emit(
         self, isa: Isa, buffers: Mapping[str, tirx.Var], rows: Sequence[Expr], depth: Expr,
@@ -77,7 +83,7 @@ class FloatProduct:
         start = tiles.local(panel * size)
         return tiles.accumulate(
             isa, buffers["a"], starts, depth, buffers["weights"], start, self.kind,
-            fetching(start, size), self.tuning,
+            fetching(start, size), self.tuning, LINE if self.narrow else PANEL,
         )  # fmt: skip
 
     def panel_elements(self, depth: Expr) -> Expr:
@@ -85,14 +91,19 @@ class FloatProduct:
         return depth * PANEL
 
 
-def product_of(given: WeightFormat, tuning: Tuning = DEFAULT) -> Product:
-    """The product of a weight format."""
+def product_of(given: WeightFormat, tuning: Tuning = DEFAULT, narrow: bool = False) -> Product:
+    """The product of a weight format; `narrow` if panels have at most LINE columns of floats."""
     if given.half_activations:
         return Bfloat16Product(tuning) if given.pairs_inputs else Float16Product(tuning)
     if not given.is_integer:
-        return FloatProduct(given.kind, tuning)
+        return FloatProduct(given.kind, tuning, narrow)
     kind = IntegerProduct if given.int8_activations else DequantisedProduct
     return kind(given, tuning)
+
+
+def work_of(given: WeightFormat, macs: int, nbytes: int) -> int:
+    """`Step.work` of a product: four int8 are multiplied where one float32 would be."""
+    return (macs // 4 if given.int8_activations else macs) + nbytes
 
 
 def c_types(given: WeightFormat) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ from edgemoe.targets.spec import Isa
 MAX_EXPERTS = 512
 """Most experts of one router: scores of a token lie on the stack."""
 
+PER_TOKEN, PER_EXPERT, PER_CHOICE = 800, 30, 400
+"""`Step.work` of a token, a score of a token, and the search of one expert for it."""
+
 F32_LOWEST = -3.4028234e38
 
 
@@ -294,5 +297,6 @@ def lower(site: Site) -> None:
         [*site.pointers(given), *(Pointer(b) for b in site.outputs), experts, chosen],
         tasks=tokens, label=f"route {tokens} tokens to {chosen} of {experts} experts",
         origin=site.origin, nodes=site.nodes, nbytes=4 * tokens * (experts + 3 * chosen),
+        work=tokens * (PER_TOKEN + PER_EXPERT * experts + PER_CHOICE * chosen),
         reason=f"router understood: {spec.score}, top {chosen}",
     )  # fmt: skip

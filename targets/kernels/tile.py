@@ -149,17 +149,18 @@ def accumulate(
     weight_dtype: str,
     fetch: Fetch,
     tuning: Tuning = DEFAULT,
+    columns: int = PANEL,
 ) -> Expr:
-    """Emit sum over k of a[row_starts[i] + k] * panel[k, :].
+    """Emit sum over k of a[row_starts[i] + k] * panel[k, j], for the first `columns` columns j.
 
     Returns the address of float32 [rows, PANEL].
     """
     rows, lanes = len(row_starts), isa.lanes
     values = T.alloc_buffer((rows * PANEL,), "float32")
-    width = tile_width(isa, rows, tuning.columns)
+    width = min(tile_width(isa, rows, tuning.columns), columns)
     vectors = width // lanes
     zero = broadcast(tirx.const(0.0, "float32"), lanes)
-    for first in range(0, PANEL, width):
+    for first in range(0, columns, width):
         acc = T.alloc_buffer((rows * width,), "float32")
         for i in range(rows * vectors):
             T.buffer_store(acc, zero, [ramp(i * lanes, lanes)])

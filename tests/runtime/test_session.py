@@ -65,9 +65,10 @@ def test_out_is_written_and_returned(toy_artifact, toys, width):
     assert np.array_equal(session.run({"x": x})["y"], room)
 
 
-def test_threads_keep_every_bit(toy_artifact):
-    session = toy_artifact("work", tasks=67).load()
-    x = np.random.default_rng(1).standard_normal(67).astype(np.float32)
+@pytest.mark.parametrize("tasks, even", [(67, False), (67, True), (2, True)])
+def test_threads_keep_every_bit(toy_artifact, tasks, even):
+    session = toy_artifact("work", tasks=tasks, even=even).load()
+    x = np.random.default_rng(1).standard_normal(tasks).astype(np.float32)
     first = session.run({"x": x})["y"]
     for count in (2, 3, 8, 1, -1):
         session.threads = count

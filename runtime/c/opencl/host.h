@@ -66,6 +66,7 @@ typedef struct em_cl_joint_step {
     int32_t follows; /* buffer whose first int32 multiplies the tasks, or -1 */
     int32_t dtype;   /* on the device, of what crosses */
     int32_t serial;  /* too little work to share with other threads */
+    int32_t even;    /* see em_pool_run */
     em_cl_call call;
 } em_cl_joint_step;
 

@@ -196,7 +196,8 @@ static void call(const em_model *model, const em_cl_joint_variant *variant,
         tasks *= factor;
     }
     const host_tasks shared = {step->call, at};
-    em_pool_run(step->serial ? NULL : model->pool, run_tasks, &shared, tasks);
+    em_pool_run(step->serial ? NULL : model->pool, run_tasks, &shared, tasks,
+                step->even);
 }
 
 em_status em_cl_joint_run(em_model *model, int32_t number, const em_cl_recording *recording)

@@ -44,14 +44,14 @@ static void s_1(const em_call *c, int32_t begin, int32_t end)
 
 /* variant 0: 2 tokens, arena of 112 bytes */
 static const em_step steps_0[] = {
-    {s_0, 2, -1, 1}, /* 0: toy scale */
-    {s_1, 2, -1, 1}, /* 1: toy add */
+    {s_0, 2, -1, 1, 0}, /* 0: toy scale */
+    {s_1, 2, -1, 1, 0}, /* 1: toy add */
 };
 
 /* variant 1: 5 tokens, arena of 184 bytes */
 static const em_step steps_1[] = {
-    {s_0, 5, -1, 1}, /* 0: toy scale */
-    {s_1, 5, -1, 1}, /* 1: toy add */
+    {s_0, 5, -1, 1, 0}, /* 0: toy scale */
+    {s_1, 5, -1, 1, 0}, /* 1: toy add */
 };
 
 /* ---- what the runtime reads ---- */

@@ -59,14 +59,14 @@ static void s_3(const em_call *c, int32_t begin, int32_t end)
 
 /* variant 0: 1 tokens, arena of 192 bytes */
 static const em_step steps_0[] = {
-    {s_0, 1, -1, 0}, /* 0: toy route */
-    {s_1, 2, 64, 1}, /* 1: toy expert */
+    {s_0, 1, -1, 0, 0}, /* 0: toy route */
+    {s_1, 2, 64, 1, 0}, /* 1: toy expert */
 };
 
 /* variant 1: 4 tokens, arena of 384 bytes */
 static const em_step steps_1[] = {
-    {s_2, 1, -1, 0}, /* 0: toy route */
-    {s_3, 2, 256, 1}, /* 1: toy expert */
+    {s_2, 1, -1, 0, 0}, /* 0: toy route */
+    {s_3, 2, 256, 1, 0}, /* 1: toy expert */
 };
 
 /* ---- what the runtime reads ---- */

@@ -40,12 +40,12 @@ static void s_1(const em_call *c, int32_t begin, int32_t end)
 
 /* variant 0: 1 tokens, arena of 0 bytes */
 static const em_step steps_0[] = {
-    {s_0, 1, -1, 0}, /* 0: toy running */
+    {s_0, 1, -1, 0, 0}, /* 0: toy running */
 };
 
 /* variant 1: 3 tokens, arena of 0 bytes */
 static const em_step steps_1[] = {
-    {s_1, 1, -1, 0}, /* 0: toy running */
+    {s_1, 1, -1, 0, 0}, /* 0: toy running */
 };
 
 /* ---- what the runtime reads ---- */
