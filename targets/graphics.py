@@ -24,9 +24,10 @@ class Graphics:
     `storage_buffers` how many buffers a kernel may bind, `binding_bytes` the largest range of one.
     With `fp16` the device has native halves (`shader-f16`, `cl_khr_fp16`). `activations` is the
     dtype of tensors between steps, "float32", or "float16" where there is `fp16`. With
-    `integer_dot` products of many rows with integer weights round their rows to int8 and multiply four codes at a time (WGSL's
-    language feature packed_4x8_integer_dot_product, `cl_khr_integer_dot_product`). `subgroups`
-    neighbouring threads, a power of two, always belong to one subgroup (WebGPU's feature); 0:
+    `integer_dot` products of many rows with integer weights round their rows to int8 and multiply
+    four codes at a time (WGSL's language feature packed_4x8_integer_dot_product,
+    `cl_khr_integer_dot_product`). `subgroups` neighbouring threads, a power of two, always belong
+    to one subgroup (WebGPU's feature); 0:
     nothing is known. `columns` is how many neighbouring columns the threads of a product read at
     once: the width of a memory transaction in words; `depth` how many inputs of a tile lie in local
     memory at a time: fewer make shorter code, which browsers compile while a page waits.
