@@ -37,8 +37,8 @@ WARNINGS = ("-Wall", "-Wextra", "-pedantic")
 COMPILE_FLAGS = ("-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread", *WARNINGS)
 DEFAULT_IO_ALIGNMENT = 64
 SERIAL_UNITS = 100_000
-"""A step of less work, multiply-accumulates plus bytes (about 5 us), runs on the calling thread alone:
-handing parts of it to another thread can cost more than it saves."""
+"""A step of less work, multiply-accumulates plus bytes (about 5 us), runs on the calling thread
+alone: handing parts of it to another thread can cost more than it saves."""
 
 
 def host_program(plan: Plan, build_id: bytes) -> str:

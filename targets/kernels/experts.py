@@ -36,7 +36,8 @@ Result = Literal["slot", "sorted", "accumulate"]
 class Experts:
     """What distinguishes one expert kernel from another; sizes are run-time parameters.
 
-    But for `known_chosen`, the slots of a token where it is not 0: every row of a tile divides by it.
+    But for `known_chosen`, the slots of a token where it is not 0: every row of a tile divides by
+    it.
     """
 
     epilogue: ex.Node

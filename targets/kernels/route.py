@@ -19,13 +19,18 @@ from edgemoe.plan import Pointer
 from edgemoe.targets.kernels import selection
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels import vector_math as vm
+from edgemoe.targets.kernels.score_vectors import (
+    copy_scores,
+    softmax_of_few,
+    softmax_vectors,
+)
 from edgemoe.targets.site import Site, shape_of
 from edgemoe.targets.spec import Isa
 
 MAX_EXPERTS = 512
 """Most experts of one router: scores of a token lie on the stack."""
 
-PER_TOKEN, PER_EXPERT, PER_CHOICE = 800, 30, 400
+PER_TOKEN, PER_EXPERT, PER_CHOICE = 100, 8, 350
 """`Step.work` of a token, a score of a token, and the search of one expert for it."""
 
 F32_LOWEST = -3.4028234e38
@@ -33,7 +38,11 @@ F32_LOWEST = -3.4028234e38
 
 @dataclass(frozen=True)
 class Route:
-    """The kernel for one kind of router; one task per token."""
+    """The kernel for one kind of router; one task per token.
+
+    With `known_experts`, their number is fixed, and the scores of a few vectors stay in registers;
+    0 leaves it to the run-time parameter.
+    """
 
     score: str  # "softmax", "sigmoid" or "none"
     bias: bool  # added for the selection, not for the weights
@@ -50,7 +59,7 @@ class Route:
     norm: float = 0.0  # 1 or 2: weights are divided by their L_p norm
     expert_scale: bool = False  # a factor per expert, by its id
     skip_from: int = 0  # classes from here on are nobody; 0: every class is an expert
-    most: int = MAX_EXPERTS  # that there is room for
+    known_experts: int = 0
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -65,51 +74,59 @@ class Route:
             names = dict.fromkeys(["logits", *given], "float32")
             names |= {"ids": "int64", "weights": "float32"}
             buffers, (experts, chosen, begin, end) = tiles.parameters(names, ("experts", "chosen"))
-            scores = T.alloc_buffer((self.most,), "float32")
-            ranks = T.alloc_buffer((self.most,), "float32")
-            keys = T.alloc_buffer((self.most,), "int32")
-            vectors = tiles.local(tirx.truncdiv(experts + (isa.lanes - 1), isa.lanes))
+            lanes, vectors = self._vectors(isa, experts)
+            room = vectors * lanes if isinstance(vectors, int) else MAX_EXPERTS
+            scores = T.alloc_buffer((room,), "float32")
+            ranks = T.alloc_buffer((room,), "float32")
+            keys = T.alloc_buffer((room,), "int32")
+            if self.known_experts:
+                experts = tirx.const(self.known_experts, "int32")
             with T.serial(begin, end) as token:
                 at = tiles.local(token * experts)
-                self._scores(isa, buffers["logits"], at, experts, vectors, scores)
-                self._ranks(isa, buffers, experts, scores, ranks)
+                self._scores(lanes, buffers["logits"], at, experts, vectors, scores)
+                self._ranks(lanes, buffers, experts, vectors, scores, ranks)
+                never = tiles.splat(tirx.const(selection.NEVER, "int32"), lanes)
                 with T.serial(0, vectors) as v:
-                    start = tiles.local(v * isa.lanes)
-                    rank = vm.register(tiles.load(ranks, start, isa.lanes))
+                    start = tiles.local(v * lanes)
+                    rank = vm.register(tiles.load(ranks, start, lanes))
                     order = selection.key(rank, largest=self.largest or self.groups > 1)
-                    tiles.store(keys, start, order, isa.lanes)
-                with T.serial(0, vectors * isa.lanes - experts) as e:
-                    T.buffer_store(keys, selection.NEVER, [experts + e])
+                    known = tiles.ramp(start, lanes) < tiles.splat(experts, lanes)
+                    tiles.store(keys, start, tirx.Select(known, order, never), lanes)
                 out = tiles.local(token * chosen)
                 with T.serial(0, chosen) as j:
-                    best = selection.pick(keys, vectors, isa.lanes)
+                    best = selection.pick(keys, vectors, lanes)
                     T.buffer_store(buffers["ids"], tirx.Cast("int64", best), [out + j])
                     T.buffer_store(buffers["weights"], scores[best], [out + j])
                 self._weights(buffers["weights"], out, chosen)
                 self._by_expert(buffers, out, chosen)
         return tiles.Built(builder.get())
 
+    def _vectors(self, isa: Isa, experts: Expr) -> tuple[int, Expr | int]:
+        """Lanes of the vectors of scores, and how many of them a token has.
+
+        A known number of experts fills one vector at least: see `copy_scores`.
+        """
+        if not self.known_experts:
+            return isa.lanes, tiles.local(tirx.truncdiv(experts + (isa.lanes - 1), isa.lanes))
+        lanes = min(isa.lanes, 1 << self.known_experts.bit_length() - 1)
+        return lanes, -(-self.known_experts // lanes)
+
     def _scores(
-        self, isa: Isa, logits: tirx.Var, at: Expr, experts: Expr, vectors: Expr, scores: tirx.Var
-    ) -> None:
-        """Scores of a token; the last vector is filled with what adds nothing to a softmax."""
-        lanes = isa.lanes
-        lowest = tiles.splat(tirx.const(float("-inf"), "float32"), lanes)
-        tiles.store(scores, (vectors - 1) * lanes, lowest, lanes)
-        tiles.for_columns(
-            experts, lanes,
-            lambda j, n: tiles.store(scores, j, tiles.load(logits, at + j, n), n),
-        )  # fmt: skip
+        self, lanes: int, logits: tirx.Var, at: Expr, experts: Expr, vectors: Expr | int,
+        scores: tirx.Var,
+    ) -> None:  # fmt: skip
+        """Scores of a token."""
+        copy_scores(lanes, logits, at, experts, self.known_experts, vectors, scores)
         if self.score == "sigmoid":
             with T.serial(0, vectors) as v:
                 value = vm.sigmoid(tiles.load(scores, v * lanes, lanes))
                 tiles.store(scores, v * lanes, value, lanes)
         elif self.score == "softmax":
-            _softmax_vectors(isa, scores, vectors)
+            softmax_vectors(lanes, scores, vectors)
 
     def _ranks(
-        self, isa: Isa, buffers: dict[str, tirx.Var], experts: Expr, scores: tirx.Var,
-        ranks: tirx.Var,
+        self, lanes: int, buffers: dict[str, tirx.Var], experts: Expr, vectors: Expr | int,
+        scores: tirx.Var, ranks: tirx.Var,
     ) -> None:  # fmt: skip
         """What the selection compares: scores with a bias, or only those of the best groups."""
 
@@ -121,7 +138,11 @@ class Route:
                 value = vm.constant(0.0, value) - value
             tiles.store(ranks, j, value, n)
 
-        tiles.for_columns(experts, isa.lanes, rank)
+        if self.bias:
+            tiles.for_columns(experts, lanes, rank)
+        else:  # what fills the last vector has scores as well
+            with T.serial(0, vectors) as v:
+                rank(tiles.local(v * lanes), lanes)
         if self.groups > 1:
             self._keep_groups(ranks, experts)
 
@@ -162,7 +183,7 @@ class Route:
 
     def _weights(self, weights: tirx.Var, at: Expr, chosen: Expr) -> None:
         if self.softmax_after:
-            _softmax(weights, at, chosen, weights, at)
+            softmax_of_few(weights, at, chosen, weights, at)
         if self.sigmoid_after:
             with T.serial(0, chosen) as j:
                 T.buffer_store(weights, vm.sigmoid(weights[at + j]), [at + j])
@@ -209,46 +230,6 @@ class Route:
                     T.buffer_store(ids, tirx.const(-1, "int64"), [at + j])
 
 
-def _softmax_vectors(isa: Isa, scores: tirx.Var, vectors: Expr) -> None:
-    """The softmax of `vectors` whole vectors, in place."""
-    lanes = isa.lanes
-    every = tiles.ramp(0, lanes)
-    peaks, totals = T.alloc_buffer((lanes,), "float32"), T.alloc_buffer((lanes,), "float32")
-    T.buffer_store(peaks, tiles.load(scores, tirx.const(0, "int32"), lanes), [every])
-    with T.serial(0, vectors) as v:
-        value = vm.register(tiles.load(scores, v * lanes, lanes))
-        T.buffer_store(peaks, _larger(peaks[every], value), [every])
-    peak = tiles.splat(vm.across([peaks[every]], _larger), lanes)
-    T.buffer_store(totals, tiles.splat(tirx.const(0.0, "float32"), lanes), [every])
-    with T.serial(0, vectors) as v:
-        value = vm.register(vm.exp(tiles.load(scores, v * lanes, lanes) - peak))
-        tiles.store(scores, v * lanes, value, lanes)
-        T.buffer_store(totals, totals[every] + value, [every])
-    total = tiles.splat(vm.across([totals[every]], lambda a, b: a + b), lanes)
-    with T.serial(0, vectors) as v:
-        tiles.store(scores, v * lanes, tiles.load(scores, v * lanes, lanes) / total, lanes)
-
-
-def _larger(a: Expr, b: Expr) -> Expr:
-    return tirx.Select(a > b, a, b)
-
-
-def _softmax(source: tirx.Var, at: Expr, count: Expr, target: tirx.Var, to: Expr) -> None:
-    peak = T.alloc_buffer((1,), "float32")
-    total = T.alloc_buffer((1,), "float32")
-    T.buffer_store(peak, source[at], [0])
-    T.buffer_store(total, tirx.const(0.0, "float32"), [0])
-    with T.serial(0, count) as i:
-        value = source[at + i]
-        T.buffer_store(peak, tirx.Select(peak[0] > value, peak[0], value), [0])
-    with T.serial(0, count) as i:
-        value = vm.register(vm.exp(source[at + i] - peak[0]))
-        T.buffer_store(target, value, [to + i])
-        T.buffer_store(total, total[0] + value, [0])
-    with T.serial(0, count) as i:
-        T.buffer_store(target, target[to + i] / total[0], [to + i])
-
-
 HANDLES = ("Route",)
 _KNOWN = frozenset(
     ["score", "select", "k", "bias", "groups", "top_groups", "group_score", "masked", "largest",
@@ -287,9 +268,9 @@ def lower(site: Site) -> None:
         eps_mode=found.get("eps_mode", "add"), scale=found["scale"], largest=found["largest"],
         norm=found["norm"] if found["renormalise"] == "norm" else 0.0,
         expert_scale=bool(found.get("expert_scale")), skip_from=int(found.get("skip_from", 0)),
+        known_experts=shape_of(node.inputs[0])[1],
     )  # fmt: skip
-    logits = node.inputs[0]
-    tokens, experts = shape_of(logits)
+    tokens, experts = shape_of(node.inputs[0])
     chosen = found["k"]
     given = [v for v in node.inputs if v is not None][: 1 + spec.bias + spec.expert_scale]
     site.program.step(

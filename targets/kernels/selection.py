@@ -36,10 +36,12 @@ def key(x: Expr, *, largest: bool) -> Expr:
     return ordered if largest else ordered ^ splat(-1)
 
 
-def pick(keys: tirx.Var, vectors: Expr, lanes: int) -> Expr:
+def pick(keys: tirx.Var, vectors: Expr | int, lanes: int) -> Expr:
     """Emit the search of the best of `vectors * lanes` keys; returns its number and takes it out.
 
-    Two passes without a branch: the largest key, then the first place that holds it.
+    Three passes without a branch: the largest key, the first place that holds it, and all keys
+    again without it. One store to that place would be faster, were it not that the vectors read
+    next wait until it has left the core.
     """
     every = tiles.ramp(0, lanes)
     best, first = T.alloc_buffer((lanes,), "int32"), T.alloc_buffer((lanes,), "int32")
@@ -54,5 +56,10 @@ def pick(keys: tirx.Var, vectors: Expr, lanes: int) -> Expr:
         found = tirx.Select(tirx.EQ(keys[place], largest), place, first[every])
         T.buffer_store(first, tirx.min(first[every], found), [every])
     number = vm.across([first[every]], tirx.min)
-    T.buffer_store(keys, tirx.const(NEVER, "int32"), [number])
+    taken, never = (
+        tiles.splat(value, lanes) for value in (number, tirx.const(NEVER, "int32"))
+    )  # fmt: skip
+    with T.serial(0, vectors) as i:
+        place = tiles.ramp(i * lanes, lanes)
+        T.buffer_store(keys, tirx.Select(tirx.EQ(place, taken), never, keys[place]), [place])
     return number

@@ -21,6 +21,8 @@ DEEPSEEK = {
     "renormalise": True, "eps": 1e-20, "scale": 2.5,
 }  # fmt: skip
 AFTER = {**PLAIN, "score": "none", "softmax_after": True}
+SELECTING = {"plain": PLAIN, "after": AFTER, "smallest": {**AFTER, "largest": False}}
+WIDTHS = [(1, 1), (3, 2), (7, 2), (8, 2), (60, 4), (64, 8), (257, 9), (512, 512)]
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +135,29 @@ def test_group_limited_router_with_a_bias_that_only_selects(kernels):
         np.testing.assert_allclose(weights[token], picked / picked.sum() * 2.5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("experts", "chosen"), [(1, 1), (7, 2), (64, 8), (257, 9), (512, 512)])
-@pytest.mark.parametrize("name", ["after", "smallest", "plain"])
-def test_selection_at_all_widths(kernels, name, experts, chosen):
+@pytest.fixture(scope="module")
+def known(build):
+    """Routers that know the number of their experts, by selection and number."""
+    return build(
+        {
+            f"{name}{experts}": Route(**given, known_experts=experts)
+            for name, given in SELECTING.items()
+            for experts, _ in WIDTHS
+        }
+        | {"deepseek12": Route(**DEEPSEEK, known_experts=12)}
+    )
+
+
+@pytest.mark.parametrize(("experts", "chosen"), WIDTHS)
+@pytest.mark.parametrize("name", SELECTING)
+@pytest.mark.parametrize("is_known", [False, True])
+def test_selection_at_all_widths(kernels, known, name, experts, chosen, is_known):
+    kernel = known[f"{name}{experts}"] if is_known else kernels[name]
     logits = np.random.default_rng(3).standard_normal((3, experts)).astype(np.float32)
     logits[1] = np.round(logits[1])  # ties, and zeros of both signs
     logits[2, ::3] = np.float32(-0.0)
     ids, weights = np.empty((3, chosen), np.int64), np.empty((3, chosen), np.float32)
-    kernels[name](logits, ids, weights, experts, chosen, 0, 3)
+    kernel(logits, ids, weights, experts, chosen, 0, 3)
     order = logits if name == "smallest" else -logits
     np.testing.assert_array_equal(ids, np.argsort(order, axis=-1, kind="stable")[:, :chosen])
     wide = logits.astype(np.float64)
@@ -148,6 +165,18 @@ def test_selection_at_all_widths(kernels, name, experts, chosen):
     scores = np.take_along_axis(e, ids, -1)
     wanted = scores / (e if name == "plain" else scores).sum(-1, keepdims=True)
     np.testing.assert_allclose(weights, wanted, rtol=1e-6 + chosen * 2**-25)
+
+
+def test_a_router_of_a_known_number_of_experts_with_groups_and_a_bias(kernels, known):
+    chance = np.random.default_rng(5)
+    logits = chance.standard_normal((5, 12)).astype(np.float32)
+    bias = chance.standard_normal(12).astype(np.float32)
+    (ids, weights), (other, others) = (
+        route(built, name, logits, 4, bias)
+        for built, name in ((known, "deepseek12"), (kernels, "deepseek"))
+    )
+    np.testing.assert_array_equal(ids, other)
+    np.testing.assert_allclose(weights, others, rtol=1e-6)
 
 
 def test_a_router_with_nan_still_chooses_experts_that_exist(kernels):

@@ -16,5 +16,5 @@ STANDS_FOR = (Route,)
 
 def stand_in(call: Call) -> TaskKernel:
     """The same router for its number of experts."""
-    spec = replace(call.spec, most=call.integers[0])
+    spec = replace(call.spec, known_experts=call.integers[0])
     return TaskKernel(spec, call.integers, call.tasks, call.threads(call.tasks))
