@@ -3,8 +3,10 @@
 python -m benchmarks.gpu_start [--json F]
 
 For OpenCL and WebGPU in Python: a new process each, then a run of one token (or one sample) after
-the other. For the page: a new browser, then the page anew in the same profile, and a model loaded
-once more in the same page. Times are milliseconds; whatever else the machine does adds to them.
+the other; for WebGPU a third process with the driver's own cache switched off, where the driver is
+Mesa's, and what that cache holds on disk. For the page: a new browser, then the page anew in the
+same profile, and a model loaded once more in the same page, with what the browser keeps of
+pipelines on disk. Times are milliseconds; whatever else the machine does adds to them.
 """
 
 from __future__ import annotations
@@ -56,20 +58,41 @@ RELOAD = """(async () => {
 })()"""
 
 
-def processes(path: Path) -> list[dict[str, Any]]:
-    """Load and run an artifact in two processes, the first with empty caches."""
+OURS = "EDGEMOE_CACHE"
+DRIVERS = ("POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR", "CUDA_CACHE_PATH")
+BROWSERS = ("Default/DawnWebGPUCache", "Default/GPUCache", "GrShaderCache", "ShaderCache")
+"""Folders of a profile in which Chromium keeps what its GPU process compiled."""
+
+
+DRIVERS_BYTES, BROWSERS_BYTES = "driver's cache, bytes", "browser's caches, bytes"
+
+
+def bytes_in(*folders: Path) -> int:
+    """Bytes of all files below some folders."""
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files)
+
+
+def processes(path: Path, *, without_drivers: bool) -> list[dict[str, Any]]:
+    """Load and run an artifact in new processes: caches empty, filled, and the driver's off."""
     with tempfile.TemporaryDirectory() as folder:
-        caches = ("EDGEMOE_CACHE", "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR", "CUDA_CACHE_PATH")
-        environment = os.environ | {name: f"{folder}/{name}" for name in caches}
-        for name in caches:
-            (Path(folder) / name).mkdir()
+        places = {name: Path(folder) / name for name in (OURS, *DRIVERS)}
+        for place in places.values():
+            place.mkdir()
+        environment = os.environ | {name: str(place) for name, place in places.items()}
         results = []
-        for _ in range(2):
+        runs: list[dict[str, str]] = [{}, {}]
+        if without_drivers:
+            runs.append({"MESA_SHADER_CACHE_DISABLE": "true"})
+        for more in runs:
             done = subprocess.run(
                 [sys.executable, "-c", ONE_RUN, str(path)], capture_output=True, text=True,
-                check=True, env=environment,
+                check=True, env=environment | more,
             )  # fmt: skip
-            results.append(json.loads(done.stdout.splitlines()[-1]))
+            found = json.loads(done.stdout.splitlines()[-1])
+            found["our cache, bytes"] = bytes_in(places[OURS])
+            found[DRIVERS_BYTES] = bytes_in(*(places[name] for name in DRIVERS))
+            results.append(found)
     return results
 
 
@@ -77,6 +100,10 @@ def page(folder: Path, flags: tuple[str, ...]) -> list[dict[str, Any]]:
     """Open the page twice in browsers of one profile: milliseconds to each first result."""
     results = []
     with tempfile.TemporaryDirectory() as profile, served(folder) as url:
+        with browser(*flags, profile=Path(profile)) as tab:
+            tab.evaluate("1")
+        places = [Path(profile) / name for name in BROWSERS]
+        empty = bytes_in(*places)  # indices, which are there without a page
         for _ in range(2):
             with browser(*flags, profile=Path(profile)) as tab:
                 tab.open(url)
@@ -92,6 +119,7 @@ def page(folder: Path, flags: tuple[str, ...]) -> list[dict[str, Any]]:
                         "char_moe loaded again": tab.evaluate(RELOAD),
                     }
                 )
+            results[-1][BROWSERS_BYTES] = bytes_in(*places) - empty
     return results
 
 
@@ -108,24 +136,30 @@ def measure(root: Path, flags: tuple[str, ...]) -> dict[str, Any]:
                 edgemoe.compile(
                     options["model"], target="opencl", out=path, tokens=options.get("tokens")
                 )
-            result["python"][f"{name}, {family}"] = processes(path)
+            result["python"][f"{name}, {family}"] = processes(
+                path, without_drivers=family == "webgpu"
+            )
     result["page"] = page(root / "page", flags)
     return result
 
 
 def report(result: dict[str, Any]) -> None:
     """Print tables."""
-    print("| model | caches | load, ms | first run, ms | second run, ms | compiled | cached |")
-    print("|---|---|--:|--:|--:|--:|--:|")
+    print("| model | caches | load, ms | first run, ms | second run, ms | compiled | cached | "
+          "our cache, KB | driver's cache, KB |")  # fmt: skip
+    print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for name, runs in result["python"].items():
-        for caches, run in zip(("empty", "filled"), runs, strict=True):
+        for caches, run in zip(("empty", "filled", "driver's off"), runs, strict=False):
             spent = run["milliseconds"]
             print(f"| {name} | {caches} | {spent['load']:.0f} | {spent['first run']:.0f} | "
-                  f"{spent['second run']:.1f} | {run['compiled']} | {run['cached']} |")  # fmt: skip
+                  f"{spent['second run']:.1f} | {run['compiled']} | {run['cached']} | "
+                  f"{run['our cache, bytes'] / 1000:.0f} | "
+                  f"{run[DRIVERS_BYTES] / 1000:.0f} |")  # fmt: skip
     for visit, found in zip(("first", "second"), result["page"], strict=True):
         ready = ", ".join(f"{name} {ms} ms" for name, ms in found["first results"].items())
         print(f"page, {visit} visit: {ready}; char_moe once more in the page: "
-              f"{found['char_moe loaded again']} ms")  # fmt: skip
+              f"{found['char_moe loaded again']} ms; kept on disk "
+              f"{found[BROWSERS_BYTES] / 1000:.0f} KB")  # fmt: skip
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ def integer_text(report: Mapping[str, Any], *, verbose: bool) -> str:
     lines.append(
         "constants: " + ", ".join(f"{k} {size(v)}" for k, v in sorted(report["bytes"].items()))
     )
+    lines += _strips(report.get("strips"))
     islands = report["islands"]
     if islands:
         named = [f"{i['op_type']} {i['origin'] or i['node']} ({i['why']})" for i in islands]
@@ -54,6 +55,28 @@ def integer_text(report: Mapping[str, Any], *, verbose: bool) -> str:
         lines.append(f"elements at the end of their range: {_some(named, verbose)}")
     lines += report["notes"]
     return "\n".join(lines) + "\n"
+
+
+def _strips(strips: Mapping[str, Any] | None) -> list[str]:
+    """How strips of an image are rounded, beside what else was tried."""
+    if strips is None:
+        return []
+    lines = []
+    if "controls" in strips:
+        rows = [
+            (name, f"{row['loss']:+.3%}", f"{row['error']:.3g}", size(row["constant_bytes"]),
+             "too large" if row["arena_bytes"] is None else size(row["arena_bytes"]))
+            for name, row in strips["controls"].items()
+        ]  # fmt: skip
+        head = (f"{strips['pieces']} strips", "loss", "squared error", "constants", "arena")
+        lines.append(table(head, rows).rstrip("\n"))
+    for strip, reach in strips.get("outliers", {}).items():
+        lines.append(f"strip {strip} has outliers: {reach:g} times as far as the middle strip")
+    if strips.get("too_large"):
+        listed = ", ".join(map(str, strips["too_large"]))
+        lines.append(f"strips that would gain from 16 bits but do not fit --max-ram: {listed}")
+    lines.append(f"strips: {strips['choice']} ({strips['reason']})")
+    return lines
 
 
 def _some(names: Sequence[str], verbose: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,24 +209,29 @@ def compile(
     scales = scales_for(task, variants) if has_static and task is not None else None
     inputs = family.static_infos(inputs, buckets.counts[-1])
     outputs = family.static_infos(outputs, buckets.counts[-1])
+
+    def options_of(inputs: Sequence[TensorInfo]) -> TargetOptions:
+        states = [x for x in inputs if x.state_output is not None]
+        return TargetOptions(title, states, max_ram, expert_slots, objects)
+
     integer: IntegerModel | None = None
     if spec.family == "mcu" and wants_integers(rest, task, spec.name):
         assert task is not None
         integer, variant, inputs, outputs = as_integers(
-            variants[0], task, inputs, outputs, precision=rest, goal=goal, pins=pins, show=show
-        )
+            variants[0], task, inputs, outputs, precision=rest, goal=goal, pins=pins, show=show,
+            divide=None if max_ram is None else lambda graph, given: family.divide(
+                spec, graph, Precision(), options_of(given)
+            ),
+        )  # fmt: skip
         variants = [variant]
 
     def lower(
         graphs: Sequence[ir.Model], counts: Sequence[int | None], given: Precision
     ) -> Lowered:
+        strips = None if integer is None else integer.strips
         lowered: Lowered = family.lower(
-            spec, graphs, counts, given, tunings,
-            TargetOptions(
-                title, [x for x in inputs if x.state_output is not None], max_ram, expert_slots,
-                objects,
-            ),
-        )  # fmt: skip
+            spec, graphs, counts, given, tunings, replace(options_of(inputs), strips=strips)
+        )
         return lowered
 
     def write(decided: Compressed | None) -> Artifact:

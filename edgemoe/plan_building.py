@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgemoe.dispatching import Found
@@ -52,6 +52,8 @@ def build_plan(
         ),
         lowered.tunings.decision(), *lowered.decisions,
     ]  # fmt: skip
+    if integer is not None and "strips" in integer.report:
+        decisions.append(_strip_scales(integer.report["strips"]))
     decisions += [Decision("plug-in", plugin.name, plugin.describe()) for plugin in plugins]
     for note in variants[-1].report.notes:
         decisions.append(Decision(note.subject, note.kind, note.text, note.origin))
@@ -80,6 +82,18 @@ def _integer_weights(integer: IntegerModel) -> Decision:
         "weights", formats or "none",
         f"integers throughout: {tensors['int8']} tensors of int8, {tensors['int16']} of int16",
     )  # fmt: skip
+
+
+def _strip_scales(strips: Mapping[str, Any]) -> Decision:
+    """How the strips of an image are rounded that `--max-ram` has made, and what that costs."""
+    rows, reason = strips.get("controls", {}), strips["reason"]
+    if strips["choice"] in rows:
+        before, after = rows["common scales"], rows[strips["choice"]]
+        reason += "".join(
+            f"; {what} {after[name]:,} B for {before[name]:,} B"
+            for what, name in (("constants", "constant_bytes"), ("arena", "arena_bytes"))
+        )
+    return Decision("strip scales", strips["choice"], f"{reason}; 0 MACs more")
 
 
 def refuse_if_strict(

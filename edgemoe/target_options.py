@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgemoe.errors import OptionError
 from edgemoe.plan import TensorInfo
+
+if TYPE_CHECKING:
+    from edgemoe.integer.strip_scales import Division
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class TargetOptions:
     max_ram: int | None = None  # bytes
     expert_slots: int | None = None
     objects: bool = False
+    strips: Division | None = None  # that an integer program has been cut in
 
     def refuse_for_microcontrollers(self, target: str) -> None:
         """Raise OptionError where `target` is no microcontroller and an option is for those."""

@@ -16,7 +16,7 @@ _DTYPES = (
     "float32", "float64", "float16", "bfloat16", "int8", "uint8", "int16", "uint16", "int32",
     "uint32", "int64", "uint64", "bool",
 )  # fmt: skip
-_SHARED = re.compile(r'^#include "(?:\.\./)?(interface\.h|shared\.h)"$', re.MULTILINE)
+_SHARED = re.compile(r'^#include "(?:\.\./)?(interface\.h|shared\.h|pool\.h)"$', re.MULTILINE)
 
 
 def c_source(name: str) -> str:

@@ -228,10 +228,10 @@ def _tasks_from(step: Step, variant: Variant) -> int:
     return buffer.offset
 
 
-def _serial(step: Step) -> int:
-    """1 for little work; a step of unknown size is shared."""
+def is_serial(step: Step) -> bool:
+    """Tell whether a step is too little work to share; one of unknown size is shared."""
     work = step.macs + step.nbytes if step.work is None else step.work
-    return int(0 < work < SERIAL_UNITS)
+    return 0 < work < SERIAL_UNITS
 
 
 def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, str]:
@@ -252,7 +252,7 @@ def _variant(plan: Plan, number: int, functions: dict[str, str]) -> tuple[str, s
             )
         label = comment(step.label or step.kernel)
         rows.append(
-            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {_serial(step)}, "
+            f"    {{{name}, {step.tasks}, {_tasks_from(step, variant)}, {is_serial(step):d}, "
             f"{int(step.even)}}}, "
             f"/* {position}: {label} */"
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -20,6 +20,9 @@ from edgemoe.integer.evaluate_many import run_many
 from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.integer.quantised import Quantised
 from edgemoe.weight_format import WeightFormat
+
+if TYPE_CHECKING:
+    from edgemoe.integer.strip_scales import Division
 
 Array = NDArray[Any]
 
@@ -40,6 +43,7 @@ class IntegerModel:
         islands: float operators that no rule took.
         formats: how the weights of products are stored, by their names in the float graph.
         report: what the search did, as JSON holds it.
+        strips: where a part is computed in strips of an image: which.
     """
 
     model: ir.Model
@@ -49,6 +53,7 @@ class IntegerModel:
     islands: tuple[Island, ...] = ()
     formats: Mapping[str, WeightFormat] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    strips: Division | None = None
 
     @cached_property
     def program(self) -> Program:
@@ -134,18 +139,33 @@ class IntegerModel:
         return sum(self.bytes_by_role().values())
 
     def bytes_by_role(self) -> dict[str, int]:
-        """Bytes of constants by what they are."""
+        """Bytes of constants by what they are; small ones that are equal are stored once."""
         found: dict[str, int] = {}
-        seen: set[str] = set()
+        seen: set[object] = set()
         for node in self.model.graph:
             for place, value in enumerate(node.inputs):
-                if value is None or value.const_value is None or str(value.name) in seen:
+                if value is None or value.const_value is None:
                     continue
-                seen.add(str(value.name))
                 role, nbytes = _role(node, place, value)
-                if role:
-                    found[role] = found.get(role, 0) + nbytes
+                key = (role, *_identity(value))
+                if key in seen or not role:
+                    continue
+                seen.add(key)
+                found[role] = found.get(role, 0) + nbytes
         return found
+
+
+SMALL = 1 << 12
+"""Bytes up to which constants are compared by what is in them."""
+
+
+def _identity(value: ir.Value) -> tuple[object, ...]:
+    """What two constants have in common that are stored once."""
+    tensor = value.const_value
+    assert tensor is not None
+    if tensor.nbytes > SMALL:
+        return (value.name,)
+    return (tensor.dtype, tensor.tobytes())
 
 
 _ROLES = {

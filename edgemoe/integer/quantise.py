@@ -27,6 +27,8 @@ from edgemoe.integer.ranges import is_float, watch
 from edgemoe.integer.report import report_of
 from edgemoe.integer.search import Search
 from edgemoe.integer.stepped import stepped
+from edgemoe.integer.strip_choice import NO_STRIPS, in_strips
+from edgemoe.integer.strip_scales import Division
 from edgemoe.integer.widths import matching, start_of
 from edgemoe.pass_check import onnxruntime_session
 from edgemoe.precision import Pin, Unit
@@ -56,6 +58,7 @@ def quantise(
     pins: Sequence[Pin] = (),
     wide: Sequence[str] = (),
     show: Progress = lambda what, done, total: None,
+    divide: Callable[[IntegerModel], Division | None] | None = None,
 ) -> IntegerModel:
     """Make an integer model.
 
@@ -68,6 +71,7 @@ def quantise(
         pins: formats of weights by pattern.
         wide: patterns of tensors that have 16 bits, whatever calibration says.
         show: called with (what, done, total).
+        divide: tells the strips that a limit of memory asks for in the program, if it does.
 
     Raises:
         BudgetError: no candidate keeps the goal; says what comes nearest.
@@ -124,11 +128,22 @@ def quantise(
     if goal.max_bytes is not None and chosen.nbytes > goal.max_bytes:
         raise BudgetError(_nearest(goal, chosen, verdict))
     controls = _controls(chosen.candidate, every, proofs, proof, show)
+    said: dict[str, Any] = {}
+    division: Division | None = None
+    candidate = chosen.candidate
+    if divide is not None:
+        feeds = _calibrated(search_part).feeds
+        strips = in_strips(candidate, start, divide, feeds, trials, proofs, goal, show)
+        said["strips"] = {"pieces": 0, "choice": "none", "reason": NO_STRIPS}
+        if strips is not None:
+            rounded, division = strips
+            result, verdict, said["strips"] = rounded.model, rounded.verdict, rounded.said
+            candidate = rounded.candidate
     report = report_of(
-        result, facts, verdict, search, controls, chosen.candidate.wide - start.wide,
+        result, facts, verdict, search, controls, every & (candidate.wide - start.wide),
         proof_part, proven=splits, every=every,
     )  # fmt: skip
-    return replace(result, report=report)
+    return replace(result, report=report | said, strips=division)
 
 
 def _default(precision: str) -> WeightFormat:
@@ -157,7 +172,7 @@ def _facts(
     model: ir.Model, part: Samples, units: Sequence[Unit], default: WeightFormat,
     pins: Sequence[Pin], precision: str, goal: Goal,
 ) -> Facts:  # fmt: skip
-    some = part.some(part.numbers[:: max(1, len(part) // CALIBRATED)])
+    some = _calibrated(part)
     seen = watch(model, some.feeds(), goal.seed)
     below = (
         default.bits < 8 or any(pin.given.bits < 8 for pin in pins)
@@ -171,6 +186,11 @@ def _facts(
         grams = {name: _usable(gram) for name, gram in found.grams.items()}
         unseen = found.unseen()
     return replace(facts_of(model, seen, grams), samples=len(some), unseen=unseen)
+
+
+def _calibrated(part: Samples) -> Samples:
+    """The samples that ranges come from."""
+    return part.some(part.numbers[:: max(1, len(part) // CALIBRATED)])
 
 
 def _usable(gram: Gram) -> Array:

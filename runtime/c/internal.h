@@ -4,6 +4,7 @@
 
 #include "edgemoe.h"
 #include "shared.h"
+#include "pool.h"
 
 #include <pthread.h>
 
@@ -96,17 +97,6 @@ uint64_t em_checksum(const unsigned char *data, size_t bytes); /* bytes: a multi
 /* ---- isa_select.c ---- */
 
 em_status em_isa_select(const char *wanted, int32_t *index);
-
-/* ---- pool.c: fork and join over task ranges ---- */
-
-typedef struct em_pool em_pool;
-typedef void (*em_task_fn)(const void *context, int32_t begin, int32_t end);
-
-em_pool *em_pool_start(int32_t threads); /* the caller counts as one; NULL: could not start */
-void em_pool_stop(em_pool *pool);        /* NULL is allowed */
-/* `even`: a thread claims its share of the tasks at once, not ever smaller ranges. */
-void em_pool_run(em_pool *pool, em_task_fn fn, const void *context, int32_t tasks, int32_t even);
-int32_t em_cpu_count(void); /* CPUs that this process may use */
 
 /* ---- a handle ---- */
 

@@ -228,3 +228,24 @@ void em_pool_stop(em_pool *pool)
     pthread_mutex_destroy(&pool->mutex);
     free(pool);
 }
+
+em_status em_pool_resize(em_pool **pool, int32_t *threads, int32_t wanted)
+{
+    if (wanted == 0)
+        wanted = 1;
+    if (wanted == -1)
+        wanted = em_cpu_count();
+    if (wanted < 1 || wanted > EM_MAX_THREADS)
+        return em_fail(EM_ERROR_ARGUMENT,
+                       "%d threads were asked for; give 1 to %d, or -1 for one per CPU",
+                       (int)wanted, EM_MAX_THREADS);
+    if (wanted == *threads)
+        return EM_OK;
+    em_pool *started = NULL;
+    if (wanted > 1 && (started = em_pool_start(wanted)) == NULL)
+        return em_fail(EM_ERROR_MEMORY, "cannot start %d threads; ask for fewer", (int)wanted);
+    em_pool_stop(*pool);
+    *pool = started;
+    *threads = wanted;
+    return EM_OK;
+}

@@ -47,27 +47,6 @@ static em_status allocate(em_model *model)
     return em_buffer_need(&model->arena, em_arena_bytes(model));
 }
 
-static em_status set_threads(em_model *model, int32_t threads)
-{
-    if (threads == 0)
-        threads = 1;
-    if (threads == -1)
-        threads = em_cpu_count();
-    if (threads < 1 || threads > EM_MAX_THREADS)
-        return em_fail(EM_ERROR_ARGUMENT,
-                       "%d threads were asked for; give 1 to %d, or -1 for one per CPU",
-                       (int)threads, EM_MAX_THREADS);
-    if (threads == model->threads)
-        return EM_OK;
-    em_pool *pool = NULL;
-    if (threads > 1 && (pool = em_pool_start(threads)) == NULL)
-        return em_fail(EM_ERROR_MEMORY, "cannot start %d threads; ask for fewer", (int)threads);
-    em_pool_stop(model->pool);
-    model->pool = pool;
-    model->threads = threads;
-    return EM_OK;
-}
-
 static em_status open_into(em_model *model, const char *dir, const em_options *options)
 {
     int32_t isa = 0;
@@ -77,7 +56,7 @@ static em_status open_into(em_model *model, const char *dir, const em_options *o
     if (status == EM_OK)
         status = allocate(model);
     if (status == EM_OK)
-        status = set_threads(model, options->threads);
+        status = em_pool_resize(&model->pool, &model->threads, options->threads);
     model->isa = &em_this_model.isas[isa];
     return status;
 }
@@ -136,7 +115,7 @@ em_status em_set_threads(em_model *model, int32_t threads)
     if (model == NULL)
         return em_fail(EM_ERROR_ARGUMENT, "em_set_threads: `model` must not be NULL");
     pthread_mutex_lock(&model->mutex);
-    const em_status status = set_threads(model, threads);
+    const em_status status = em_pool_resize(&model->pool, &model->threads, threads);
     pthread_mutex_unlock(&model->mutex);
     return status;
 }

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgemoe.artifact import Artifact
 from edgemoe.artifact_writer import Contents
 from edgemoe.errors import OptionError, TargetError
-from edgemoe.plan import Decision, Plan
+from edgemoe.plan import Decision, Plan, Variant
 from edgemoe.precision import Precision
 from edgemoe.target_options import NO_OPTIONS, TargetOptions
 from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, static_infos, versions
@@ -87,16 +87,32 @@ def lower(
             kernels, weights, precision, tunings, device=facts_of(spec), caches=caches_of(graph)
         )
         lower_program(graph, program)
-        blocks += fuse_blocks.fuse(program)
+        blocks += fuse_blocks.fuse(program).outcome
         variants.append(program.finish(count, facts_of(spec).alignment))
         products += program.products
-    halves = facts_of(spec).activations == HALF
-    decisions = [decision(variants)] if halves else []
+    decisions = decisions_of(facts_of(spec), variants, blocks, products)
+    return Lowered(tuple(variants), kernels, weights, tunings, decisions)
+
+
+def decisions_of(
+    device: Graphics, variants: Sequence[Variant], blocks: Counter[str], products: Counter[str]
+) -> tuple[Decision, ...]:
+    """What the plan says of a GPU's steps: halves between them, mixer blocks, products of int8.
+
+    Args:
+        device: of the target.
+        variants: with all of their buffers.
+        blocks: the outcomes of `fuse_blocks.fuse`.
+        products: those of programs, see `GpuProgram.products`.
+    """
+    from edgemoe.targets.gpu import fuse_blocks  # kernels import this package
+
+    decisions = [decision(variants)] if device.activations == HALF else []
     if blocks:
         decisions.append(fuse_blocks.decision(blocks))
     if products:
         decisions.append(_int8_products(products))
-    return Lowered(tuple(variants), kernels, weights, tunings, tuple(decisions))
+    return tuple(decisions)
 
 
 def _int8_products(products: Counter[str]) -> Decision:

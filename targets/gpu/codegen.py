@@ -21,6 +21,7 @@ from edgemoe.targets.codegen import LOWER_LOOPS, without_blocks
 from edgemoe.targets.gpu.narrow import narrowed
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.gpu.integer_tile import DOT
+from edgemoe.targets.kernels.gpu.weights import HALVES
 from edgemoe.targets.literals import Literals
 
 # No ThreadSync: kernels say themselves where threads wait. It would add barriers in places that
@@ -54,7 +55,7 @@ def source_of(
     text = literals.restore(text.replace(kernel.name_hint, name))
     # The shortest decimal of the largest float is larger than it, which WGSL does not accept.
     text = text.replace("3.4028235e+38", "3.4028234e+38")
-    text = _with_dot(text, device.language)
+    text = _with_own(text, device.language)
     assert all(f"p{i:02}" in text for i in range(len(function.params))), f"{name} lost a parameter"
     if device.language == "opencl":
         return _opencl(text, name, read_only)
@@ -75,11 +76,21 @@ inline int {DOT}(uint a, uint b)
 """
 
 
-def _with_dot(text: str, language: str) -> str:
-    """`text` with the language's own product of four int8."""
-    if f"{DOT}(" not in text:
-        return text
-    return _OPENCL_DOT + text if language == "opencl" else text.replace(DOT, "dot4I8Packed")
+# Of OpenCL C itself: cl_khr_fp16 is for arithmetic alone.
+_OPENCL_HALVES = f"inline float2 {HALVES}(uint a) {{ return vload_half2(0, (const half *)&a); }}\n"
+
+_OWN: dict[str, tuple[str, str]] = {
+    DOT: (_OPENCL_DOT, "dot4I8Packed"), HALVES: (_OPENCL_HALVES, "unpack2x16float"),
+}  # fmt: skip
+"""Of functions that kernels call: their text in OpenCL C, their name in WGSL."""
+
+
+def _with_own(text: str, language: str) -> str:
+    """`text` with the language's own product of four int8, and its own halves of a word."""
+    for name, (source, wgsl) in _OWN.items():
+        if f"{name}(" in text:
+            text = source + text if language == "opencl" else text.replace(name, wgsl)
+    return text
 
 
 def _groups_of(function: tirx.PrimFunc) -> int:

@@ -10,7 +10,7 @@ or it takes one buffer too many), the two products alone are fused.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgemoe.plan import Decision, Pointer, Step
@@ -33,15 +33,24 @@ NORM = "norm"
 Product = GpuLinear | GpuTokenMix
 
 
-def fuse(program: GpuProgram) -> Counter[str]:
-    """Fuse the blocks of a program in place.
+@dataclass(frozen=True)
+class Fused:
+    """What `fuse` did.
 
-    Returns:
-        how many blocks there are, by why they stay separate; "" are those that were fused, and
-        `NORM` those of them whose norm remained a step.
+    `outcome` says how many blocks there are, by why they stay separate; "" are those that were
+    fused, and `NORM` those of them whose norm remained a step. `origins` has for every step of the
+    program the numbers of those that it stands for, as they were before.
     """
+
+    outcome: Counter[str]
+    origins: list[range]
+
+
+def fuse(program: GpuProgram) -> Fused:
+    """Fuse the blocks of a program in place."""
     assert not program.loops
     outcome: Counter[str] = Counter()
+    origins = [range(n, n + 1) for n in range(len(program.steps))]
     number = 0
     while number + 1 < len(program.steps):
         pair = _pair(program, number)
@@ -62,8 +71,9 @@ def fuse(program: GpuProgram) -> Counter[str]:
         outcome[NORM] += made.norm is not norm
         begin = number - (made.norm is not None)
         _replace(program, begin, number + 2, made, buffers)
+        origins[begin : number + 2] = [range(origins[begin].start, origins[number + 1].stop)]
         number = begin + 1
-    return outcome
+    return Fused(outcome, origins)
 
 
 def decision(outcome: Counter[str]) -> Decision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def lower(
             f"target {spec.name} is placed by measuring both devices, and this machine lacks one "
             "of them\n  next: compile on the machine that will run it (edgemoe targets --devices)"
         )
-    tables, joints, decisions = new_tables(spec), [], list[Decision]()
+    tables, joints, decisions = new_tables(spec), list[Joint](), list[Decision]()
     for graph, count in zip(graphs, counts, strict=True):
         straight = straight_list(graph, [Program.source, GpuProgram.source])
         build = _Builder(spec, graph, straight, precision, tunings, options.states, options.title)
@@ -108,6 +109,11 @@ def lower(
         decisions += _decisions(joint, straight, found, build.measured, spec, count)
     weights = _Both(tables.cpu_weights, tables.gpu_weights)
     variants = tuple(_with_start(joint.variant, weights.start) for joint in joints)
+    blocks, products = Counter[str](), Counter[str]()
+    for joint in joints:
+        blocks += joint.blocks
+        products += joint.products
+    decisions += gpu.decisions_of(gpu.facts_of(spec), variants, blocks, products)
     return HybridLowered(
         variants,
         tables.kernels,
@@ -157,7 +163,7 @@ class _Builder:
             self.measured[device] = self._measure([fixed.get(i, device) for i in range(count)])
         return place(
             self.straight, {d: m.seconds for d, m in self.measured.items()}, fixed,
-            self.measured["gpu"].link,
+            self.measured["gpu"].link, self.measured["gpu"].together,
         )  # fmt: skip
 
     def _fixed(self) -> dict[int, Device]:
@@ -216,11 +222,12 @@ def _decisions(
     names = {"cpu": spec.parts[0].name, "gpu": spec.parts[1].name}
     variant, labels = joint.variant, dict[int, list[str]]()
     macs, nbytes = [0] * len(straight.operations), [0] * len(straight.operations)
-    for step, owner in zip(variant.steps, joint.owners, strict=True):
-        if owner >= 0:
+    for step, owners in zip(variant.steps, joint.owners, strict=True):
+        for owner in owners:
             labels.setdefault(owner, []).append(step.label)
-            macs[owner] += step.macs
-            nbytes[owner] += step.nbytes
+        if owners:
+            macs[owners[-1]] += step.macs
+            nbytes[owners[-1]] += step.nbytes
     subject = "placement" if count is None else f"placement, {count} tokens"
     alone = ", ".join(f"{names[d]} {found.alone[d] * 1e6:,.0f} us" for d in DEVICES)
     decisions = [

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from edgemoe.plan import Buffer, Plan, Pointer, Step, Variant
 from edgemoe.targets.c_model import comment, dtype_number, string
+from edgemoe.targets.host_c import is_serial
 
 _WHERE = {"host_input": 0, "host_output": 1, "host": 2, "host_weights": 3}
 _KINDS = {"upload": 2, "download": 3}
@@ -60,7 +61,10 @@ def joint_tables(plan: Plan, isa: str) -> Iterator[str]:
     yield from sorted(prototypes)
     yield ""
     for body, name in calls.items():
-        yield f"static void {name}(unsigned char *const *at, int32_t tasks)\n{{\n{body}}}\n"
+        yield (
+            f"static void {name}(unsigned char *const *at, int32_t begin, int32_t end)\n"
+            f"{{\n{body}}}\n"
+        )
     yield from tables
     for where, infos in (("input", plan.inputs), ("output", plan.outputs)):
         sizes = [str(_largest(plan, f"host_{where}", n)) for n in range(len(infos))]
@@ -94,23 +98,25 @@ def _variant(
     for step in variant.steps:
         label = comment(step.label or step.kernel)
         if step.kernel in on_device:
-            text = f"{{0, {launched}, 0, 0, -1, 0, NULL}}"
+            text = f"{{0, {launched}, 0, 0, -1, 0, 0, 0, NULL}}"
             launched += 1
         elif step.kernel in _KINDS:
             source, target = (a.buffer for a in step.arguments if isinstance(a, Pointer))
             mine, there = (source, target) if step.kernel == "upload" else (target, source)
             dtype = dtype_number(variant.buffers[there].dtype)
-            text = f"{{{_KINDS[step.kernel]}, {host[mine]}, {device[there]}, 0, -1, {dtype}, NULL}}"
+            crossing = f"{_KINDS[step.kernel]}, {host[mine]}, {device[there]}, 0, -1, {dtype}"
+            text = f"{{{crossing}, 0, 0, NULL}}"
         else:
             pointers = [a for a in step.arguments if isinstance(a, Pointer)]
             if len(pointers) > MOST_ARGUMENTS:
                 raise ValueError(f"step '{step.label}' has {len(pointers)} pointers")
             follows = -1 if step.tasks_from is None else host[step.tasks_from]
             name = _call(step, symbols[step.kernel], calls, prototypes)
-            text = f"{{1, {len(arguments)}, {len(pointers)}, {step.tasks}, {follows}, 0, {name}}}"
+            counts = f"{len(arguments)}, {len(pointers)}, {step.tasks}, {follows}"
+            text = f"{{1, {counts}, 0, {is_serial(step):d}, {step.even:d}, {name}}}"
             arguments += [f"{{{host[p.buffer]}, {p.offset}u}}" for p in pointers]
         steps.append(f"{text}, /* {label} */")
-    none = "{0, 0, 0, 0, -1, 0, NULL},"
+    none = "{0, 0, 0, 0, -1, 0, 0, 0, NULL},"
     return [
         *_array("em_cl_host_buffer", f"em_joint_buffers_{number}", buffers, "{2, 0, 0, 0, 0},"),
         *_array("em_cl_joint_step", f"em_joint_steps_{number}", steps, none),
@@ -142,7 +148,7 @@ def _call(step: Step, symbol: str, calls: dict[str, str], prototypes: set[str]) 
             values.append(str(argument))
     prototypes.add(f"extern void {symbol}({', '.join([*types, 'int32_t', 'int32_t'])});")
     unused = "" if pointers else "    (void)at;\n"
-    body = f"{unused}    {symbol}({', '.join([*values, '0', 'tasks'])});\n"
+    body = f"{unused}    {symbol}({', '.join([*values, 'begin', 'end'])});\n"
     return calls.setdefault(body, f"em_joint_call_{len(calls)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +13,7 @@ import onnx_ir as ir
 from edgemoe.plan import Argument, Buffer, Pointer, Region, Step, Variant
 from edgemoe.precision import Precision
 from edgemoe.targets import lowering, middle
+from edgemoe.targets.gpu import fuse_blocks
 from edgemoe.targets.gpu.caches import caches_of
 from edgemoe.targets.gpu.program import GpuKernels, GpuProgram
 from edgemoe.targets.graphics import Graphics
@@ -49,11 +51,17 @@ class Tables:
 
 @dataclass(frozen=True)
 class Joint:
-    """The merged program of one variant; `owners` has the operation of every step, -1 for none."""
+    """The merged program of one variant; `owners` has the operations of every step.
+
+    A mixer block is one step of several operations, a copy between the devices one of none.
+    `blocks` and `products` are what the GPU's program counted, see `gpu.decisions_of`.
+    """
 
     variant: Variant
-    owners: tuple[int, ...]
+    owners: tuple[tuple[int, ...], ...]
     transferred: int  # bytes in one run
+    blocks: Counter[str]
+    products: Counter[str]
 
 
 def join(
@@ -71,16 +79,13 @@ class _Join:
     ) -> None:  # fmt: skip
         self.model, self.straight, self.places = model, straight, places
         self.tables = tables
+        self.gpu_program = GpuProgram(
+            tables.kernels, tables.gpu_weights, precision, tunings, device=gpu,
+            caches=caches_of(model),
+        )  # fmt: skip
         self.programs: dict[Device, Program] = {
             "cpu": Program(tables.kernels, tables.cpu_weights, precision, tunings),
-            "gpu": GpuProgram(
-                tables.kernels,
-                tables.gpu_weights,
-                precision,
-                tunings,
-                device=gpu,
-                caches=caches_of(model),
-            ),
+            "gpu": self.gpu_program,
         }
         self.buffers = {
             device: lowering.Buffers(straight, program, partial(self._fetch, device))
@@ -88,12 +93,12 @@ class _Join:
         }
         self.homes: dict[int, Device] = {}
         self.sources: dict[int, int] = {}  # views, by what they are views of
-        self.events: list[tuple[Device, int, int]] = []  # device, its step, operation
-        self.operation = -1
+        self.events: list[tuple[Device, int, tuple[int, ...]]] = []  # device, step, operations
+        self.operations: tuple[int, ...] = ()
 
     def run(self, count: int | None) -> Joint:
         for number, operation in enumerate(self.straight.operations):
-            self.operation = number
+            self.operations = (number,)
             if isinstance(operation, middle.View):
                 self.sources[operation.output] = operation.input
                 continue
@@ -103,19 +108,36 @@ class _Join:
             before = len(self.programs[device].steps)
             lowering.append(operation, self.model, self.buffers[device])
             self._note(device, before)
-        self.operation = -1
+        self.operations = ()
         for index, number in enumerate(self.straight.outputs):
             device = self.homes.get(self._root(number), "cpu")
             before = len(self.programs[device].steps)
             self.buffers[device].bind_outputs([index])
             self._note(device, before)
-        return self._merged(count)
+        return self._merged(count, self._fused())
 
     def _note(self, device: Device, before: int) -> None:
         known = {(d, step) for d, step, _ in self.events}
         for step in range(before, len(self.programs[device].steps)):
             if (device, step) not in known:
-                self.events.append((device, step, self.operation))
+                self.events.append((device, step, self.operations))
+
+    def _fused(self) -> Counter[str]:
+        """Fuse the mixer blocks of the GPU; a block runs where its last step did."""
+        fused = fuse_blocks.fuse(self.gpu_program)
+        stands_for = {origin: n for n, origins in enumerate(fused.origins) for origin in origins}
+        owners: dict[int, tuple[int, ...]] = {}
+        events: list[tuple[Device, int, tuple[int, ...]]] = []
+        for device, step, operations in self.events:
+            if device == "cpu":
+                events.append((device, step, operations))
+                continue
+            number = stands_for[step]
+            owners[number] = tuple(dict.fromkeys((*owners.get(number, ()), *operations)))
+            if step == fused.origins[number].stop - 1:
+                events.append((device, number, owners[number]))
+        self.events = events
+        return fused.outcome
 
     def _root(self, number: int) -> int:
         while number in self.sources:
@@ -143,10 +165,10 @@ class _Join:
                 label=f"{value.name} to the {device}", nbytes=nbytes,
                 reason="computed on the other device",
             )  # fmt: skip
-            self.events.append((owner, step, -1))
+            self.events.append((owner, step, ()))
         return target
 
-    def _merged(self, count: int | None) -> Joint:
+    def _merged(self, count: int | None, blocks: Counter[str]) -> Joint:
         """Both programs as one list of steps over one list of buffers."""
         finished = {
             "cpu": self.programs["cpu"].finish(count),
@@ -155,11 +177,11 @@ class _Join:
         first = len(finished["cpu"].buffers)
         start = {"cpu": 0, "gpu": first}
         steps: list[Step] = []
-        owners: list[int] = []
+        owners: list[tuple[int, ...]] = []
         place: dict[tuple[Device, int], int] = {}
         transferred = 0
         templates = self.tables.kernels.templates
-        for device, number, operation in self.events:
+        for device, number, operations in self.events:
             step = _moved(finished[device].steps[number], start[device])
             if templates[step.kernel] == "receive":
                 # It follows what was sent; together they are one transfer.
@@ -171,7 +193,7 @@ class _Join:
                 continue
             place[device, number] = len(steps)
             steps.append(step)
-            owners.append(operation)
+            owners.append(operations)
         buffers = [
             replace(
                 _placed(buffer, device, start[device]),
@@ -200,7 +222,7 @@ class _Join:
             count, tuple(buffers), tuple(steps), tuple(regions), finished["gpu"].arena_bytes,
             finished["gpu"].lower_bound_bytes, (), finished["cpu"].arena_bytes,
         )  # fmt: skip
-        return Joint(variant, tuple(owners), transferred)
+        return Joint(variant, tuple(owners), transferred, blocks, self.gpu_program.products)
 
 
 def _moved(step: Step, start: int) -> Step:

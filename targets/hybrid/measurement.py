@@ -25,10 +25,14 @@ _LARGE = 1 << 20
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of every operation."""
+    """Seconds of every operation.
+
+    `together` are operations that ran as one step; each is given its share of the time.
+    """
 
     seconds: tuple[float, ...]
     link: Link
+    together: tuple[tuple[int, ...], ...] = ()
 
 
 def infos_of(graph: ir.Graph, states: Sequence[TensorInfo]) -> tuple[list[TensorInfo], ...]:
@@ -65,10 +69,11 @@ def measure(
         rest = max(0.0, statistics.median(walls) - sum(per_step)) / max(1, len(per_step))
         link = _link(session)
     seconds = [0.0] * operations
-    for step, owner in enumerate(joint.owners):
-        if owner >= 0:
-            seconds[owner] += per_step[step] + rest
-    return Measured(tuple(seconds), link)
+    for step, owners in enumerate(joint.owners):
+        for owner in owners:
+            seconds[owner] += (per_step[step] + rest) / len(owners)
+    together = tuple(owners for owners in joint.owners if len(owners) > 1)
+    return Measured(tuple(seconds), link, together)
 
 
 def _example(info: TensorInfo) -> np.ndarray:

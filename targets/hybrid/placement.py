@@ -7,7 +7,7 @@ assumed: every operation has run on both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgemoe.targets import middle
@@ -42,7 +42,7 @@ class Placement:
 
 def place(
     straight: middle.StraightList, seconds: dict[Device, Sequence[float]], fixed: dict[int, Device],
-    link: Link,
+    link: Link, together: Iterable[Sequence[int]] = (),
 ) -> Placement:  # fmt: skip
     """The cheapest device for every operation, by dynamic programming over their order.
 
@@ -54,8 +54,13 @@ def place(
         seconds: the time of every operation on either device.
         fixed: operations that can run on one device only.
         link: copies between the devices.
+        together: operations that are one step on one of the devices, such as those of a mixer
+            block: they go to the same one, and what is between them.
     """
     crossing = [sum(link.seconds(nbytes) for nbytes in alive) for alive in _alive(straight)]
+    for inside in together:
+        for number in range(min(inside) + 1, max(inside) + 1):
+            crossing[number] = float("inf")
     best: dict[Device, float] = dict.fromkeys(DEVICES, 0.0)
     chosen: list[dict[Device, Device]] = []
     for number in range(len(straight.operations)):

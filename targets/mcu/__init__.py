@@ -22,10 +22,12 @@ from edgemoe.targets.cpu import Lowered, generic_steps, in_place_states, version
 from edgemoe.targets.kernel_table import KernelTable
 from edgemoe.targets.mcu import patches, slots
 from edgemoe.targets.mcu.c_kernels import c_kernels
+from edgemoe.targets.mcu.division import Strips
 from edgemoe.targets.mcu.header import nbytes_of
 from edgemoe.targets.mcu.names import identifier
 from edgemoe.targets.mcu.objects import write_objects
 from edgemoe.targets.mcu.package import write_mcu_artifact
+from edgemoe.targets.mcu.tiling import Tiled, within
 from edgemoe.targets.microcontroller import Microcontroller
 from edgemoe.targets.program import Program
 from edgemoe.targets.spec import TargetSpec
@@ -33,8 +35,8 @@ from edgemoe.targets.tuning.tunings import UNTUNED, Tunings
 from edgemoe.targets.weight_table import WeightTable
 
 __all__ = [
-    "default_tokens", "generic_steps", "in_place_states", "lower", "runs_here", "static_infos",
-    "versions", "with_isas", "write",
+    "default_tokens", "divide", "generic_steps", "in_place_states", "lower", "runs_here",
+    "static_infos", "versions", "with_isas", "write",
 ]  # fmt: skip
 
 PRECISIONS = ("f32", "bf16")
@@ -87,11 +89,54 @@ def lower(
             f"target {spec.name} takes one token count, not {len(graphs)} "
             f"({', '.join(map(str, counts))}); give one, such as --tokens 1"
         )
-    from edgemoe.targets.lowering import lower as lower_program
-
     (graph,) = graphs
     integers = any(n.domain == DOMAIN for n in graph.graph)
-    alignment, decisions = facts_of(spec).alignment, list[Decision]()
+    decisions = list[Decision]()
+    program_of = _program_of(spec, precision, tunings, options, decisions)
+    alignment = facts_of(spec).alignment
+    if options.max_ram is None:
+        program = program_of(graph)
+        variant = program.finish(None, alignment)
+    elif isinstance(options.strips, Strips):
+        program = program_of(graph)
+        tiled = options.strips.keep(program)
+        variant = tiled.variant
+        decisions.append(options.strips.decision(program, tiled))
+    else:
+        found = patches.within_patches(graph, program_of, *_limit(spec, options), alignment)
+        program, variant = found.program, found.tiled.variant
+        decisions.append(found.decision(program, found.tiled))
+    if not integers:
+        _check_formats(program.weights, spec)
+    return Lowered(
+        (variant,), program.kernels, program.weights, tunings, tuple(decisions), options.objects
+    )
+
+
+def divide(
+    spec: TargetSpec, graph: ir.Model, precision: Precision, options: TargetOptions
+) -> Strips | None:
+    """The strips that `max_ram` asks for in an integer graph, if it does.
+
+    Raises:
+        BudgetError: arena and states do not fit, however steps are cut.
+    """
+    if options.max_ram is None:
+        return None
+    program_of = _program_of(spec, precision, UNTUNED, options, [])
+    keep, room = _limit(spec, options)
+    found = patches.within_patches(graph, program_of, keep, room, facts_of(spec).alignment)
+    if found.candidate is None:
+        return None
+    return Strips(graph, found.candidate, found, program_of, keep)
+
+
+def _program_of(
+    spec: TargetSpec, precision: Precision, tunings: Tunings, options: TargetOptions,
+    decisions: list[Decision],
+) -> Callable[[ir.Model], Program]:  # fmt: skip
+    """What lowers a graph, which it changes; `decisions` are those of the last one."""
+    from edgemoe.targets.lowering import lower as lower_program
 
     def program_of(model: ir.Model) -> Program:
         read_in_place(model.graph)
@@ -100,24 +145,24 @@ def lower(
         lower_program(model, made)
         if options.expert_slots is None:
             return made
-        made, said = slots.with_slots(made, options.expert_slots, alignment, spec.name)
+        made, said = slots.with_slots(
+            made, options.expert_slots, facts_of(spec).alignment, spec.name
+        )
         decisions[:] = said
         return made
 
-    if options.max_ram is None:
-        program = program_of(graph)
-        variant = program.finish(None, alignment)
-    else:
-        fixed = sum(nbytes_of(x) for x in options.states)
-        program, tiled = patches.within_patches(
-            graph, program_of, options.max_ram, fixed, alignment, options.title, spec.name
-        )
-        variant, decisions = tiled.variant, [*decisions, tiled.decision]
-    if not integers:
-        _check_formats(program.weights, spec)
-    return Lowered(
-        (variant,), program.kernels, program.weights, tunings, tuple(decisions), options.objects
-    )
+    return program_of
+
+
+def _limit(spec: TargetSpec, options: TargetOptions) -> tuple[Callable[[Program], Tiled], int]:
+    """What cuts a program by rows until it keeps `max_ram`, and the bytes of its arena."""
+    assert options.max_ram is not None
+    most, fixed = options.max_ram, sum(nbytes_of(x) for x in options.states)
+
+    def keep(program: Program) -> Tiled:
+        return within(program, most, fixed, facts_of(spec).alignment, options.title, spec.name)
+
+    return keep, most - fixed
 
 
 def _check_formats(weights: WeightTable, spec: TargetSpec) -> None:

@@ -142,7 +142,16 @@ def _carried(node: ir.Node, value: ir.Value, at: Layout, other: ir.Value) -> Lay
         return at if whole and not last else None
     if graph_facts.kind_of(node) == "TokenMix":
         return at if last else None
+    if graph_facts.is_op(node, "MatMul"):
+        return at if last == _from_the_left(node) else None
     return None
+
+
+def _from_the_left(node: ir.Node) -> bool | None:
+    """Whether a product has a constant matrix on the left; None: it has none, or two."""
+    constant = [graph_facts.is_constant(v) for v in node.inputs]
+    matrix = graph_facts.shape_of(node.inputs[constant.index(True)]) if any(constant) else None
+    return constant[0] if matrix is not None and len(matrix) == 2 and not all(constant) else None
 
 
 def _constants_repeat(node: ir.Node, shape: tuple[int, ...], axis: int) -> bool:

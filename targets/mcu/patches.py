@@ -8,7 +8,7 @@ first, and known when it has been lowered, which corrects the estimates of the o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 import onnx_ir as ir
@@ -18,7 +18,7 @@ from edgemoe.integer.operator_table import DOMAIN
 from edgemoe.plan import Decision
 from edgemoe.targets.mcu.image_rows import EACH, activations, is_conv
 from edgemoe.targets.mcu.strips import Segment, cut, segments_of
-from edgemoe.targets.mcu.tiling import RamError, Tiled, within
+from edgemoe.targets.mcu.tiling import RamError, Tiled
 from edgemoe.targets.program import Program
 
 PIECES = (2, 3, 4, 6, 8, 12, 16)
@@ -39,52 +39,87 @@ class Candidate:
     pieces: int
     macs: int
     live_bytes: int
+    keep: bool = False  # rows for the next strip
+
+
+@dataclass(frozen=True)
+class Found:
+    """A program that keeps the limit, and the `candidate` that it is, where it has strips.
+
+    `macs` and `arena_bytes` are those of the program without strips.
+    """
+
+    program: Program
+    tiled: Tiled
+    macs: int
+    arena_bytes: int
+    candidate: Candidate | None = None
+
+    def decision(self, program: Program, tiled: Tiled) -> Decision:
+        """What strips cost, for this program or one with the same strips."""
+        if self.candidate is None:
+            return tiled.decision
+        segment, pieces = self.candidate.segment, self.candidate.pieces
+        after, macs = tiled.variant.arena_bytes, macs_of(program)
+        more, rows = macs - self.macs, -(-segment.rows // pieces)
+        choice = f"operators {segment.first}-{segment.last} in {pieces} strips of {rows} rows"
+        choice += " that keep what the next one reads" * self.candidate.keep
+        if tiled.variant.loops:
+            choice += f"; {tiled.decision.choice}"
+        return Decision(
+            "max-ram", choice,
+            f"{more:,} of {macs:,} MACs are computed twice, {more / max(self.macs, 1):.1%} more "
+            f"than without strips; the arena has {after:,} B for {self.arena_bytes:,} B",
+        )  # fmt: skip
+
+
+def macs_of(program: Program) -> int:
+    """Of all steps, in the worst case."""
+    return sum(entry.step.macs for entry in program.steps)
 
 
 def within_patches(
-    model: ir.Model, program_of: Callable[[ir.Model], Program], max_ram: int, fixed: int,
-    alignment: int, title: str, target: str,
-) -> tuple[Program, Tiled]:  # fmt: skip
-    """The program that keeps `max_ram` bytes, cut by rows alone where that is enough.
+    model: ir.Model, program_of: Callable[[ir.Model], Program], keep: Callable[[Program], Tiled],
+    room: int, alignment: int,
+) -> Found:  # fmt: skip
+    """The program that keeps a limit, cut by rows alone where that is enough.
 
     Args:
         model: the graph; it is left as it is.
         program_of: lowers a graph, which it may change.
-        max_ram: see `tiling.within`, as the others.
-        fixed: bytes of RAM beside the arena.
+        keep: cuts a program by rows until it keeps the limit, or raises `RamError`.
+        room: bytes that the arena may have.
         alignment: of buffers in the arena.
-        title: name of the model.
-        target: name of the device.
 
     Raises:
         RamError: nothing keeps the limit; the message has the least that was found.
     """
     plain = program_of(model.clone())
+    before = plain.finish(None, alignment).arena_bytes
     try:
-        return plain, within(plain, max_ram, fixed, alignment, title, target)
+        return Found(plain, keep(plain), macs_of(plain), before)
     except RamError as error:
         refused = error
-    before = plain.finish(None, alignment).arena_bytes
     found, seen = _candidates(model), dict[Candidate, int]()
-    best: tuple[Candidate, Program, Tiled] | None = None
+    best: Found | None = None
     for left in reversed(range(TRIES)):
-        less = found if best is None else [c for c in found if c.macs < best[0].macs]
-        candidate = _next(less, seen, max_ram - fixed, last=left == 0, least=best is None)
+        known = None if best is None else best.candidate
+        less = found if known is None else [c for c in found if c.macs < known.macs]
+        candidate = _next(less, seen, room, last=left == 0, least=best is None)
         if candidate is None:
             break
-        program = program_of(cut(model, candidate.segment, candidate.pieces))
+        program = program_of(cut(model, candidate.segment, candidate.pieces, keep=candidate.keep))
         try:
-            tiled = within(program, max_ram, fixed, alignment, title, target)
+            tiled = keep(program)
         except RamError as error:
-            refused = min(refused, error, key=lambda e: e.needed)
-            seen[candidate] = error.needed - fixed
+            refused = min(refused, error, key=lambda e: e.over)
+            seen[candidate] = room + error.over
             continue
         seen[candidate] = tiled.variant.arena_bytes
-        best = candidate, program, tiled
+        best = Found(program, tiled, macs_of(plain), before, candidate)
     if best is None:
         raise refused
-    candidate, program, tiled = best
-    return program, replace(tiled, decision=_decision(candidate, plain, program, tiled, before))
+    return best
 
 
 def _candidates(model: ir.Model) -> list[Candidate]:
@@ -92,9 +127,11 @@ def _candidates(model: ir.Model) -> list[Candidate]:
     found = []
     for segment in segments_of(model.graph):
         for pieces in PIECES:
-            if pieces <= segment.rows:
-                graph = cut(model, segment, pieces).graph
-                found.append(Candidate(segment, pieces, _macs(graph), _live_bytes(graph)))
+            if pieces > segment.rows:
+                continue
+            for keep in (False, True):
+                graph = cut(model, segment, pieces, keep=keep).graph
+                found.append(Candidate(segment, pieces, _macs(graph), _live_bytes(graph), keep))
     return found
 
 
@@ -111,18 +148,18 @@ def _next(
         last: there is no other try after this one.
         least: the smallest candidate is worth a try where none seems to fit.
     """
-    ratios = {c.segment: needed / max(c.live_bytes, 1) for c, needed in seen.items()}
+    ratios = {(c.segment, c.keep): needed / max(c.live_bytes, 1) for c, needed in seen.items()}
     usual = median(ratios.values()) if ratios else 1.0
     new = [c for c in found if c not in seen]
-    fits = [c for c in new if c.live_bytes * ratios.get(c.segment, usual) <= room]
+    fits = [c for c in new if c.live_bytes * ratios.get((c.segment, c.keep), usual) <= room]
     if fits and not (last and least):
         return min(fits, key=_by_macs)
     small = min(new, key=lambda c: (c.live_bytes, c.macs), default=None)
     return small if least and small is not None and small.live_bytes * SHORT <= room else None
 
 
-def _by_macs(candidate: Candidate) -> tuple[int, int]:
-    return candidate.macs, candidate.pieces
+def _by_macs(candidate: Candidate) -> tuple[int, int, bool]:
+    return candidate.macs, candidate.pieces, candidate.keep
 
 
 def _macs(graph: ir.Graph) -> int:
@@ -191,20 +228,3 @@ def _shared(node: ir.Node, number: int, last: dict[ir.Value, int]) -> ir.Value |
 def _bytes(value: ir.Value | None) -> int:
     dtype = None if value is None else value.dtype
     return int((graph_facts.size_of(value) or 0) * (4 if dtype is None else dtype.itemsize))
-
-
-def _decision(
-    candidate: Candidate, plain: Program, program: Program, tiled: Tiled, before: int
-) -> Decision:
-    segment, after = candidate.segment, tiled.variant.arena_bytes
-    macs = [sum(entry.step.macs for entry in p.steps) for p in (plain, program)]
-    more = macs[1] - macs[0]
-    rows = -(-segment.rows // candidate.pieces)
-    choice = f"operators {segment.first}-{segment.last} in {candidate.pieces} strips of {rows} rows"
-    if tiled.variant.loops:
-        choice += f"; {tiled.decision.choice}"
-    return Decision(
-        "max-ram", choice,
-        f"{more:,} of {macs[1]:,} MACs are computed twice, {more / max(macs[0], 1):.1%} more than "
-        f"without strips; the arena has {after:,} B for {before:,} B",
-    )  # fmt: skip

@@ -3,8 +3,9 @@
     y = conv(gelu(conv(x))) -> y[0:4] = conv(gelu(conv(x[0:6]))); y[4:8] = conv(gelu(conv(x[2:8])))
 
 What lies between the first and the last operator has the rows of one strip. Rows that two strips
-need are computed twice; every number is the same. Patch-based inference is that of MCUNetV2 (Lin et
-al. 2021, arXiv 2110.15352, section 3.1), here with patches as wide as the image.
+need are computed twice, or kept by the first one for the second; every number is the same.
+Patch-based inference is that of MCUNetV2 (Lin et al. 2021, arXiv 2110.15352, section 3.1), with
+patches as wide as the image here.
 """
 
 from __future__ import annotations
@@ -12,21 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
 from edgemoe import graph_facts
 from edgemoe.integer.operator_table import DOMAIN
-from edgemoe.targets.mcu.image_rows import (
-    Layout,
-    activations,
-    is_conv,
-    is_understood,
-    layouts_of,
-    window_of,
-)
+from edgemoe.integer.strip_scales import STRIP
+from edgemoe.targets.mcu.image_rows import activations, is_conv, is_understood, layouts_of
+from edgemoe.targets.mcu.one_strip import KEPT, Strip
 
-Span = tuple[int, int]
+JOINED = ".strips"
+"""Behind the name of the Concat of all strips."""
 
 
 @dataclass(frozen=True)
@@ -66,148 +62,131 @@ def _may_begin(node: ir.Node, good: Sequence[bool], number: int) -> bool:
     return number == 0 or not good[number - 1] or is_conv(node)
 
 
-def cut(model: ir.Model, segment: Segment, pieces: int) -> ir.Model:
-    """A copy of `model` in which a segment is computed in so many strips of rows."""
+def like(model: ir.Model, other: ir.Model, segment: Segment) -> Segment | None:
+    """The segment of a float graph that makes what a segment of its integer graph makes.
+
+    An integer graph has more tensors than the float one, such as the `t.rows` and `t.turned` of a
+    product from the left: they count as t.
+    """
+    ends = _ends(other.graph, segment)
+    found = {_ends(model.graph, one): one for one in segments_of(model.graph)}
+    wanted = [(first, last) for first in _short(ends[0]) for last in _short(ends[1])]
+    return next((found[pair] for pair in wanted if pair in found), None)
+
+
+def _ends(graph: ir.Graph, segment: Segment) -> tuple[str, str]:
+    nodes = list(graph)
+    (_, source), *_ = activations(nodes[segment.first])
+    return str(source.name), str(nodes[segment.last].outputs[0].name)
+
+
+def _short(name: str) -> tuple[str, ...]:
+    return (name, name.rpartition(".")[0])
+
+
+def cut(model: ir.Model, segment: Segment, pieces: int, *, keep: bool = False) -> ir.Model:
+    """A copy of `model` in which a segment is computed in so many strips of rows.
+
+    They `keep` rows that the next one needs again, or leave them to be computed again.
+    """
+    made = cut_apart(model, segment, pieces, keep=keep)
+    place_strips(made.graph)
+    return made
+
+
+def place_strips(graph: ir.Graph) -> None:
+    """Have the strips of `cut_apart` placed one by one, so that no two live at once.
+
+    Rows that are kept are copied as soon as nobody reads the others of their tensor.
+    """
+    joined = next(node for node in graph if is_joined(node))
+    for node in _strip_by_strip(joined):  # quantising has asked for what is read twice first
+        graph.remove(node)
+        graph.insert_before(joined, node)
+    _place(graph, joined)
+    numbers = {node: n for n, node in enumerate(graph)}
+    for node in [n for n in graph if n.op_type == "Slice" and str(n.name).endswith(KEPT)]:
+        (_, source), *_ = activations(node)
+        before = [use.node for use in source.uses() if numbers[use.node] < numbers[node]]
+        producer = source.producer()
+        assert producer is not None
+        graph.remove(node)
+        graph.insert_after(max([producer, *before], key=numbers.__getitem__), node)
+
+
+def _strip_by_strip(joined: ir.Node) -> list[ir.Node]:
+    """The nodes of all strips, each behind what it reads and as late as may be."""
+    found: dict[ir.Node, None] = {}
+    todo = [(joined, False)]
+    while todo:
+        node, is_ready = todo.pop()
+        if is_ready:
+            found[node] = None
+            continue
+        if node in found or (node is not joined and STRIP not in str(node.name)):
+            continue
+        todo.append((node, True))
+        before = [v.producer() for v in node.inputs if v is not None]
+        todo += [(one, False) for one in reversed(before) if one is not None]
+    del found[joined]
+    return list(found)
+
+
+def is_joined(node: ir.Node) -> bool:
+    """Whether it puts the strips of `cut_apart` together."""
+    return node.op_type == "Concat" and str(node.name).endswith(JOINED)
+
+
+def cut_apart(model: ir.Model, segment: Segment, pieces: int, *, keep: bool = False) -> ir.Model:
+    """`cut` in standard operators, where all strips live until they meet in a Concat."""
     made = model.clone()
     graph = made.graph
     nodes, layouts = list(graph), layouts_of(graph)
     part = nodes[segment.first : segment.last + 1]
-    result = part[-1].outputs[0]
-    whole: ir.Value | None = None
+    old = part[-1].outputs[0]
+    strips = []
+    last: Strip | None = None
     for piece in range(pieces):
         span = (segment.rows * piece // pieces, segment.rows * (piece + 1) // pieces)
-        strip = _Strip(graph, part, layouts, f"strip{piece}").of(span)
-        whole = _place(graph, part[-1], strip, whole, span, layouts[result], result)
-    assert whole is not None
-    ir.convenience.replace_all_uses_with(result, whole, replace_graph_outputs=True)
-    name = result.name
-    for node in reversed(part):
-        graph.remove(node, safe=True)
+        strip = Strip(graph, part, layouts, f"{STRIP}{piece}", last)
+        strips.append(strip.of(span))
+        last = strip if keep else None
+    whole = ir.Value(name=f"{old.name}.whole", shape=old.shape, type=old.type)
+    node = ir.Node(
+        "", "Concat", strips, [ir.AttrInt64("axis", layouts[old].axis)], outputs=[whole],
+        name=f"{old.name}{JOINED}", metadata_props=dict(part[-1].metadata_props),
+    )  # fmt: skip
+    graph.insert_before(part[0], node)
+    ir.convenience.replace_all_uses_with(old, whole, replace_graph_outputs=True)
+    name = old.name
+    for gone in reversed(part):
+        graph.remove(gone, safe=True)
     whole.name = name
     return made
 
 
-class _Strip:
-    """The nodes of a segment for one strip of its result."""
-
-    def __init__(
-        self, graph: ir.Graph, part: list[ir.Node], layouts: dict[ir.Value, Layout], name: str
-    ) -> None:
-        self.graph, self.part, self.layouts, self.name = graph, part, layouts, name
-        self.before = part[0]
-        self.made: dict[ir.Value, tuple[ir.Value, Span]] = {}
-        self.spans: dict[ir.Value, Span] = {}
-
-    def of(self, span: Span) -> ir.Value:
-        """The rows `span` of the result."""
-        self.spans = self._spans(span)
-        for node in self.part:
-            self._copy(node, self.spans[node.outputs[0]])
-        return self.made[self.part[-1].outputs[0]][0]
-
-    def _spans(self, span: Span) -> dict[ir.Value, Span]:
-        """Rows that are needed of every result."""
-        found = {self.part[-1].outputs[0]: span}
-        for node in reversed(self.part):
-            for _, value in activations(node):
-                first, last = self._reads(node, value, found[node.outputs[0]])
-                known = found.get(value, (first, last))
-                found[value] = (min(first, known[0]), max(last, known[1]))
-        return found
-
-    def _reads(self, node: ir.Node, value: ir.Value, span: Span) -> Span:
-        if not is_conv(node):
-            return span
-        first, last = window_of(node).span(*span)
-        return max(first, 0), min(last, self.layouts[value].rows)
-
-    def _copy(self, node: ir.Node, span: Span) -> None:
-        inputs = list(node.inputs)
-        for place, value in activations(node):
-            inputs[place] = self._rows(value, self._reads(node, value, span))
-        old = node.outputs[0]
-        new = ir.Value(name=f"{old.name}.{self.name}", type=old.type)
-        layout = self.layouts[old]
-        shape = list(graph_facts.shape_of(old) or ())
-        shape[layout.axis] = (span[1] - span[0]) * layout.unit
-        new.shape = ir.Shape(shape)
-        attributes = dict(node.attributes)
-        if is_conv(node):
-            self._pad(node, span, attributes)
-        if graph_facts.is_op(node, "Reshape"):
-            inputs[1] = _constant(self.graph, f"{new.name}.shape", shape)
-        copy = ir.Node(
-            node.domain, node.op_type, inputs, list(attributes.values()), outputs=[new],
-            overload=node.overload, name=f"{node.name}.{self.name}",
-            metadata_props=dict(node.metadata_props),
+def _place(graph: ir.Graph, node: ir.Node) -> None:
+    """Copies of strips into the whole result, each behind what makes the strip, for a Concat."""
+    (result,), axis = node.outputs, graph_facts.attribute(node, "axis", 0)
+    extent, begin = (graph_facts.shape_of(result) or ())[axis], 0
+    whole: ir.Value | None = None
+    for strip in node.inputs:
+        assert strip is not None
+        producer = strip.producer()
+        assert producer is not None
+        rows = (graph_facts.shape_of(strip) or ())[axis]
+        numbers = {"axis": axis, "begin": begin, "extent": extent}
+        begin += rows
+        new = ir.Value(name=f"{result.name}.{begin}", shape=result.shape, type=result.type)
+        place = ir.Node(
+            DOMAIN, "PlaceRows", [strip] if whole is None else [strip, whole],
+            [ir.AttrInt64(name, number) for name, number in numbers.items()], outputs=[new],
+            name=f"{new.name}.place", metadata_props=dict(node.metadata_props),
         )  # fmt: skip
-        self.graph.insert_before(self.before, copy)
-        self.made[old] = (new, span)
-
-    def _pad(self, node: ir.Node, span: Span, attributes: dict[str, ir.Attr]) -> None:
-        """Padding where a strip is at the edge of the image."""
-        first, last = window_of(node).span(*span)
-        value = node.inputs[0]
-        assert value is not None
-        above, below = max(-first, 0), max(last - self.layouts[value].rows, 0)
-        if node.domain == DOMAIN:
-            attributes["pad_y"] = ir.AttrInt64("pad_y", above)
-            attributes["height"] = ir.AttrInt64("height", span[1] - span[0])
-        else:
-            pads = attributes.get("pads")
-            _, left, _, right = [0] * 4 if pads is None else list(pads.as_ints())
-            attributes["pads"] = ir.AttrInt64s("pads", [above, left, below, right])
-
-    def _rows(self, value: ir.Value, span: Span) -> ir.Value:
-        """Rows of a tensor; of one from outside, all that this strip reads are taken at once."""
-        if value not in self.made:
-            whole = (value, (0, self.layouts[value].rows))
-            self.made[value] = (self._slice(*whole, self.spans[value], value), self.spans[value])
-        source, have = self.made[value]
-        return self._slice(source, have, span, value)
-
-    def _slice(self, source: ir.Value, have: Span, span: Span, value: ir.Value) -> ir.Value:
-        if have == span:
-            return source
-        layout = self.layouts[value]
-        shape = list(graph_facts.shape_of(source) or ())
-        begin, end = ((row - have[0]) * layout.unit for row in span)
-        shape[layout.axis] = end - begin
-        name = f"{source.name}.{self.name}.{span[0]}.{span[1]}"
-        numbers = {"starts": begin, "ends": end, "axes": layout.axis}
-        given = [_constant(self.graph, f"{name}.{what}", [n]) for what, n in numbers.items()]
-        new = ir.Value(name=f"{name}.rows", shape=ir.Shape(shape), type=value.type)
-        node = ir.Node("", "Slice", [source, *given], outputs=[new], name=f"{name}.slice")
-        self.graph.insert_before(self.before, node)
-        return new
-
-
-def _place(
-    graph: ir.Graph, last: ir.Node, strip: ir.Value, whole: ir.Value | None, span: Span,
-    layout: Layout, result: ir.Value,
-) -> ir.Value:  # fmt: skip
-    """Append the copy of a strip into the whole result."""
-    new = ir.Value(name=f"{result.name}.{span[1]}", shape=result.shape, type=result.type)
-    numbers = {
-        "axis": layout.axis, "begin": span[0] * layout.unit, "extent": layout.rows * layout.unit,
-    }  # fmt: skip
-    place = [ir.AttrInt64(name, number) for name, number in numbers.items()]
-    inputs = [strip] if whole is None else [strip, whole]
-    node = ir.Node(
-        DOMAIN, "PlaceRows", inputs, place, outputs=[new], name=f"{new.name}.place",
-        metadata_props=dict(last.metadata_props),
-    )  # fmt: skip
-    graph.insert_before(last, node)
-    return new
-
-
-def _constant(graph: ir.Graph, name: str, numbers: Sequence[int]) -> ir.Value:
-    array = np.array(numbers, np.int64)
-    if name in graph.initializers:
-        return graph.initializers[name]
-    value = ir.Value(
-        name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.INT64),
-        const_value=ir.tensor(array, name=name),
-    )  # fmt: skip
-    graph.register_initializer(value)
-    return value
+        graph.insert_after(producer, place)
+        whole = new
+    assert whole is not None
+    ir.convenience.replace_all_uses_with(result, whole, replace_graph_outputs=True)
+    name = result.name
+    graph.remove(node, safe=True)
+    whole.name = name

@@ -18,11 +18,11 @@ from edgemoe.targets.program import Program
 
 
 class RamError(BudgetError):
-    """`--max-ram` cannot be kept; `needed` bytes are the least that was found."""
+    """`--max-ram` cannot be kept, by `over` bytes at the least that was found."""
 
-    def __init__(self, message: str, needed: int) -> None:
+    def __init__(self, message: str, over: int) -> None:
         super().__init__(message)
-        self.needed = needed
+        self.over = over
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def within(
             return Tiled(variant, _decision(program, cut, variant, fixed, max_ram))
     tries = _tries(program, runs, alignment, 1 << 62)
     best = min((variant for variant, _ in tries), key=lambda variant: variant.arena_bytes)
-    raise RamError(_refusal(best, fixed, max_ram, title, target), best.arena_bytes + fixed)
+    raise RamError(
+        _refusal(best, fixed, max_ram, title, target), best.arena_bytes + fixed - max_ram
+    )
 
 
 def _tries(

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import (
     microcontroller_blocks,
     microcontroller_interpreter,
+    microcontroller_outliers,
     microcontroller_strips,
     microcontroller_text,
     microcontrollers,
@@ -130,3 +131,18 @@ def test_the_readme_shows_the_results() -> None:
     guide = (root / "docs" / "microcontrollers.md").read_text("utf-8")
     strips = json.loads((results / "microcontroller-strips.json").read_text("utf-8"))["results"]
     assert table(microcontroller_strips.HEADS, microcontroller_strips.rows_of(strips)) in guide
+    outliers = json.loads((results / "microcontroller-outliers.json").read_text("utf-8"))
+    assert microcontroller_outliers.text_of(outliers) in guide
+
+
+def test_controls_of_strips_have_rows_where_strips_were_tried() -> None:
+    whole = {"max_ram": None, "scales": "of tensors", "arena_bytes": 4000, "flash_bytes": 9000,
+             "macs": 5, "instructions": 70.0, "error": 0.0004, "accuracy": 0.5}  # fmt: skip
+    row = {"error": 1e-3, "constant_bytes": 100, "arena_bytes": None}
+    cut = {**whole, "max_ram": 2000, "strips": {"controls": {"all strips int16": row}}}
+    found = {"float32": 0.75, "results": [whole, {**whole, "max_ram": 3000}, cut]}
+    assert [r[0] for r in microcontroller_outliers.rows_of(found)] == ["none", "3,000", "2,000"]
+    assert microcontroller_outliers.rows_of(found)[0][-2:] == ("2.00%", "0.5000")
+    assert microcontroller_outliers.control_rows(found) == [
+        ("2,000", "all strips int16", "1.00e-03", "100", "too large")
+    ]

@@ -7,11 +7,11 @@ import pytest
 
 from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.gpu import product
 from edgemoe.targets.kernels.gpu.combine import Combine
 from edgemoe.targets.kernels.gpu.experts import GpuExperts
 from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
-from edgemoe.targets.kernels.gpu.weights import layout_for
+from edgemoe.targets.kernels.gpu.linear import product_cut
+from edgemoe.targets.kernels.gpu.weights import Layout
 from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
 from tests.gpu.launch import DEVICES, launch
@@ -76,7 +76,7 @@ def test_a_gated_layer(device: str, name: str, tokens: int) -> None:
         ids[1, 1] = -1  # nobody
     shares = chance.random((tokens, chosen)).astype(np.float32)
     slots, direct = tokens * chosen, tokens == 1
-    layouts = [layout_for(facts, given, hidden, 2 * inner), layout_for(facts, given, inner, hidden)]
+    layouts = [Layout(given, hidden, 2 * inner), Layout(given, inner, hidden)]
     packed = []
     for e in range(experts):
         parts = [layouts[0].pack([u[e] for u in up], [quantise] * 2),
@@ -85,7 +85,7 @@ def test_a_gated_layer(device: str, name: str, tokens: int) -> None:
                        for p, layout in zip(parts, layouts, strict=True)])  # fmt: skip
     words = [np.concatenate([p[i] for p in packed]) for i in range(2)]
     rows = 1 if direct else slots / experts
-    cuts = [product.cut_for(facts, layout, ports, rows)
+    cuts = [product_cut(facts, layout, ports, rows)
             for layout, ports in zip(layouts, (2, 1), strict=True)]  # fmt: skip
     lists = [[ids]] * 2 if direct else [
         grouped(device, ids, slots, experts, cut.rows) for cut in cuts

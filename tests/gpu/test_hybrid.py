@@ -14,9 +14,10 @@ import pytest
 import edgemoe
 from edgemoe.errors import TargetError
 from edgemoe.runtime.selftest import read_cases
-from edgemoe.targets import hybrid, load_target, middle
+from edgemoe.targets import host_c, hybrid, load_target, middle
+from edgemoe.targets.hybrid.joint_program import Joint, join
 from edgemoe.targets.hybrid.placement import Link, Placement, place
-from tests.gpu.test_runtime_host_c import Host
+from tests.gpu.test_runtime_host_c import ARGUMENT, Host
 
 pytestmark = pytest.mark.needs("device:opencl")
 
@@ -69,12 +70,13 @@ def test_every_other_operation_elsewhere(
 
 
 @pytest.mark.needs("gcc")
-@pytest.mark.parametrize("model", ["digits_mixer:digits", "moe_lm:char_moe"])
+@pytest.mark.parametrize(("model", "step"), [("digits_mixer:digits", 4), ("moe_lm:char_moe", 1)])
 def test_the_c_program_has_the_bits_of_the_session(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every other operation elsewhere: chunks, padding, states, integers, what crosses."""
-    monkeypatch.setattr(hybrid._Builder, "placement", alternate(1))
+    """Chunks, padding, states, integers, what crosses, mixer blocks, threads."""
+    monkeypatch.setattr(hybrid._Builder, "placement", alternate(step))
+    monkeypatch.setattr(host_c, "SERIAL_UNITS", 0)  # threads share the smallest steps
     lm = "moe" in model
     artifact = edgemoe.compile(
         f"edgemoe.models.{model}", target="cpu+opencl", out=tmp_path / "m.em",
@@ -89,28 +91,37 @@ def test_the_c_program_has_the_bits_of_the_session(
             feeds = [np.arange(n, dtype=np.int64) * 3 % 50 for n in (11, 1)]
         else:
             feeds = [chance.standard_normal(spec.shape).astype(np.float32) for _ in range(2)]
-        for feed in feeds:
-            status, found = host.run({spec.name: feed})
-            assert status == 0, host.error
-            for name, wanted in session.run({spec.name: feed}).items():
-                np.testing.assert_array_equal(found[name], wanted)
+        for threads in (1, 3):
+            assert host.lib.em_set_threads(host.model, threads) == 0, host.error
+            assert host.lib.em_threads(host.model) == threads
+            for feed in feeds:
+                status, found = host.run({spec.name: feed})
+                assert status == 0, host.error
+                for name, wanted in session.run({spec.name: feed}).items():
+                    np.testing.assert_array_equal(found[name], wanted)
+        assert host.lib.em_set_threads(host.model, 257) == ARGUMENT
+        assert host.error == "257 threads were asked for; give 1 to 256, or -1 for one per CPU"
+        assert host.lib.em_set_threads(None, 1) == ARGUMENT and "NULL" in host.error
+        assert host.lib.em_threads(host.model) == 3
     host.lib.em_close(host.model)
 
 
-@pytest.mark.needs("gcc")
+@pytest.mark.needs("gcc", "clang")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_c_program_builds_by_its_makefile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hybrid._Builder, "placement", alternate(3))
     artifact = edgemoe.compile(
         "edgemoe.models.digits_mixer:digits", target="cpu+opencl", out=tmp_path / "m.em"
     )
     source = artifact.path / "src"
-    flags = (
-        "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror -O1 -g "
-        "-fsanitize=address,undefined -fno-sanitize-recover=all"
+    flags = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror -O1 -g"
+    if compiler == "gcc":
+        flags += " -fsanitize=address,undefined -fno-sanitize-recover=all"
+    subprocess.run(
+        ["make", "-s", "-C", str(source), f"CC={compiler}", f"CFLAGS={flags}"], check=True
     )
-    subprocess.run(["make", "-s", "-C", str(source), f"CFLAGS={flags}"], check=True)
     done = subprocess.run(
         [source / "example", artifact.path], capture_output=True, text=True, check=False,
         env=os.environ | {"ASAN_OPTIONS": "detect_leaks=0"},  # those of the driver
@@ -120,6 +131,34 @@ def test_the_c_program_builds_by_its_makefile(
         logits = session.run(read_cases(artifact.path)[0].inputs)["logits"].reshape(-1)[:8]
     wanted = "logits: " + " ".join(f"{value:.9g}" for value in logits)
     assert done.stdout.splitlines()[1] == wanted
+
+
+def test_the_gpu_computes_mixer_blocks_as_one_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks whose operations all went to the GPU; each stands for all of them."""
+    monkeypatch.setattr(hybrid._Builder, "placement", alternate(4))
+    found: list[Joint] = []
+    monkeypatch.setattr(hybrid, "join", lambda *given: found.append(join(*given)) or found[-1])
+    artifact = edgemoe.compile(
+        "edgemoe.models.digits_mixer:digits", target="cpu+opencl", out=tmp_path / "m.em"
+    )
+    with edgemoe.load(artifact.path, check=True):
+        pass
+    templates = {kernel.name: kernel.template for kernel in artifact.plan.kernels}
+    (variant,) = artifact.plan.variants
+    (joint,) = found
+    blocks = [
+        owners for step, owners in zip(variant.steps, joint.owners, strict=True)
+        if templates[step.kernel] == "mixer_block"
+    ]  # fmt: skip
+    assert [len(owners) for owners in blocks] == [3, 3]  # norm and two products
+    assert all(list(owners) == list(range(owners[0], owners[0] + 3)) for owners in blocks)
+    inside = {owner for owners in blocks for owner in owners}
+    others = {owner for owners in joint.owners if owners not in blocks for owner in owners}
+    assert not inside & others, "an operation of a block is a step of its own as well"
+    decisions = {d.subject: d.choice for d in artifact.plan.decisions}
+    assert decisions["mixer blocks"] == "2 of 2 are one kernel"
 
 
 def straight_of(shapes: Sequence[int]) -> middle.StraightList:
@@ -145,6 +184,9 @@ def test_the_cheapest_placement_counts_what_crosses() -> None:
     assert dear.seconds == pytest.approx(11.0)
     pinned = place(straight, seconds, {0: "gpu"}, Link(0.0, 1e12))
     assert pinned.places == ("gpu", "gpu", "cpu")
+    block = place(straight, seconds, {}, Link(0.0, 1e12), [(1, 2)])
+    assert block.places == ("cpu", "cpu", "cpu") or block.places == ("cpu", "gpu", "gpu")
+    assert block.seconds == pytest.approx(11.0)
 
 
 def test_the_plan_says_why(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from edgemoe.targets.gpu.narrow import LARGEST, narrowed, stored
 from edgemoe.targets.gpu.package import local_bytes
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.copy import Copy
-from edgemoe.targets.kernels.gpu import gate, gather, move, norm, product
+from edgemoe.targets.kernels.gpu import gate, gather, move, norm
 from edgemoe.targets.kernels.gpu.call import Call
-from edgemoe.targets.kernels.gpu.linear import GpuLinear
-from edgemoe.targets.kernels.gpu.weights import layout_for
+from edgemoe.targets.kernels.gpu.linear import GpuLinear, product_cut
+from edgemoe.targets.kernels.gpu.weights import Layout
 from edgemoe.targets.kernels.norm import Norm
 from edgemoe.targets.kernels.rows import Rows
 from edgemoe.targets.kernels.shift import Shift
@@ -140,16 +140,17 @@ def test_kernels_keep_the_limits_of_every_device(spec: Any) -> None:
     for name in ("f32", "f16", "i8", "i4", "i3", "i2"):
         for rows in (1, 64):
             for ports in (1, 2, 4):
-                layout = layout_for(device, parse(name), 256, 64 * ports)
-                cut = product.cut_for(device, layout, ports, rows)
+                layout = Layout(parse(name), 256, 64 * ports)
+                cut = product_cut(device, layout, ports, rows)
                 assert cut.threads <= device.threads
                 held = 4 * cut.depth * (cut.rows + cut.columns * ports)
                 assert held <= device.local_bytes
-    layout = layout_for(device, parse("f16"), 256, 64)
-    kernel = GpuLinear(ex.Port(), layout, 64, product.cut_for(device, layout, 1, 64))
+    layout = Layout(parse("f16"), 256, 64)
+    kernel = GpuLinear(ex.Port(), layout, 64, product_cut(device, layout, 1, 64))
     text = source_of("k", kernel.function(device), device, (1,))
     assert 0 < local_bytes(text) <= device.local_bytes
-    assert ("half" in text or "f16" in text) == device.fp16
+    assert ("vload_half2" in text) == (device.language == "opencl") != ("unpack2x16float" in text)
+    assert "cl_khr_fp16" not in text and "enable f16" not in text  # weights need no feature
     assert "p01" in text and ("const" in text or "var<storage, read> p01" in text)
 
 

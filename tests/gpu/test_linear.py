@@ -11,10 +11,10 @@ import pytest
 from edgemoe import kv_cache
 from edgemoe.quantise import quantise
 from edgemoe.targets.kernels import expression as ex
-from edgemoe.targets.kernels.gpu import integer_tile, product
-from edgemoe.targets.kernels.gpu.linear import GpuLinear
-from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, row_words
-from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.kernels.gpu import integer_tile
+from edgemoe.targets.kernels.gpu.linear import GpuLinear, product_cut
+from edgemoe.targets.kernels.gpu.quantise_rows import QuantiseRows, inputs_apart, row_words
+from edgemoe.targets.kernels.gpu.weights import Layout
 from edgemoe.targets.spec import load_target
 from edgemoe.weight_format import parse
 from tests.gpu.launch import launch
@@ -41,14 +41,16 @@ def stored(weights: np.ndarray, name: str) -> np.ndarray:
     return weights
 
 
-CASES = [("opencl", rows, name) for rows in (3, 40) for name in FORMATS]
+CASES = [("opencl", rows, name, 70) for rows in (3, 40) for name in FORMATS]
+CASES += [("opencl", rows, name, 72) for rows in (1, 3) for name in FORMATS]  # quads
 # One function becomes both languages: of the second, what its text treats in its own way.
-CASES += [("webgpu", 3, "i4.zp"), ("webgpu", 40, "i3"), ("webgpu", 1, "f16"), ("webgpu", 9, "f32")]
+CASES += [("webgpu", 3, "i4.zp", 70), ("webgpu", 40, "i3", 70), ("webgpu", 1, "f16", 70)]
+CASES += [("webgpu", 9, "f32", 70), ("webgpu", 1, "i4.g64", 72), ("webgpu", 3, "f32", 72)]
 
 
-@pytest.mark.parametrize(("device", "rows", "name"), CASES)
-def test_formats(device: str, rows: int, name: str) -> None:
-    depth, columns = 100, 70
+@pytest.mark.parametrize(("device", "rows", "name", "columns"), CASES)
+def test_formats(device: str, rows: int, name: str, columns: int) -> None:
+    depth = 100
     rng = np.random.default_rng(rows)
     x = rng.standard_normal((rows, depth)).astype(np.float32)
     weights = rng.standard_normal((columns, depth)).astype(np.float32)
@@ -56,8 +58,9 @@ def test_formats(device: str, rows: int, name: str) -> None:
     facts = load_target(device).gpu
     assert facts is not None
     layout = Layout(parse(name), depth, columns)
+    assert layout.has_quads(1) == (columns == 72 and name != "i3")
     epilogue = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
-    kernel = GpuLinear(epilogue, layout, rows, product.cut_for(facts, layout, 1, rows))
+    kernel = GpuLinear(epilogue, layout, rows, product_cut(facts, layout, 1, rows))
     words = layout.pack([weights], [quantise])
     assert words.size == layout.words
     out = launch(device, kernel, [x, words, np.zeros((rows, columns), np.float32), bias])[2]
@@ -77,8 +80,10 @@ def rounded_rows(x: np.ndarray, group: int) -> np.ndarray:
 
 
 INTEGERS = [(device, rows, name) for device, rows, name in itertools.product(
-    ("opencl", "webgpu"), (5, 40), ("i8", "i8.g64", "i4", "i4.g64", "i4.zp")
-) if device == "opencl" or rows == 40]  # fmt: skip
+    ("opencl", "webgpu"), (5, 40),
+    ("i8", "i8.g64", "i8.zp", "i4", "i4.g64", "i4.zp", "i3", "i3.zp", "i2", "i2.zp", "ternary")
+) if device == "opencl" or (rows == 40 and name in ("i8", "i8.zp", "i4.zp", "i3", "i2.zp"))
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("device", "rows", "name"), INTEGERS)
@@ -96,12 +101,12 @@ def test_products_of_int8(device: str, rows: int, name: str) -> None:
     assert facts is not None
     facts = replace(facts, integer_dot=True)
     layout = Layout(parse(name), depth, columns)
-    assert not integer_tile.why_floats(facts, layout, product.cut_for(facts, layout, 1, rows))
+    assert not integer_tile.why_floats(facts, product_cut(facts, layout, 1, rows))
     epilogue = ex.Apply("Add", (ex.Port(), ex.Operand(0, "column")))
     kernel = GpuLinear(epilogue, layout, rows, integer_tile.cut_of(facts, 1, rows), True)
     count = row_words(layout)
     quantised = QuantiseRows(
-        rows, depth, layout.groups, count // layout.groups, layout.given.bits == 4, 32
+        rows, depth, layout.groups, count // layout.groups, inputs_apart(layout), 32
     )
     given = [x, np.zeros((rows, count), np.uint32), np.zeros((rows, layout.groups), np.float32)]
     _, codes, scales = launch(facts, quantised, given)
@@ -116,32 +121,36 @@ def test_products_of_int8(device: str, rows: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "integer_dot", "reason"),
-    [("i8", 40, False, "no integer_dot"), ("i8", 4, True, "at most 4 rows"),
-     ("i3", 40, True, "codes of 3 bits"), ("i8.zp", 40, True, "zero points of 8 bits"),
-     ("i4.zp", 40, True, "")],
-)  # fmt: skip
-def test_why_products_stay_floats(name: str, rows: int, integer_dot: bool, reason: str) -> None:
+    ("rows", "integer_dot", "reason"),
+    [(40, False, "no integer_dot"), (4, True, "at most 4 rows"), (40, True, "")],
+)
+def test_why_products_stay_floats(rows: int, integer_dot: bool, reason: str) -> None:
     facts = load_target("opencl").gpu
     assert facts is not None
     facts = replace(facts, integer_dot=integer_dot)
-    layout = Layout(parse(name), 100, 70)
-    found = integer_tile.why_floats(facts, layout, product.cut_for(facts, layout, 1, rows))
-    assert bool(found) == bool(reason) and reason in found
+    for name in FORMATS:
+        layout = Layout(parse(name), 100, 70)
+        found = integer_tile.why_floats(facts, product_cut(facts, layout, 1, rows))
+        assert bool(found) == bool(reason) and reason in found
 
 
+@pytest.mark.parametrize("columns", [64, 66])
 @pytest.mark.parametrize("rows", [1, 40])
-def test_native_halves(rows: int) -> None:
-    """Where the device has halves, kernels read them as such: the same words in memory."""
-    depth, columns = 96, 64
+def test_halves_on_a_device_that_has_them(rows: int, columns: int) -> None:
+    """The smallest halves, which are no normal numbers, and the largest."""
+    depth = 96
     rng = np.random.default_rng(0)
     x = rng.standard_normal((rows, depth)).astype(np.float32)
     weights = rng.standard_normal((columns, depth)).astype(np.float32)
+    weights[0] *= 1e-6
+    weights[1] *= 2e4
     facts = load_target("webgpu-f16").gpu
     assert facts is not None
-    layout = layout_for(facts, parse("f16"), depth, columns)
-    kernel = GpuLinear(ex.Port(), layout, rows, product.cut_for(facts, layout, 1, rows))
+    layout = Layout(parse("f16"), depth, columns)
+    kernel = GpuLinear(ex.Port(), layout, rows, product_cut(facts, layout, 1, rows))
     words = layout.pack([weights], [quantise])
-    out = launch("webgpu-f16", kernel, [x, words, np.zeros((rows, columns), np.float32)])[2]
-    expected = x @ stored(weights, "f16").T
-    np.testing.assert_allclose(out, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+    kept = stored(weights, "f16").astype(np.float64)
+    bound = 1e-6 * (np.abs(x) @ np.abs(kept).T)
+    for device in ("webgpu-f16", "opencl"):
+        out = launch(device, kernel, [x, words, np.zeros((rows, columns), np.float32)])[2]
+        assert (np.abs(out - x @ kept.T) <= bound).all()

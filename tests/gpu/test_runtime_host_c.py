@@ -16,7 +16,7 @@ from edgemoe.runtime.library import DTYPES, Tensor
 from edgemoe.runtime.manifest import read_manifest
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-std=c99")
-OK, FILE, FORMAT, DEVICE, INPUT, OUTPUT, TOKENS = 0, 2, 3, 4, 6, 7, 8
+OK, ARGUMENT, FILE, FORMAT, DEVICE, INPUT, OUTPUT, TOKENS = 0, 1, 2, 3, 4, 6, 7, 8
 
 pytestmark = pytest.mark.needs("gcc")
 
@@ -31,12 +31,12 @@ class Host:
     def __init__(self, folder, out, *, data=None, **options):
         self.manifest = read_manifest(folder)
         library = out / "host.so"
+        kernels = folder / "kernels.so"  # of the CPU, in a hybrid artifact
         if not library.exists():
             compiled = [
                 "gcc", *WARNINGS, "-O1", "-shared", "-fPIC", "-o", str(library),
                 str(folder / "src" / "model_opencl.c"), "-lOpenCL",
             ]  # fmt: skip
-            kernels = folder / "kernels.so"  # of the CPU, in a hybrid artifact
             compiled += [str(kernels), f"-Wl,-rpath,{folder}"] if kernels.exists() else []
             subprocess.run(compiled, check=True)
         self.lib = ctypes.CDLL(str(library), os.RTLD_LOCAL | os.RTLD_NOW)
@@ -48,6 +48,9 @@ class Host:
         for name in ("em_close", "em_state_reset", "em_device_name", "em_kernels_built"):
             getattr(self.lib, name).argtypes = (c_void_p,)
         self.lib.em_run.argtypes = (c_void_p, POINTER(Tensor), c_int32, POINTER(Tensor), c_int32)
+        if kernels.exists():
+            self.lib.em_set_threads.argtypes = (c_void_p, c_int32)
+            self.lib.em_threads.argtypes = (c_void_p,)
         self.model = c_void_p()
         given = Options(**{"device": 0, "verify": 1, **options})
         where = str(data or folder).encode()

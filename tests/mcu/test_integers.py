@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,23 @@ def every_product():
 def test_products_on_the_core(exact, target, as_objects, tmp_path):
     graph, outputs = every_product()
     path = artifact_of(graph, outputs, target, tmp_path / "a", as_objects=as_objects)
+    exact(path, "qemu")
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("target", [on_core(t) for t in QEMU])
+def test_experts_of_one_token_on_the_core(exact, target, biased, tmp_path):
+    """An expert has one row at most, and its products know it."""
+    graph = GraphOfOps()
+    outputs = [
+        gated_experts(graph, 8, tokens=1),
+        weighted_experts(graph, biased=biased, columns=30, depth=13, tokens=1),
+    ]
+    path = artifact_of(graph, outputs, target, tmp_path / "a")
+    text = (path / "graph_kernels.c").read_text("utf-8")
+    products = re.findall(r"void graph_expert_linear_\d+\((.*?)\)\n", text)
+    # Rows that are scattered ask for the slot, and shares of a bias.
+    assert sum("*order" in parameters for parameters in products) == 1 + biased
     exact(path, "qemu")
 
 

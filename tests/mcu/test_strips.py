@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 
 import edgemoe
+from edgemoe import shapes
 from edgemoe.errors import BudgetError
+from edgemoe.pass_check import run_in_onnxruntime
+from edgemoe.targets.mcu.one_strip import KEPT
 from edgemoe.targets.mcu.patches import Candidate, _next
-from edgemoe.targets.mcu.strips import Segment
+from edgemoe.targets.mcu.strips import Segment, cut, cut_apart, segments_of
 
 pytestmark = pytest.mark.needs("cc")
 
@@ -20,9 +24,9 @@ SIZE = 32
 def network(tmp_path_factory):
     """Two convolutions with steps around a depthwise one with a residual, and a product."""
     path, chance = tmp_path_factory.mktemp("strips") / "net.onnx", np.random.default_rng(0)
-    shapes = {"a": (6, 1, 3, 3), "d": (6, 1, 3, 3), "p": (7, 6, 1, 1), "e": (8, 7, 3, 3)}
+    sizes = {"a": (6, 1, 3, 3), "d": (6, 1, 3, 3), "p": (7, 6, 1, 1), "e": (8, 7, 3, 3)}
     texts = []
-    for name, shape in shapes.items():
+    for name, shape in sizes.items():
         numbers = ", ".join(f"{x:.4f}" for x in chance.normal(0, 0.25, np.prod(shape)))
         texts.append(f"float[{', '.join(map(str, shape))}] {name} = {{{numbers}}}")
     model = onnx.parser.parse_model(f"""<ir_version: 9, opset_import: ["" : 20]>
@@ -81,6 +85,40 @@ def test_the_plan_says_what_is_computed_twice(both):
     assert f"{strips - whole:,} of {strips:,} MACs are computed twice" in decision.reason
     arenas = [f"{a.plan.variants[0].arena_bytes:,} B" for a in both]
     assert f"{arenas[1]} for {arenas[0]}" in decision.reason
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 8])
+def test_rows_are_kept_or_computed_again(network, pieces):
+    """Floats in onnxruntime: the same numbers; with rows kept, no row of any tensor twice."""
+    graph = ir.load(network)
+    shapes.infer(graph)
+    x = {"x": feeds()[0]}
+    (wanted,) = run_in_onnxruntime(graph, x)
+    segment = max(segments_of(graph.graph), key=lambda s: s.last - s.first)
+    rows = {}
+    for keep in (False, True):
+        made = cut_apart(graph, segment, pieces, keep=keep)
+        (found,) = run_in_onnxruntime(made, x)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+        convs = [n.outputs[0] for n in made.graph if n.op_type == "Conv"]
+        rows[keep] = sum(v.shape[2] for v in convs)
+    whole = sum(n.outputs[0].shape[2] for n in graph.graph if n.op_type == "Conv")
+    assert rows[True] == whole < rows[False]
+
+
+def test_rows_are_kept_as_soon_as_the_others_are_read(network):
+    """A copy of what is kept stands behind the last reader of its tensor in the strip."""
+    graph = ir.load(network)
+    shapes.infer(graph)
+    segment = max(segments_of(graph.graph), key=lambda s: s.last - s.first)
+    nodes = list(cut(graph, segment, 4, keep=True).graph)
+    kept = [(n, node) for n, node in enumerate(nodes) if str(node.name).endswith(KEPT)]
+    assert len(kept) >= 3
+    for number, node in kept:
+        source = node.inputs[0]
+        users = [nodes.index(use.node) for use in source.uses() if use.node is not node]
+        ready = [nodes.index(source.producer()), *users]
+        assert number - 1 in ready or nodes[number - 1] in [other for _, other in kept]
 
 
 def test_what_strips_cannot_reach_is_refused(network, tmp_path):

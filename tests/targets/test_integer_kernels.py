@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgemoe.errors import UnsupportedOpError
 from edgemoe.integer.arithmetic import scaling
 from tests.targets.integer_graphs import GraphOfOps, program_of, run
 
@@ -94,10 +95,10 @@ def ir_reshaped(graph, source, name):
     return value
 
 
-def gated_experts(graph, bits):
-    """Append a gated layer of 2 of 4 experts for 6 tokens; the name of what the experts give."""
-    x = graph.input("x", chance().integers(-100, 100, (6, 20)).astype(np.int8))
-    scores = graph.input("scores", chance(5).integers(-50, 50, (6, 4)).astype(np.int8))
+def gated_experts(graph, bits, tokens=6):
+    """Append a gated layer of 2 of 4 experts; the name of what the experts give."""
+    x = graph.input("x", chance().integers(-100, 100, (tokens, 20)).astype(np.int8))
+    scores = graph.input("scores", chance(5).integers(-50, 50, (tokens, 4)).astype(np.int8))
     _, chosen = graph.node("TopK", [scores], k=2)
     ir_reshaped(graph, chosen, "ids")
     up = linear(graph, x, 12, 20, bits, seed=1, experts=4, ids="ids", shared=2)
@@ -114,10 +115,10 @@ def gated_experts(graph, bits):
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("bits", [8, 4])
-def test_a_gated_expert_layer(same, core, bits):
+@pytest.mark.parametrize(("bits", "tokens"), [(8, 6), (4, 6), (8, 1), (2, 1)])
+def test_a_gated_expert_layer(same, core, bits, tokens):
     graph = GraphOfOps()
-    same(graph, [gated_experts(graph, bits)], core)
+    same(graph, [gated_experts(graph, bits, tokens)], core)
 
 
 def rows_of(graph, name):
@@ -125,9 +126,11 @@ def rows_of(graph, name):
     return float(np.sqrt(np.mean(graph.arrays[name].astype(np.float64) ** 2)))
 
 
-def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=10, depth=22):
-    """Two of five experts for each of seven tokens, the last product summed up with weights."""
-    r, experts, chosen, tokens = chance(7), 5, 2, 7
+def weighted_experts(
+    graph, bits=8, group=0, *, zero_w=0, biased=True, columns=10, depth=22, tokens=7
+):
+    """Two of five experts for each token, the last product summed up with weights."""
+    r, experts, chosen = chance(7), 5, 2
     x = graph.input("tokens", r.integers(-100, 100, (tokens, 20)).astype(np.int8))
     scores = graph.input("scores2", r.integers(-50, 50, (tokens, experts)).astype(np.int8))
     _, picked = graph.node("TopK", [scores], k=chosen)
@@ -162,7 +165,9 @@ def weighted_experts(graph, bits=8, group=0, *, zero_w=0, biased=True, columns=1
 @pytest.mark.parametrize(
     ("bits", "options"),
     [(8, {}), (8, {"zero_w": -128}), (8, {"biased": False}), (4, {"columns": 7}),
-     (2, {}), (4, {"group": 64, "depth": 128})],
+     (2, {}), (4, {"group": 64, "depth": 128}), (8, {"tokens": 1, "columns": 33}),
+     (8, {"tokens": 1, "columns": 32, "biased": False, "depth": 16}),
+     (4, {"tokens": 1, "columns": 30, "biased": False})],
 )  # fmt: skip
 def test_experts_that_are_added_up(same, core, bits, options):
     graph = GraphOfOps()
@@ -359,6 +364,10 @@ CONVS = [
     ((1, 4, 8, 8), (4, 1, 3, 5), 4, (2, 1), (1, 2), (1, 4)),
     ((1, 6, 5, 5), (4, 3, 2, 2), 2, (1, 2), (2, 1), (0, 1)),
     ((2, 3, 11), (6, 3, 4), 1, (1, 2), (1, 1), (0, 3)),
+    ((1, 2, 3, 30), (2, 2, 1, 11), 1, (1, 1), (1, 1), (0, 5)),  # more taps than are unrolled
+    ((1, 2, 9, 13), (4, 1, 5, 3), 2, (3, 2), (2, 1), (7, 0)),  # windows above and below the image
+    ((1, 1, 2, 4), (1, 1, 3, 1), 1, (1, 1), (1, 1), (1, 0)),  # one tile
+    ((1, 1, 4, 2), (3, 1, 3, 7), 1, (1, 1), (1, 1), (1, 3)),  # every window over both edges
 ]
 
 
@@ -386,9 +395,29 @@ def test_convolutions(same, kind):
         outputs += graph.node(
             "Conv", [x, *constants], groups=groups, zero_x=zero_x, height=out[0], width=out[1],
             step_y=step[0], step_x=step[1], apart_y=apart[0], apart_x=apart[1], pad_y=pad[0],
-            pad_x=pad[1], left=given.left, right=given.right, zero=3, **LIMITS,
+            pad_x=pad[1], left=given.left, right=given.right, zero=3,
+            **(LIMITS if number % 2 else LIMITS | {"low": -20, "high": 90}),
         )  # fmt: skip
     same(graph, outputs)
+
+
+def test_convolutions_whose_sums_do_not_fit_are_refused(same):
+    """The zero point at every tap is in the bias, which is an int32."""
+    graph = GraphOfOps()
+    x = graph.input("x", np.zeros((1, 9000, 1, 8), np.int8))
+    given = scaling(1e-9, 2**31 - 1)
+    constants = [
+        graph.constant("w", np.full((1, 9000, 1, 5), 127, np.int8)),
+        graph.constant("b", np.zeros(1, np.int32)),
+        graph.constant("m", np.array([given.multiplier], np.int32).reshape(-1)),
+    ]
+    outputs = graph.node(
+        "Conv", [x, *constants], groups=1, zero_x=-128, height=1, width=4, step_y=1, step_x=1,
+        apart_y=1, apart_x=1, pad_y=0, pad_x=0, left=given.left, right=given.right, zero=0,
+        **LIMITS,
+    )  # fmt: skip
+    with pytest.raises(UnsupportedOpError, match="sums of 45,000 taps of int8 may reach"):
+        same(graph, outputs)
 
 
 def heads_of_a_cache(graph, kind, sizes):

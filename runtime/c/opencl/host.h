@@ -48,12 +48,15 @@ typedef struct em_cl_range {
     size_t bytes;
 } em_cl_range;
 
+#ifdef EM_JOINT
 /* ---- the CPU's side of a hybrid model, see joint.c ---- */
+
+#include "../pool.h"
 
 enum { EM_ON_DEVICE = 0, EM_ON_HOST = 1, EM_UPLOAD = 2, EM_DOWNLOAD = 3 };
 enum { EM_MOST_ARGUMENTS = 64 };
 
-typedef void (*em_cl_call)(unsigned char *const *at, int32_t tasks);
+typedef void (*em_cl_call)(unsigned char *const *at, int32_t begin, int32_t end);
 
 typedef struct em_cl_joint_step {
     int32_t kind;
@@ -62,6 +65,8 @@ typedef struct em_cl_joint_step {
     int32_t tasks;
     int32_t follows; /* buffer whose first int32 multiplies the tasks, or -1 */
     int32_t dtype;   /* on the device, of what crosses */
+    int32_t serial;  /* too little work to share with other threads */
+    int32_t even;    /* see em_pool_run */
     em_cl_call call;
 } em_cl_joint_step;
 
@@ -94,6 +99,7 @@ typedef struct em_cl_joint {
     const size_t *input_bytes;  /* of the largest variant whose CPU reads it */
     const size_t *output_bytes; /* of the largest variant whose CPU writes it */
 } em_cl_joint;
+#endif
 
 typedef struct em_description {
     const char *name;
@@ -121,7 +127,9 @@ typedef struct em_description {
     size_t local_bytes;
     size_t alignment;
     int32_t fp16;
-    const em_cl_joint *joint; /* NULL: all steps are the device's */
+#ifdef EM_JOINT
+    const em_cl_joint *joint;
+#endif
 } em_description;
 
 extern const em_description em_this_model;
@@ -158,12 +166,16 @@ struct em_model {
     em_cl_recording *recordings; /* 2 per variant */
     unsigned char *stage; /* host memory for one input or output */
     size_t stage_bytes;
+#ifdef EM_JOINT
+    em_pool *pool; /* NULL for one thread */
+    int32_t threads;
     unsigned char **host_owned; /* memory of the CPU's steps */
     int32_t host_owned_count;
     unsigned char *host_arena;
     unsigned char *host_weights;
     unsigned char **host_inputs;
     unsigned char **host_outputs;
+#endif
 };
 
 /* One chunk of a run: tokens [begin, begin + take) of the caller in a variant. */
@@ -197,7 +209,8 @@ em_status em_cl_zero(em_model *model, cl_mem memory, size_t bytes);
 /* run.c */
 em_status em_cl_enqueue(em_model *model, int32_t variant, const em_cl_recording *recording,
                         int32_t step);
-/* joint.c; the first two do nothing where there is no joint */
+#ifdef EM_JOINT
+/* joint.c */
 em_status em_cl_joint_open(em_model *model, const char *dir);
 void em_cl_joint_input(em_model *model, const em_tensor *input, int32_t i, const em_cl_rows *rows,
                        int32_t variant);
@@ -205,6 +218,7 @@ int32_t em_cl_joint_output(em_model *model, const em_tensor *output, int32_t i,
                            const em_cl_rows *rows, int32_t variant); /* is it the CPU's? */
 em_status em_cl_joint_run(em_model *model, int32_t variant, const em_cl_recording *recording);
 void em_cl_joint_close(em_model *model);
+#endif
 /* convert.c */
 em_status em_cl_check_values(int32_t input, const void *data, size_t count);
 void em_cl_convert(int32_t dtype, int32_t wanted, const void *from, void *to, size_t count);

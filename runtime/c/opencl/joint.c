@@ -1,4 +1,4 @@
-/* joint.c - steps of the CPU between those of the device, and what crosses. One thread computes. */
+/* joint.c - steps of the CPU between those of the device, and what crosses. */
 #include "host.h"
 
 #include <stdio.h>
@@ -53,8 +53,6 @@ static em_status host_weights(em_model *model, const char *dir)
 em_status em_cl_joint_open(em_model *model, const char *dir)
 {
     const em_description *m = &em_this_model;
-    if (m->joint == NULL)
-        return EM_OK;
     const char *lacks = em_isa_lacks(m->joint->isa);
     if (lacks != NULL)
         return em_fail(EM_ERROR_DEVICE,
@@ -67,7 +65,9 @@ em_status em_cl_joint_open(em_model *model, const char *dir)
     model->host_outputs = calloc(out + 1, sizeof *model->host_outputs);
     if (!model->host_owned || !model->host_inputs || !model->host_outputs)
         return em_fail(EM_ERROR_MEMORY, "out of memory when opening model '%s'", m->name);
-    em_status status = host_weights(model, dir);
+    em_status status = em_pool_resize(&model->pool, &model->threads, 1);
+    if (status == EM_OK)
+        status = host_weights(model, dir);
     if (status == EM_OK)
         status = host_new(model, m->joint->arena_bytes, &model->host_arena);
     for (size_t i = 0; i < in && status == EM_OK; i++)
@@ -79,6 +79,7 @@ em_status em_cl_joint_open(em_model *model, const char *dir)
 
 void em_cl_joint_close(em_model *model)
 {
+    em_pool_stop(model->pool);
     for (int32_t i = 0; i < model->host_owned_count; i++)
         free(model->host_owned[i]);
     free(model->host_owned);
@@ -127,7 +128,7 @@ void em_cl_joint_input(em_model *model, const em_tensor *input, int32_t i, const
                        int32_t variant)
 {
     const size_t width = em_dtype_bytes(em_this_model.inputs[i].dtype);
-    if (em_this_model.joint == NULL || !has_buffer(variant, EM_IN_INPUT, i))
+    if (!has_buffer(variant, EM_IN_INPUT, i))
         return;
     memset(model->host_inputs[i], 0, rows->outer * rows->bucket * rows->row * width);
     copy_rows(rows, width, input->data, model->host_inputs[i], 0);
@@ -137,7 +138,7 @@ int32_t em_cl_joint_output(em_model *model, const em_tensor *output, int32_t i,
                            const em_cl_rows *rows, int32_t variant)
 {
     const size_t width = em_dtype_bytes(em_this_model.outputs[i].dtype);
-    if (em_this_model.joint == NULL || !has_buffer(variant, EM_IN_OUTPUT, i))
+    if (!has_buffer(variant, EM_IN_OUTPUT, i))
         return 0;
     copy_rows(rows, width, output->data, model->host_outputs[i], 1);
     return 1;
@@ -169,6 +170,17 @@ static em_status cross(em_model *model, const em_cl_joint_step *step,
     return code == CL_SUCCESS ? EM_OK : em_cl_fail(model, code, "take or give a tensor");
 }
 
+typedef struct host_tasks {
+    em_cl_call call;
+    unsigned char *const *at;
+} host_tasks;
+
+static void run_tasks(const void *context, int32_t begin, int32_t end)
+{
+    const host_tasks *tasks = context;
+    tasks->call(tasks->at, begin, end);
+}
+
 static void call(const em_model *model, const em_cl_joint_variant *variant,
                  const em_cl_joint_step *step)
 {
@@ -183,7 +195,9 @@ static void call(const em_model *model, const em_cl_joint_variant *variant,
         memcpy(&factor, address(model, &variant->buffers[step->follows]), 4);
         tasks *= factor;
     }
-    step->call(at, tasks);
+    const host_tasks shared = {step->call, at};
+    em_pool_run(step->serial ? NULL : model->pool, run_tasks, &shared, tasks,
+                step->even);
 }
 
 em_status em_cl_joint_run(em_model *model, int32_t number, const em_cl_recording *recording)
@@ -202,3 +216,15 @@ em_status em_cl_joint_run(em_model *model, int32_t number, const em_cl_recording
     }
     return status;
 }
+
+/* ---- threads ---- */
+
+em_status em_set_threads(em_model *model, int32_t threads)
+{
+    em_clear_error();
+    if (model == NULL)
+        return em_fail(EM_ERROR_ARGUMENT, "em_set_threads: `model` must not be NULL");
+    return em_pool_resize(&model->pool, &model->threads, threads);
+}
+
+int32_t em_threads(const em_model *model) { return model == NULL ? 0 : model->threads; }

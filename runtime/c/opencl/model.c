@@ -46,8 +46,10 @@ em_status em_open(const char *dir, const em_options *options, em_model **model)
         status = em_cl_build(opened, dir, options->cache);
     if (status == EM_OK)
         status = em_cl_allocate(opened, dir, options->verify);
+#ifdef EM_JOINT
     if (status == EM_OK)
         status = em_cl_joint_open(opened, dir);
+#endif
     if (status != EM_OK) {
         em_close(opened);
         return status;
@@ -98,7 +100,9 @@ void em_close(em_model *model)
         clReleaseCommandQueue(model->queue);
     if (model->context != NULL)
         clReleaseContext(model->context);
+#ifdef EM_JOINT
     em_cl_joint_close(model);
+#endif
     free(model->recordings);
     free(model->inputs);
     free(model->spares);

@@ -101,11 +101,13 @@ static em_status run_steps(em_model *model, int32_t number)
 {
     em_cl_recording *recording;
     em_status status = record(model, number, &recording);
-    if (status == EM_OK && em_this_model.joint != NULL)
-        return em_cl_joint_run(model, number, recording);
+#ifdef EM_JOINT
+    return status == EM_OK ? em_cl_joint_run(model, number, recording) : status;
+#else
     for (int32_t s = 0; s < em_this_model.variants[number].step_count && status == EM_OK; s++)
         status = em_cl_enqueue(model, number, recording, s);
     return status;
+#endif
 }
 
 /* ---- inputs and outputs ---- */
@@ -148,7 +150,9 @@ static em_status write_input(em_model *model, const em_tensor *input, int32_t i,
     const em_cl_rows r = rows_of(info, input, chunk);
     const size_t bytes = r.outer * r.bucket * r.row * width;
     const unsigned char *from = input->data;
+#ifdef EM_JOINT
     em_cl_joint_input(model, input, i, &r, chunk->variant);
+#endif
     if (bytes > em_this_model.input_bytes[i]) /* no step of the device reads it in this variant */
         return EM_OK;
     const em_status status = em_stage_need(model, up(bytes));
@@ -172,8 +176,10 @@ static em_status read_output(em_model *model, const em_tensor *output, int32_t i
     const size_t width = em_dtype_bytes(dtype), to_width = em_dtype_bytes(info->dtype);
     const em_cl_rows r = rows_of(info, output, chunk);
     const size_t bytes = r.outer * r.bucket * r.row * width;
+#ifdef EM_JOINT
     if (info->state < 0 && em_cl_joint_output(model, output, i, &r, chunk->variant))
         return EM_OK;
+#endif
     const em_status status = em_stage_need(model, up(bytes));
     if (status != EM_OK)
         return status;

@@ -15,6 +15,7 @@ from edgemoe.targets.kernels import mask_range
 from edgemoe.targets.kernels.attention_kernel import STRIDES, Attention
 from edgemoe.targets.kernels.gpu import cache_words, grid
 from edgemoe.targets.kernels.gpu.attention_join import MORE
+from edgemoe.targets.kernels.gpu.attention_keys import KeyProducts
 from edgemoe.targets.kernels.mask_range import FIELDS
 from edgemoe.targets.kernels.vector_math import register
 
@@ -76,7 +77,9 @@ class BlockEmitter:
         self.batch = register(tirx.truncdiv(rest, pairs))
         self.first_row, self.flat = first_row, flat
         self.q = grid.shared(rows * number["size"])
-        self.scores = grid.shared(rows * threads)
+        keys = KeyProducts(number, self.spec.k, rows, threads, self.thread)
+        self.scores = grid.shared(max(rows * threads, keys.room_beside_scores))
+        self.sums = grid.registers(rows)
         self.partial = grid.shared(threads)
         self.shrink = grid.shared(rows)
         self.facts = grid.shared(rows * FIELDS, "int32")
@@ -90,6 +93,7 @@ class BlockEmitter:
         grid.barrier()
         low, high = self._span()
         self.k_at = register(self.batch * number["k_batch"] + self.key_head * number["k_head"])
+        keys.bind(self.at.buffers["k"], self.k_at, self.q, self.sums, self.scores)
         self.v_at = register(self.batch * number["v_batch"] + self.key_head * number["v_head"])
         every = -(-number["keys"] // threads)
         begin, count = tirx.const(0, "int32"), tirx.const(every, "int32")
@@ -103,6 +107,7 @@ class BlockEmitter:
         with T.serial(0, -(-every // splits)) as turn:
             base = register((begin + turn) * threads)
             seen = tirx.all(turn < count, base < high, base + threads > low)
+            keys.emit(base, seen)
             with grid.when(seen):
                 self._scores(base)
             grid.barrier()
@@ -163,15 +168,11 @@ class BlockEmitter:
 
     def _scores(self, base: Expr) -> None:
         """The scores of this thread's key with all rows."""
-        number, keys = self.number, self.number["keys"]
+        number, keys, sums = self.number, self.number["keys"], self.sums
         key = register(base + self.thread)
-        sums = grid.registers(self.rows)
-        for row in range(self.rows):
-            T.buffer_store(sums, _ZERO, [row])
-        with grid.when(key < keys):
-            at = register(self.k_at + key * number["k_row"])
-            self._dot(at, sums)
-            if self.spec.k == "int8":
+        if self.spec.k == "int8":
+            with grid.when(key < keys):
+                at = self.k_at + key * number["k_row"]
                 scale = register(self.at.buffers["k_scales"][tirx.truncdiv(at, number["size"])])
                 for row in range(self.rows):
                     T.buffer_store(sums, sums[row] * scale, [row])
@@ -193,28 +194,6 @@ class BlockEmitter:
                 tirx.Select(inside, cell[0], hidden),
                 [row * self.threads + self.thread],
             )
-
-    def _dot(self, at: Expr, sums: tirx.Var) -> None:
-        """Add the products of the key that begins at element `at` with all rows."""
-        size, kind, k = self.number["size"], self.spec.k, self.at.buffers["k"]
-        together = cache_words.IN_WORD[kind]
-        strides = (self.number[f"k_{axis}"] for axis in ("batch", "head", "row"))
-        whole = all(n % together == 0 for n in (size, *strides))
-        together = together if whole else 1
-
-        def add(value: Expr, d: Expr) -> None:
-            value = register(value)
-            for row in range(self.rows):
-                more = sums[row] + value * self.q[row * size + d]
-                T.buffer_store(sums, more, [row])
-
-        first = register(tirx.truncdiv(at, together)) if together > 1 else at
-        with T.serial(0, size // together) as turn:
-            if not whole:
-                add(cache_words.load(k, at + turn, kind), turn)
-                return
-            for i, value in enumerate(cache_words.load_word(k, first + turn, kind)):
-                add(value, turn * together + i)
 
     def _mask(self, cell: tirx.Var, at: Expr) -> None:
         """Add the mask's element to a score, or hide it."""

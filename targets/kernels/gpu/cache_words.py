@@ -39,12 +39,12 @@ def load(cache: tirx.Var, place: Expr, dtype: str) -> Expr:
     return _widened(tirx.shift_right(word, shift), dtype)
 
 
-def load_word(cache: tirx.Var, word: Expr, dtype: str) -> list[Expr]:
-    """All elements of word number `word`, in their order."""
+def elements(word: Expr, dtype: str) -> list[Expr]:
+    """All elements of a word, in their order."""
     count = IN_WORD[dtype]
     if count == 1:
-        return [cache[word]]
-    bits = register(cache[word])
+        return [word]
+    bits = register(word)
     return [
         _widened(tirx.shift_right(bits, _u(i * (32 // count))) if i else bits, dtype)
         for i in range(count)

@@ -16,11 +16,11 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.experts import Source
-from edgemoe.targets.kernels.gpu import grid, integer_tile, product
+from edgemoe.targets.kernels.gpu import few_rows, grid, integer_tile, product
 from edgemoe.targets.kernels.gpu.group import TILE, most_tiles
 from edgemoe.targets.kernels.gpu.linear import evaluated
 from edgemoe.targets.kernels.gpu.quantise_rows import row_words
-from edgemoe.targets.kernels.gpu.weights import Layout
+from edgemoe.targets.kernels.gpu.weights import C_TYPE, Layout, element_of
 from edgemoe.targets.kernels.vector_math import register
 
 _ZERO = tirx.const(0.0, "float32")
@@ -56,7 +56,7 @@ class GpuExperts:
         rows = ("uint32_t*", "float*") if self.integer else ("float*",)
         lists = ("int32_t*",) * (1 if self.direct else 2)
         operands = ["float*"] * len(ex.operands_of(self.epilogue))
-        return (*rows, self.layout.c_type, "float*", *lists, *operands)
+        return (*rows, C_TYPE, "float*", *lists, *operands)
 
     @property
     def columns(self) -> int:
@@ -78,7 +78,7 @@ class GpuExperts:
         """The kernel."""
         del device
         names = {"a": "uint32", "scales": "float32"} if self.integer else {"a": "float32"}
-        names |= {"weights": self.layout.element, "out": "float32"}
+        names |= {"weights": element_of(self.cut.wide), "out": "float32"}
         names |= {"ids": "int32"} if self.direct else {"order": "int32", "tiles": "int32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
@@ -134,7 +134,7 @@ class GpuExperts:
                 register(tirx.Select(exists, start_of(tirx.const(i)), tirx.const(0)) * depth)
                 for i in range(self.cut.rows)
             ]
-            product.few_rows(
+            few_rows.emit(
                 at, self.cut, self.layout, self.ports, words, base, a, starts, first, exists, store
             )
             return
@@ -166,7 +166,10 @@ class GpuExperts:
             inside = tirx.all(i < rows, k < depth)
             return tirx.if_then_else(inside, a[begins[i] * depth + k], _ZERO)
 
-        fill = product.fill_weights(at, self.cut, self.layout, self.ports, words, base, first)
         product.tile(
-            at, self.cut, depth, self.columns, self.ports, left, fill, first, exists, store
-        )
+            at, self.cut, depth, self.columns, self.ports, product.fill_rows(at, self.cut, left),
+            product.fill_weights(at, self.cut, self.layout, self.ports, words, base, first), first,
+            exists, store,
+            [product.scale_of(self.layout, words, base, port, first, self.columns)
+             for port in range(self.ports)],
+        )  # fmt: skip

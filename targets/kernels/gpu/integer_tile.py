@@ -3,12 +3,15 @@
 A word of four codes of a row meets a word of four codes of a column: WGSL has `dot4I8Packed`
 (language feature packed_4x8_integer_dot_product), OpenCL C `dot_4x8packed_ss_int`
 (cl_khr_integer_dot_product); where an OpenCL compiler has not, the source says the same in plain C.
-Weights are codes minus their zero point: of 8 bits a change of sign, of 4 bits two words by masks.
+Weights are codes minus their zero point, four bytes in a word: of 8 bits a change of sign, of 4 and
+2 bits two and four words by masks, of 3 bits eight words from three. Zero points of 8 bits would
+need a ninth: there the sum of a row's codes, which is one more product, is multiplied by what is
+left of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tvm import tirx
 from tvm.ir import Expr
@@ -17,6 +20,7 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe.errors import TargetError
 from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.gpu import grid, product
+from edgemoe.targets.kernels.gpu.few_rows import FEW
 from edgemoe.targets.kernels.gpu.weights import Layout
 from edgemoe.targets.kernels.vector_math import register
 
@@ -29,17 +33,12 @@ WORDS = 8
 _NO_INT = tirx.const(0, "int32")
 
 
-def why_floats(device: Graphics, layout: Layout, cut: product.Cut) -> str:
+def why_floats(device: Graphics, cut: product.Cut) -> str:
     """Why a product of int8 activations multiplies floats; "" where it multiplies integers."""
-    given = layout.given
     if not device.integer_dot:
         return "the target has no integer_dot"
     if not cut.is_tile:
-        return f"at most {product.FEW} rows: weights are read once, and rows are no bytes to save"
-    if given.bits not in (8, 4):
-        return f"codes of {given.bits} bits"
-    if given.bits == 8 and given.zero_points:
-        return "zero points of 8 bits: a code less its zero point has 9"
+        return f"at most {FEW} rows: weights are read once, and rows are no bytes to save"
     return ""
 
 
@@ -55,7 +54,8 @@ def cut_of(device: Graphics, ports: int, rows: float) -> product.Cut:
         tall //= 2
     while True:
         cut = product.Cut(down * tall, 4 * across, device.threads, 0, WORDS, 1)
-        if 4 * (WORDS * cut.rows + _right_words(cut, ports) + cut.rows) <= device.local_bytes:
+        held = WORDS * product.padded_rows(cut.rows, WORDS) + _right_words(cut, ports) + cut.rows
+        if 4 * held <= device.local_bytes:
             return cut
         if tall == 1:
             raise TargetError(
@@ -108,21 +108,46 @@ def fill_codes(
 
 
 def _signed(layout: Layout, words: tirx.Var, base: Expr, block: Expr, column: Expr) -> list[Expr]:
-    """Codes minus their zero point, as words of four int8."""
-    word = register(words[base + block * layout.columns + column])
+    """Codes minus their zero point, as words of four int8; those of 8 bits minus 128."""
+    first = base + block * (layout.block_words * layout.columns) + column
+    taken = [register(words[first + i * layout.columns]) for i in range(layout.block_words)]
     if layout.given.bits == 8:
-        return [tirx.bitwise_xor(word, _u(0x80808080))]
+        return [tirx.bitwise_xor(taken[0], _u(0x80808080))]
     zero: Expr = _u(layout.given.zero * 0x01010101)
     if layout.given.zero_points:
         group = tirx.truncdiv(block, layout.group_blocks)
         _, point = layout.scale(words, base, group, column)
         zero = register(tirx.Cast("uint32", point) * _u(0x01010101))
-    parts = [word & _u(0x0F0F0F0F), tirx.shift_right(word, _u(4)) & _u(0x0F0F0F0F)]
     # The highest bit of every byte is set while bytes are subtracted: none borrows from the next.
     return [
         tirx.bitwise_xor(tirx.bitwise_or(part, _u(0x80808080)) - zero, _u(0x80808080))
-        for part in parts
+        for part in _bytes(layout, taken)
     ]
+
+
+def _bytes(layout: Layout, taken: Sequence[Expr]) -> list[Expr]:
+    """Codes of a block, one per byte; which ones are in a word says `quantise_rows`."""
+    bits = layout.given.bits
+    if bits != 3:
+        mask = _u(((1 << bits) - 1) * 0x01010101)
+        parts = [
+            tirx.shift_right(taken[0], _u(shift)) if shift else taken[0]
+            for shift in range(0, 8, bits)
+        ]
+        return [part & mask for part in parts]
+    found = []
+    for number in range(8):
+        at, shift = divmod(12 * number, 32)
+        four = tirx.shift_right(taken[at], _u(shift)) if shift else taken[at]
+        if shift + 12 > 32:
+            four = tirx.bitwise_or(four, tirx.shift_left(taken[at + 1], _u(32 - shift)))
+        four = register(four)
+        word = four & _u(7)
+        for i in range(1, 4):
+            code = tirx.shift_left(four & _u(7 << 3 * i), _u(5 * i))
+            word = tirx.bitwise_or(word, code)
+        found.append(register(word))
+    return found
 
 
 def tile(
@@ -146,14 +171,11 @@ def tile(
         store: what to do with the results; it must check whether the row exists.
     """
     columns = layout.columns // ports
-    across = cut.columns // 4
-    down = cut.threads // across
-    tall, cells, together = cut.rows // down, 4 * ports, cut.together
-    count = tall * cells
-    rows = grid.shared(WORDS * cut.rows, "uint32")
+    mine = product.Mine.of(at, cut, ports)
+    tall, count = mine.tall, mine.count
+    pitch = product.padded_rows(cut.rows, WORDS)
+    rows = grid.shared(WORDS * pitch, "uint32")
     right = grid.shared(_right_words(cut, ports), "uint32")
-    x = register(tirx.truncmod(at.thread, across))
-    y = register(tirx.truncdiv(at.thread, across))
     sums, floats = grid.registers(count, "int32"), grid.registers(count)
     for i in range(count):
         T.buffer_store(sums, _NO_INT, [i])
@@ -161,19 +183,28 @@ def tile(
     fill = fill_codes(at, cut, layout, ports, words, base, first)
     depth = layout.blocks * layout.block_inputs // 4
     grouped = layout.groups > 1
+    points = layout.given.bits == 8 and layout.given.zero_points
+    codes = grid.registers(tall, "int32")  # of the rows, summed up
+    for i in range(tall if points else 0):
+        T.buffer_store(codes, _NO_INT, [i])
 
     def scaled(group: Expr) -> None:
         """Move the sums of a group to the floats."""
-        heights = [register(row_scale(y + i * down, group)) for i in range(tall)]
+        heights = [register(row_scale(mine.row(i), group)) for i in range(tall)]
         for port in range(ports):
-            for j in range(4):
-                column = tirx.min(first + x + j * across, columns - 1) + port * columns
-                scale = register(layout.scale(words, base, group, column)[0])
+            for j in range(product.ACROSS):
+                column = tirx.min(first + mine.column(j), columns - 1) + port * columns
+                scale, point = (register(v) for v in layout.scale(words, base, group, column))
                 for i in range(tall):
-                    cell = i * cells + j * ports + port
-                    more = tirx.Cast("float32", sums[cell]) * (scale * heights[i])
+                    cell = mine.cell(i, j, port)
+                    total = sums[cell]
+                    if points:
+                        total = total + codes[i] * (tirx.const(128, "int32") - point)
+                    more = tirx.Cast("float32", total) * (scale * heights[i])
                     T.buffer_store(floats, floats[cell] + more, [cell])
                     T.buffer_store(sums, _NO_INT, [cell])
+        for i in range(tall if points else 0):
+            T.buffer_store(codes, _NO_INT, [i])
 
     with T.serial(0, -(-depth // WORDS)) as step:
         start = register(step * WORDS)
@@ -181,20 +212,22 @@ def tile(
 
             def copy(i: Expr) -> None:
                 row, word = tirx.truncdiv(i, WORDS), tirx.truncmod(i, WORDS)
-                T.buffer_store(rows, left(row, start + word), [word * cut.rows + row])
+                T.buffer_store(rows, left(row, start + word), [word * pitch + row])
 
             grid.strided(at.thread, cut.rows * WORDS, cut.threads, copy)
             fill(right, start)
         grid.barrier()
         with grid.when(valid):
             with T.serial(0, WORDS) as k:
-                above = [register(rows[k * cut.rows + y + i * down]) for i in range(tall)]
+                above = [register(rows[k * pitch + mine.row(i)]) for i in range(tall)]
+                for i in range(tall if points else 0):
+                    T.buffer_store(codes, codes[i] + dot(above[i], _u(0x01010101)), [i])
                 for port in range(ports):
-                    for j in range(4):
-                        place = k * (cut.columns * ports) + port * cut.columns + x + j * across
+                    for j in range(product.ACROSS):
+                        place = k * (cut.columns * ports) + port * cut.columns + mine.column(j)
                         value = register(right[place])
                         for i in range(tall):
-                            cell = i * cells + j * ports + port
+                            cell = mine.cell(i, j, port)
                             more = dot(above[i], value)
                             T.buffer_store(sums, sums[cell] + more, [cell])
             if grouped:
@@ -205,19 +238,14 @@ def tile(
     if not grouped:
         with grid.when(valid):
             scaled(_NO_INT)
-    # Through local memory, as in `product.tile`; every thread reads what it wrote itself.
-    for begun in range(0, tall, together):
-        mine = register(at.thread * (together * cells))
-        for i in range(together * cells):
-            bits = tirx.reinterpret("uint32", register(floats[begun * cells + i]))
-            T.buffer_store(right, bits, [mine + i])
-        with T.serial(0, together * 4) as number:
-            row = register(y + (begun + tirx.truncdiv(number, 4)) * down)
-            column = register(first + x + tirx.truncmod(number, 4) * across)
-            with grid.when(tirx.all(valid, column < columns)):
-                place = register(mine + number * ports)
-                values = [register(right[place + port]) for port in range(ports)]
-                store(row, column, [register(tirx.reinterpret("float32", v)) for v in values])
+
+    def bits(cell: int) -> Expr:
+        return tirx.reinterpret("uint32", register(floats[cell]))
+
+    def store_floats(row: Expr, column: Expr, values: Sequence[Expr]) -> None:
+        store(row, column, [register(tirx.reinterpret("float32", value)) for value in values])
+
+    product.hand_out(at, cut, mine, right, bits, columns, first, valid, store_floats)
 
 
 def _u(value: int) -> Expr:

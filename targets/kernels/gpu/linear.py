@@ -21,9 +21,9 @@ from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import channel_mix, linear
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.body import Body, NotElementwise
-from edgemoe.targets.kernels.gpu import grid, integer_tile, product
+from edgemoe.targets.kernels.gpu import few_rows, grid, integer_tile, product
 from edgemoe.targets.kernels.gpu.quantise_rows import quantised, row_words
-from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.kernels.gpu.weights import C_TYPE, ELEMENT, Layout, element_of
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
 
@@ -55,7 +55,7 @@ class GpuLinear:
         """C types of (a, scales?, weights, out, operands...)."""
         rows = ("uint32_t*", "float*") if self.integer else ("float*",)
         operands = ["float*"] * len(ex.operands_of(self.epilogue))
-        return (*rows, self.layout.c_type, "float*", *operands)
+        return (*rows, C_TYPE, "float*", *operands)
 
     @property
     def _parts(self) -> int:
@@ -70,7 +70,7 @@ class GpuLinear:
         """The kernel."""
         del device
         names = {"a": "uint32", "scales": "float32"} if self.integer else {"a": "float32"}
-        names |= {"weights": self.layout.element, "out": "float32"}
+        names |= {"weights": element_of(self.cut.wide), "out": "float32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
 
@@ -100,7 +100,7 @@ class GpuLinear:
             starts = [
                 register(tirx.min(block + i, self.rows - 1) * layout.depth) for i in range(cut.rows)
             ]
-            product.few_rows(
+            few_rows.emit(
                 at, cut, layout, 1, at.buffers["weights"], base, a, starts, first, always, store
             )
             return
@@ -114,8 +114,12 @@ class GpuLinear:
             inside = tirx.all(block + row < self.rows, k < layout.depth)
             return tirx.if_then_else(inside, value, _ZERO)
 
-        fill = product.fill_weights(at, cut, layout, 1, at.buffers["weights"], base, first)
-        product.tile(at, cut, layout.depth, layout.columns, 1, left, fill, first, always, store)
+        words = at.buffers["weights"]
+        product.tile(
+            at, cut, layout.depth, layout.columns, 1, product.fill_rows(at, cut, left),
+            product.fill_weights(at, cut, layout, 1, words, base, first), first, always, store,
+            [product.scale_of(layout, words, base, 0, first, layout.columns)],
+        )  # fmt: skip
 
     def _integers(self, at: grid.Grid, block: Expr, first: Expr, store: product.Store) -> None:
         layout, cut, words = self.layout, self.cut, row_words(self.layout)
@@ -133,6 +137,18 @@ class GpuLinear:
             at, cut, layout, 1, left, row_scale, at.buffers["weights"], tirx.const(0, "int32"),
             first, tirx.const(1, "bool"), store,
         )  # fmt: skip
+
+
+def product_cut(
+    device: Graphics, layout: Layout, ports: int, rows: float, sets: int = 1
+) -> product.Cut:
+    """The cut for `rows` rows that meet the same weights, on average.
+
+    `sets` of columns are computed at the same time, where rows are few.
+    """
+    if rows <= few_rows.FEW:
+        return few_rows.cut_for(device, layout, ports, rows, sets)
+    return product.tile_for(device, layout.block_inputs, ports, rows)
 
 
 def evaluated(
@@ -177,12 +193,10 @@ def lower(site: Site) -> None:
     rows = size_of(shape_of(x)) // depth
     unit = linear.unit_of(site, weight, transposed, rows)
     given, role = program_at(site).precision.choose(unit), unit.role
-    layout = layout_for(program_at(site).gpu, given, depth, columns)
+    layout = Layout(given, depth, columns)
     device = program_at(site).gpu
-    cut = product.cut_for(device, layout, 1, rows)
-    integer = program_at(site).multiplies_integers(
-        given, integer_tile.why_floats(device, layout, cut)
-    )
+    cut = product_cut(device, layout, 1, rows)
+    integer = program_at(site).multiplies_integers(given, integer_tile.why_floats(device, cut))
     if integer:
         cut = integer_tile.cut_of(device, 1, rows)
     spec = GpuLinear(epilogue, layout, rows, cut, integer)
@@ -216,4 +230,4 @@ def placed(
         rows = read().T if transposed else read()
         return layout.pack([rows], [precision.rounder(name)])
 
-    return program_at(site).words(name, key, [(section, packed)], layout.element)
+    return program_at(site).words(name, key, [(section, packed)], ELEMENT)

@@ -20,7 +20,7 @@ from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels.gpu import grid
 from edgemoe.targets.kernels.gpu.linear import evaluated
-from edgemoe.targets.kernels.gpu.weights import Layout
+from edgemoe.targets.kernels.gpu.weights import C_TYPE, ELEMENT, Layout
 from edgemoe.targets.kernels.norm import Norm
 from edgemoe.targets.kernels.vector_math import register
 
@@ -53,8 +53,8 @@ class MixerBlock:
     def parameters(self) -> tuple[str, ...]:
         """C types of the pointers, in the order of their numbers."""
         types = {number: "float*" for _, number in self.roles}
-        for i, layout in enumerate(self.layouts):
-            types[dict(self.roles)[f"w{i}"]] = layout.c_type
+        for i in range(len(self.layouts)):
+            types[dict(self.roles)[f"w{i}"]] = C_TYPE
         return tuple(types[i] for i in range(len(types)))
 
     @property
@@ -75,8 +75,8 @@ class MixerBlock:
         """The kernel."""
         del device
         names = dict.fromkeys((f"p{i}" for i in range(len(self.parameters))), "float32")
-        for i, layout in enumerate(self.layouts):
-            names[f"p{dict(self.roles)[f'w{i}']}"] = layout.element
+        for i in range(len(self.layouts)):
+            names[f"p{dict(self.roles)[f'w{i}']}"] = ELEMENT
         return grid.kernel(names, self.groups, self.threads, lambda at: _Emitter(self, at).emit())
 
 

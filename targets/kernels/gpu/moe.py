@@ -20,13 +20,14 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import moe
 from edgemoe.targets.kernels.body import shape_of
 from edgemoe.targets.kernels.experts import Source
-from edgemoe.targets.kernels.gpu import integer_tile, product
+from edgemoe.targets.kernels.gpu import integer_tile
 from edgemoe.targets.kernels.gpu.combine import Combine
 from edgemoe.targets.kernels.gpu.experts import GpuExperts, Result
 from edgemoe.targets.kernels.gpu.group import TILE, GroupSlots, most_tiles
+from edgemoe.targets.kernels.gpu.linear import product_cut
 from edgemoe.targets.kernels.gpu.move import Move
 from edgemoe.targets.kernels.gpu.quantise_rows import quantised
-from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.kernels.gpu.weights import ELEMENT, Layout
 from edgemoe.targets.kernels.moe_stages import LINEARS, Stage, stages_of
 from edgemoe.targets.site import Array, Site, reader
 from edgemoe.weight_format import WeightFormat
@@ -124,14 +125,15 @@ class _Group:
         site, program = self.site, program_at(self.site)
         given = program.precision.choose(moe.unit_of(site, stage, self.slots))
         ports, columns = len(stage.ports), stage.ports[0].columns
-        layout = layout_for(self.device, given, moe.depth_of(site, stage), columns * ports)
+        layout = Layout(given, moe.depth_of(site, stage), columns * ports)
         epilogue = moe.plain_indexing(stage.epilogue)
         # Slots of scores that are zero are no rows; how many there are, nobody knows before.
         rows_each = self.slots / self.experts if self.scored else (
             self.slots / min(self.experts, self.slots)
         )  # fmt: skip
-        cut = product.cut_for(self.device, layout, ports, 1 if self.direct else rows_each)
-        why = integer_tile.why_floats(self.device, layout, cut)
+        sets = min(self.slots, self.experts)
+        cut = product_cut(self.device, layout, ports, 1 if self.direct else rows_each, sets)
+        why = integer_tile.why_floats(self.device, cut)
         if 6 + len(stage.body.operands) > self.device.storage_buffers:
             why = why or "codes and their scales bind one buffer more than the device has"
         elif self.scored and source == "sorted":
@@ -205,7 +207,7 @@ def _place(site: Site, stage: Stage, layout: Layout) -> int:
         for e in range(experts)
     ]
     key = ("experts", given, ports, digests, named)
-    return program_at(site).words(name, key, parts, layout.element)
+    return program_at(site).words(name, key, parts, ELEMENT)
 
 
 def _lower_single(site: Site) -> None:

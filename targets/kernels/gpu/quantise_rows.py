@@ -3,9 +3,10 @@
     scale = max |x| / 127,  code = round(x * (127 / max |x|))
 
 One work-group per row and group of inputs that share a scale. Word w of a row holds four codes,
-lowest byte first: inputs 4w to 4w + 3 beside weights of 8 bits; beside weights of 4 bits, word 2b
-has inputs 8b, 8b + 2, .. and word 2b + 1 those between, because masks take words of weights apart
-that way (`integer_tile`). Inputs beyond the depth are zeros.
+lowest byte first, `apart` inputs apart: inputs 4w to 4w + 3 beside weights of 8 and 3 bits; beside
+weights of 4 bits, word 2b has inputs 8b, 8b + 2, .. and word 2b + 1 those between; beside weights
+of 2 bits, word 4b + r has inputs 16b + r, 16b + r + 4, .., because masks take words of weights
+apart that way (`integer_tile`). Inputs beyond the depth are zeros.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class QuantiseRows:
     depth: int
     groups_of_row: int
     words: int
-    interleaved: bool
+    apart: int
     threads: int
 
     @property
@@ -74,11 +75,9 @@ class QuantiseRows:
             T.buffer_store(at.buffers["scales"], scale, [at.group])
 
         def word(i: Expr) -> None:
-            if self.interleaved:
-                begin = tirx.truncdiv(i, 2) * 8 + tirx.truncmod(i, 2)
-                places = [begin + 2 * j for j in range(4)]
-            else:
-                places = [i * 4 + j for j in range(4)]
+            apart = self.apart
+            begin = register(tirx.truncdiv(i, apart) * (4 * apart) + tirx.truncmod(i, apart))
+            places = [begin + apart * j for j in range(4)]
             codes = [rounded_code(register(element(place)), inverse) for place in places]
             T.buffer_store(
                 at.buffers["codes"], cache_words.join(codes, "int8"), [at.group * self.words + i]
@@ -92,6 +91,11 @@ def row_words(layout: Layout) -> int:
     return layout.blocks * layout.block_inputs // 4
 
 
+def inputs_apart(layout: Layout) -> int:
+    """Inputs from one byte of a word to the next, beside weights of this layout."""
+    return {4: 2, 2: 4}.get(layout.given.bits, 1)
+
+
 def quantised(
     program: GpuProgram, x: int, rows: int, layout: Layout, **facts: Any
 ) -> list[Pointer]:
@@ -99,8 +103,8 @@ def quantised(
 
     A buffer that is written again later (none is: programs assign once) would need a key of time.
     """
-    interleaved, words = layout.given.bits == 4, row_words(layout)
-    key = ("gpu rows", x, layout.groups, words, interleaved)
+    apart, words = inputs_apart(layout), row_words(layout)
+    key = ("gpu rows", x, layout.groups, words, apart)
     if key not in program.quantised:
         threads = min(program.gpu.threads, 64)
         each = words // layout.groups
@@ -109,7 +113,7 @@ def quantised(
         name = program.buffers[x].name
         codes = program.buffer(f"{name}.codes", "uint32", (rows, words))
         scales = program.buffer(f"{name}.scales", "float32", (rows, layout.groups))
-        spec = QuantiseRows(rows, layout.depth, layout.groups, each, interleaved, threads)
+        spec = QuantiseRows(rows, layout.depth, layout.groups, each, apart, threads)
         program.step(
             spec, TEMPLATE, [Pointer(x), Pointer(codes), Pointer(scales)],
             label=f"int8 codes of {rows} rows of {layout.depth}",

@@ -16,7 +16,7 @@ from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import token_mix
 from edgemoe.targets.kernels.gpu import grid, product
 from edgemoe.targets.kernels.gpu.linear import evaluated, placed
-from edgemoe.targets.kernels.gpu.weights import Layout, layout_for
+from edgemoe.targets.kernels.gpu.weights import C_TYPE, ELEMENT, Layout
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.targets.site import Site, shape_of, size_of
 
@@ -45,7 +45,7 @@ class GpuTokenMix:
     def parameters(self) -> tuple[str, ...]:
         """C types of (weights, x, out, operands...)."""
         return (
-            self.layout.c_type,
+            C_TYPE,
             "float*",
             "float*",
             *["float*"] * len(ex.operands_of(self.epilogue)),
@@ -67,7 +67,7 @@ class GpuTokenMix:
     def function(self, device: Graphics) -> tirx.PrimFunc:
         """The kernel."""
         del device
-        names = {"weights": self.layout.element, "x": "float32", "out": "float32"}
+        names = {"weights": ELEMENT, "x": "float32", "out": "float32"}
         names |= {f"operand{i}": "float32" for i in ex.operands_of(self.epilogue)}
         return grid.kernel(names, self.groups, self.threads, self._emit)
 
@@ -78,15 +78,7 @@ class GpuTokenMix:
         rest = register(tirx.truncdiv(at.group, self._across))
         top = register(tirx.truncmod(rest, self._down) * cut.rows)
         batch = register(tirx.truncdiv(rest, self._down))
-        x = at.buffers["x"]
-
-        def left(row: Expr, k: Expr) -> Expr:
-            base = tirx.const(0, "int32")
-            inside = tirx.all(top + row < rows, k < depth)
-            # Where there is no weight, nothing outside of the matrix is read.
-            safe_row, safe_k = tirx.min(top + row, rows - 1), tirx.min(k, depth - 1)
-            value = register(layout.one(at.buffers["weights"], base, safe_k, safe_row))
-            return tirx.Select(inside, value, _ZERO)
+        x, words, base = at.buffers["x"], at.buffers["weights"], tirx.const(0, "int32")
 
         def fill(right: tirx.Var, start: Expr) -> None:
             def copy(i: Expr) -> None:
@@ -108,8 +100,13 @@ class GpuTokenMix:
                     at.buffers["out"], evaluated(self.epilogue, at, index, values), [full]
                 )
 
+        weights = product.fill_weights(at, cut, layout, 1, words, base, top, as_rows=True)
         always = tirx.const(1, "bool")
-        product.tile(at, cut, depth, channels, 1, left, fill, first, always, store)
+        scale = product.scale_of(layout, words, base, 0, top, rows)
+        product.tile(
+            at, cut, depth, channels, 1, weights, fill, first, always, store, [scale],
+            scaled_rows=True,
+        )  # fmt: skip
 
 
 def lower(site: Site) -> None:
@@ -122,8 +119,8 @@ def lower(site: Site) -> None:
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
     unit = token_mix.unit_of(site, weight, batch * channels)
     given = program_at(site).precision.choose(unit)
-    layout = layout_for(program_at(site).gpu, given, depth, rows)
-    cut = product.tile_for(program_at(site).gpu, 1, 1, rows)
+    layout = Layout(given, depth, rows)
+    cut = product.tile_for(program_at(site).gpu, layout.block_inputs, 1, rows)
     spec = GpuTokenMix(epilogue, layout, batch, channels, cut)
     program_at(site).multiplies_integers(given, "token mixing: rows of int8 would be columns of x")
     words = placed(site, weight, layout, unit.role)

@@ -23,39 +23,42 @@ from tvm.ir import Expr
 
 from edgemoe.bfloat16 import to_bfloat16
 from edgemoe.quantise import Codes, Rounder
-from edgemoe.targets.graphics import Graphics
 from edgemoe.targets.kernels.vector_math import register
 from edgemoe.weight_format import WeightFormat
 
 Array = NDArray[Any]
 
+QUAD = 4
+"""Neighbouring columns whose words a thread may read as one of 16 bytes."""
 
-def layout_for(device: Graphics, given: WeightFormat, depth: int, columns: int) -> Layout:
-    """The words of a matrix as a device reads them best."""
-    return Layout(given, depth, columns, given.kind == "float16" and device.fp16)
+
+HALVES = "em_halves"
+"""What kernels call for the two halves of a word; `gpu/codegen` gives it its name."""
+
+ELEMENT, C_TYPE = "uint32", "uint32_t*"
+"""Dtype of the elements that kernels see, and the C type of a pointer to them."""
+
+
+def element_of(wide: int) -> str:
+    """The dtype for kernels that read the words of `wide` columns at once."""
+    return ELEMENT if wide == 1 else f"{ELEMENT}x{QUAD}"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The words of a matrix of `depth` inputs and `columns` outputs (of all ports).
-
-    `native`: kernels see halves as halves, which the device has; otherwise as words.
-    """
+    """The words of a matrix of `depth` inputs and `columns` outputs (of all ports)."""
 
     given: WeightFormat
     depth: int
     columns: int
-    native: bool = False
 
-    @property
-    def element(self) -> str:
-        """Dtype of the elements that kernels see."""
-        return "float16" if self.native else "uint32"
+    def has_quads(self, ports: int) -> bool:
+        """Tell whether words of `QUAD` neighbouring columns, and their scales, are one of 16 bytes.
 
-    @property
-    def c_type(self) -> str:
-        """C type of a pointer to them."""
-        return "half*" if self.native else "uint32_t*"
+        Codes of 3 bits have three words per column, which take as many bytes together.
+        """
+        whole = self.columns // ports % QUAD == 0 and self.scale_columns % QUAD == 0
+        return whole and self.block_words == 1
 
     @property
     def block_inputs(self) -> int:
@@ -167,61 +170,84 @@ class Layout:
             "float32", tirx.shift_left(tirx.shift_right(word, half), tirx.const(16, "uint32"))
         ), zero
 
+    def scales(
+        self, words: tirx.Var, base: Expr, group: Expr, column: Expr, wide: int
+    ) -> list[tuple[Expr, Expr]]:
+        """The scales and zero points of `wide` columns; `words` are of `element_of`."""
+        if wide == 1:
+            return [self.scale(words, base, group, column)]
+        zero: Expr = tirx.const(self.given.zero, "int32")
+        at = base + self.code_words
+        if not self.given.group:
+            quad = register(words[tirx.truncdiv(at + column, QUAD)])
+            return [(tirx.reinterpret("float32", lane(quad, j)), zero) for j in range(QUAD)]
+        high = tirx.const(0xFFFF0000, "uint32")
+        if self.given.zero_points:
+            quad = register(words[tirx.truncdiv(at + group * self.columns + column, QUAD)])
+            return [
+                (
+                    tirx.reinterpret("float32", lane(quad, j) & high),
+                    tirx.Cast("int32", lane(quad, j) & tirx.const(0xFFFF, "uint32")),
+                )
+                for j in range(QUAD)
+            ]
+        # Two scales in a word: the quad of words has those of twice as many columns.
+        word = at + group * self.scale_columns + tirx.truncdiv(column, 2)
+        quad = register(words[tirx.truncdiv(word, QUAD)])
+        upper = tirx.truncmod(tirx.truncdiv(column, QUAD), 2) > 0
+        pairs = [register(tirx.Select(upper, lane(quad, i + 2), lane(quad, i))) for i in range(2)]
+        bits = [
+            part for pair in pairs
+            for part in (tirx.shift_left(pair, tirx.const(16, "uint32")), pair & high)
+        ]  # fmt: skip
+        return [(tirx.reinterpret("float32", part), zero) for part in bits]
+
     def values(
         self, words: tirx.Var, base: Expr, block: Expr, column: Expr, zero: Expr
     ) -> list[Expr]:
         """The inputs of a block of a column as float32, before their scale."""
-        first = base + block * (self.block_words * self.columns) + column
-        if self.native:
-            return [tirx.Cast("float32", words[first * 2 + i]) for i in range(2)]
-        taken = [register(words[first + i * self.columns]) for i in range(self.block_words)]
-        return [self._value(taken, i, zero) for i in range(self.block_inputs)]
+        (taken,) = self.taken(words, base, block, column, 1)
+        return [self.value(taken, i, zero) for i in range(self.block_inputs)]
 
-    def one(self, words: tirx.Var, base: Expr, depth: Expr, column: Expr) -> Expr:
-        """The weight of one input of a column, with its scale."""
-        block = tirx.truncdiv(depth, self.block_inputs)
-        inside = register(tirx.truncmod(depth, self.block_inputs))
+    def taken(
+        self, words: tirx.Var, base: Expr, block: Expr, column: Expr, wide: int
+    ) -> list[list[Expr]]:
+        """What was read of a block of `wide` columns, for `value`; `words` are of `element_of`."""
         first = base + block * (self.block_words * self.columns) + column
-        if self.native:
-            return tirx.Cast("float32", words[first * 2 + inside])
-        if not self.given.is_integer:
-            return self._half(register(words[first]), inside)
-        group = tirx.truncdiv(depth, self.given.group) if self.given.group else tirx.const(0)
-        scale, zero = self.scale(words, base, group, column)
-        bit = inside * self.given.bits
-        if self.given.bits == 3:
-            # A code may begin in one word and end in the next.
-            low = register(tirx.truncdiv(bit, 32))
-            shift = tirx.Cast("uint32", tirx.truncmod(bit, 32))
-            after = tirx.min(low + 1, 2)
-            code = tirx.shift_right(words[first + low * self.columns], shift)
-            spill = tirx.shift_left(
-                words[first + after * self.columns], tirx.const(32, "uint32") - shift
-            )
-            code = tirx.bitwise_or(code, tirx.Select(shift > tirx.const(29, "uint32"), spill,
-                                                     tirx.const(0, "uint32")))  # fmt: skip
+        if wide == 1:
+            read = [[words[first + i * self.columns] for i in range(self.block_words)]]
         else:
-            code = tirx.shift_right(words[first], tirx.Cast("uint32", bit))
-        kept = tirx.Cast("int32", tirx.bitwise_and(code, self._mask()))
-        return tirx.Cast("float32", kept - zero) * scale
+            quad = register(words[tirx.truncdiv(first, QUAD)])
+            read = [[lane(quad, j)] for j in range(QUAD)]
+        kept = [[register(word) for word in column_words] for column_words in read]
+        if self.given.kind != "float16":
+            return kept
+        pairs = [register(tirx.call_pure_extern("float32x2", HALVES, word)) for (word,) in kept]
+        return [[lane(pair, i) for i in range(2)] for pair in pairs]
+
+    @property
+    def value_of_any(self) -> bool:
+        """Tell whether `value` takes an input that is no constant."""
+        return self.given.bits < 16 and self.block_words == 1
+
+    def value(self, taken: Sequence[Expr], i: Expr | int, zero: Expr) -> Expr:
+        """Input i of a block as float32, before its scale."""
+        if isinstance(i, int):
+            return taken[i] if self.given.kind == "float16" else self._value(taken, i, zero)
+        shift = tirx.Cast("uint32", i * self.given.bits)
+        code = tirx.bitwise_and(tirx.shift_right(taken[0], shift), self._mask())
+        return tirx.Cast("float32", tirx.Cast("int32", code) - zero)
 
     def _mask(self) -> Expr:
         return tirx.const((1 << self.given.bits) - 1, "uint32")
-
-    def _half(self, word: Expr, inside: Expr) -> Expr:
-        if self.given.kind == "float32":
-            return tirx.reinterpret("float32", word)
-        shift = tirx.Cast("uint32", inside) * tirx.const(16, "uint32")
-        bits = tirx.shift_right(word, shift) & tirx.const(0xFFFF, "uint32")
-        return self._widened(register(bits))
 
     def _value(self, words: Sequence[Expr], i: int, zero: Expr) -> Expr:
         bits = self.given.bits
         if self.given.kind == "float32":
             return tirx.reinterpret("float32", words[0])
         if not self.given.is_integer:
-            low = words[0] & tirx.const(0xFFFF, "uint32")
-            return self._widened(low if i == 0 else tirx.shift_right(words[0], _u(16)))
+            bits = words[0] & _u(0xFFFF0000) if i else tirx.shift_left(words[0], _u(16))
+            return tirx.reinterpret("float32", bits)
         at, shift = divmod(i * bits, 32)
         code = tirx.shift_right(words[at], _u(shift)) if shift else words[at]
         if shift + bits > 32:
@@ -230,16 +256,10 @@ class Layout:
             code = tirx.bitwise_and(code, self._mask())
         return tirx.Cast("float32", tirx.Cast("int32", code) - zero)
 
-    def _widened(self, bits: Expr) -> Expr:
-        """float32 of 16 bits that lie in the low half of a word."""
-        if self.given.kind == "bfloat16":
-            return tirx.reinterpret("float32", tirx.shift_left(bits, _u(16)))
-        # The exponent of a half is 112 less than that of a float: a product with 2**112 moves it,
-        # for denormals as well. Infinity and NaN are no weights.
-        sign = tirx.shift_left(bits & _u(0x8000), _u(16))
-        rest = tirx.shift_left(bits & _u(0x7FFF), _u(13))
-        small = tirx.reinterpret("float32", tirx.bitwise_or(sign, rest))
-        return small * tirx.const(2.0**112, "float32")
+
+def lane(quad: Expr, j: int) -> Expr:
+    """Element j of a vector."""
+    return tirx.Shuffle([quad], [tirx.const(j)])
 
 
 def _u(value: int) -> Expr:

@@ -71,7 +71,8 @@ def lower(site: Site) -> None:
     ids, last = products[0].inputs[1], members[-1]
     assert ids is not None
     experts, slots = shape_of(_matrices(products[0]))[0], size_of(shape_of(ids))
-    queue, counts = _queue(site, site.buffer(ids), dtype_of(ids), slots, experts)
+    most = slots // _distinct(ids)
+    queue, counts = _queue(site, site.buffer(ids), dtype_of(ids), slots, experts, most)
     total = None
     if last.op_type == "ExpertSum":
         total = _zero_sums(site, last)
@@ -82,7 +83,6 @@ def lower(site: Site) -> None:
     for node in products:
         if node.inputs[0] not in made:  # all rows are prepared once, before the loop
             _prepare(site, node)
-    most = slots // _distinct(ids)
     buffers = dict(site.buffers)
     with program.experts_loop(experts, counts, slots, most):
         for node in members:
@@ -211,7 +211,9 @@ def _is_read(rows: ir.Value, ids: ir.Value) -> bool:
     return False
 
 
-def _queue(site: Site, ids: int, dtype: str, slots: int, experts: int) -> tuple[Queue, int]:
+def _queue(
+    site: Site, ids: int, dtype: str, slots: int, experts: int, most: int
+) -> tuple[Queue, int]:
     """The queues of the experts, and the buffer of their lengths; see `group_tokens`."""
     program = site.program
     key = ("queues", ids, experts)
@@ -227,7 +229,7 @@ def _queue(site: Site, ids: int, dtype: str, slots: int, experts: int) -> tuple[
             label=f"queues of {experts} experts", origin=site.origin, nbytes=slots * 12,
             reason="experts run one after another",
         )  # fmt: skip
-        queue = Queue(experts, slots, made["order"], made["offsets"])
+        queue = Queue(experts, slots, most, made["order"], made["offsets"])
         program.quantised[key] = (queue, made["counts"])
     found: tuple[Queue, int] = program.quantised[key]
     return found

@@ -43,12 +43,15 @@ class FinishSums(IntegerKernel):
                 total = local(buffers["sums"][start + column] * n["left"])
                 factor = buffers["multiplier"][column]
                 high = local(extern("em_smmla", total, factor, n["offset"]))
-                found = self._within(local(tirx.shift_right(high, n["right"])), n)
+                shifted = local(tirx.shift_right(high, n["right"]))
+                found = within(shifted, n, self.out, limited=self.limited)
                 T.buffer_store(buffers["out"], tirx.Cast(self.out, found), [out + column])
 
             tiles.for_unrolled(n["columns"], 4, one)
 
-    def _within(self, value: Expr, n: Mapping[str, Expr]) -> Expr:
-        if self.limited:
-            return extern("em_limit", value, n["low"], n["high"])
-        return extern(f"em_whole_s{self.out.removeprefix('int')}", value)
+
+def within(value: Expr, n: Mapping[str, Expr], dtype: str, *, limited: bool) -> Expr:
+    """`value` within the limits of a result, or of all numbers of its dtype."""
+    if limited:
+        return extern("em_limit", value, n["low"], n["high"])
+    return extern(f"em_whole_s{dtype.removeprefix('int')}", value)

@@ -121,12 +121,17 @@ def append(
         "shift": integer(node, "shift"), "zero_w": integer(node, "zero_w"),
     }  # fmt: skip
     few = core.name == "mve" and depth <= SHORT
+    lone = queue is not None and queue.most == 1
+    if lone and given["shared"] == results:  # the only row of inputs
+        gathered = False
+    if total is not None:  # the only row of sums, whose bias may ask for the slot
+        scattered = not lone or shares is not None
     fixed = FIXED if queue is not None else ("depth", "stride") if few else ()
     spec = Product(
         core.name, bits, dtype, "int32" if total is not None else dtype_of(node.outputs[0]),
-        groups is not None, gathered, scattered or total is not None,
+        groups is not None, gathered, scattered,
         limited=total is None and (low, high) != (-whole, whole - 1), added=total is not None,
-        weighted="" if shares is None else dtype_of(shares),
+        weighted="" if shares is None else dtype_of(shares), lone=lone,
         fixed=tuple((name, given[name]) for name in fixed if name != "group" or groups is not None),
     )  # fmt: skip
     pointers: dict[str, Pointer] = {

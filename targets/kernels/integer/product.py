@@ -41,7 +41,7 @@ class Product(IntegerKernel):
 
     A task is a row. The rows of an expert are the first of its queue (see `group_tokens`): where it
     is `gathered`, row r of the inputs is that of slot `order`[`offsets`[0] + r], where it is
-    `scattered` that slot is the row of the result.
+    `scattered` that slot is the row of the result. No call of a `lone` product has two rows.
     """
 
     core: str
@@ -54,6 +54,7 @@ class Product(IntegerKernel):
     limited: bool = False
     added: bool = False
     weighted: str = ""
+    lone: bool = False
     fixed: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -121,31 +122,51 @@ class Product(IntegerKernel):
         """Emit rows of one vector of bytes; panels lie column by column then."""
         columns = local(tiles.row_blocks(n["columns"], COLUMNS) * COLUMNS)
         weights = pointer(buffers["weights"], tirx.const(0, "int32"))
-        with T.serial(n["begin"], n["end"]) as row:
+
+        def one(row: Expr) -> None:
             source, slot = rows(row)
             x = pointer(buffers["x"], local(source * n["stride"]))
             out = pointer(buffers["out"], local(tirx.truncdiv(slot, n["chosen"]) * columns))
             T.evaluate(extern("em_add_short_s16", x, n["depth"], weights, out, columns))
+
+        if self.lone:
+            with T.If(n["begin"] < n["end"]), T.Then():
+                one(n["begin"])
+        else:
+            with T.serial(n["begin"], n["end"]) as row:
+                one(row)
 
     def _panels(
         self, buffers: Buffers, n: Numbers,
         rows: Callable[[Expr], tuple[Expr, Expr]],
     ) -> None:  # fmt: skip
         """Emit all panels; `rows` gives the places of a row of the inputs and of the result."""
-        core = core_of(self.core)
         size = local(self._panel_size(n["depth"]))
-        with T.serial(0, tiles.row_blocks(n["columns"], COLUMNS)) as panel:
-            start, column = local(panel * size), local(panel * COLUMNS)
+        count = tiles.row_blocks(n["columns"], COLUMNS)
+        store = self._add if self.added else self._store
 
-            def tile(row: Expr, height: int, start: Expr = start, column: Expr = column) -> None:
-                places = [rows(local(row + i)) for i in range(height)]
-                sources = [source for source, _ in places]
-                totals = self._totals(buffers, n, sources, start, column)
-                for i, (_, target) in enumerate(places):
-                    store = self._add if self.added else self._store
-                    store(buffers, n, totals, i, target, column)
+        def begin(panel: Expr) -> tuple[Expr, Expr]:
+            return local(panel * size), local(panel * COLUMNS)
 
-            _for_tiles(core.tallest, n["begin"], n["end"], tile)
+        def tile(start: Expr, column: Expr, places: Sequence[tuple[Expr, Expr]]) -> None:
+            totals = self._totals(buffers, n, [source for source, _ in places], start, column)
+            for i, (_, target) in enumerate(places):
+                store(buffers, n, totals, i, target, column)
+
+        if self.lone:
+            with T.If(n["begin"] < n["end"]), T.Then():
+                place = rows(n["begin"])
+                with T.serial(0, count) as panel:
+                    tile(*begin(panel), [place])
+            return
+        with T.serial(0, count) as panel:
+            start, column = begin(panel)
+            _for_tiles(
+                core_of(self.core).tallest, n["begin"], n["end"],
+                lambda row, height: tile(
+                    start, column, [rows(local(row + i)) for i in range(height)]
+                ),
+            )  # fmt: skip
 
     def _panel_size(self, depth: Expr) -> Expr:
         """Elements of a packed panel."""
@@ -232,10 +253,14 @@ class Product(IntegerKernel):
 
 @dataclass(frozen=True)
 class Queue:
-    """The rows of the experts: `order` and `offsets` as of `group_tokens`, results of `slots`."""
+    """The rows of the experts: `order` and `offsets` as of `group_tokens`, results of `slots`.
+
+    An expert has `most` rows at most.
+    """
 
     experts: int
     slots: int
+    most: int
     order: int
     offsets: int
 
