@@ -10,9 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.cases import DECODER, LAYERS, SHIPPED, VOCABULARY, Case, forms_of
+from benchmarks.cases import (
+    CONTEXT,
+    DECODER,
+    LAYERS,
+    PLACED,
+    SHIPPED,
+    VOCABULARY,
+    Case,
+    forms_of,
+    more_forms_of,
+)
 from benchmarks.contestant import Kit
 from benchmarks.layers import (
     Decoder,
@@ -20,6 +31,7 @@ from benchmarks.layers import (
     Experts,
     Forecast,
     MlpMixer,
+    PlacedDecoder,
     Prefill,
     caches,
 )
@@ -33,6 +45,10 @@ def module_of(case: Case, form: str) -> tuple[nn.Module, tuple[Any, ...], list[s
         if case.name == "W3.prefill":
             return Prefill(DECODER, form).eval(), (ids,), ["x"]
         names = [f"{kind}_{n}" for n in range(LAYERS) for kind in ("keys", "values")]
+        if form == PLACED:
+            decoder = PlacedDecoder(DECODER, "grouped").eval()
+            room = [F.pad(cache.transpose(0, 1), (0, 0, 0, 0, 0, 1)) for cache in caches()]
+            return decoder, (ids, torch.tensor([CONTEXT]), room), ["x", "position", *names]
         return Decoder(DECODER, form).eval(), (ids, caches()), ["x", *names]
     if case.workload in SHIPPED:
         factory = getattr(importlib.import_module(SHIPPED[case.workload]), case.workload)
@@ -52,14 +68,15 @@ def write_kit(case: Case, folder: Path) -> Kit:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     kit = Kit(case, folder)
     kit.save()
-    for number, form in enumerate(forms_of(case)):
+    for number, form in enumerate([*forms_of(case), *more_forms_of(case)]):
         module, arguments, names = module_of(case, form)
         if number == 0:
             write_arrays(kit, module, arguments, names)
         program = torch.onnx.export(
             module, arguments, dynamo=True, opset_version=20, input_names=names,
-            output_names=["y"], verbose=False,
-            custom_translation_table=_translations() if form == "grouped" else None,
+            output_names=["y", *(f"{name}_out" for name in names[1:] if form == PLACED)],
+            verbose=False,
+            custom_translation_table=_translations() if form in ("grouped", PLACED) else None,
         )  # fmt: skip
         assert program is not None
         program.save(kit.onnx(form))
