@@ -93,6 +93,9 @@ def cases_of(workload: str, tokens: Sequence[int], batches: Sequence[int]) -> li
     raise ValueError(f"no workload {workload}; there are {', '.join(WORKLOADS)}")
 
 
+PLACED = "placed"
+"""The decoder whose caches have room for the next token, which is written in its place."""
+
 MOST_LOOPS = 16
 """Experts up to which the unrolled loop is exported: for 64, torch takes minutes."""
 
@@ -109,3 +112,8 @@ def forms_of(case: Case) -> list[str]:
         *(["loop"] if case.moe.experts <= MOST_LOOPS else []),
         *(["gather"] if case.size <= MOST_GATHERED else []),
     ]
+
+
+def more_forms_of(case: Case) -> list[str]:
+    """Graphs of a kit that another question is asked of: not for every contestant."""
+    return [PLACED] if case.name == "W3.decode" else []

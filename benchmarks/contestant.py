@@ -1,6 +1,6 @@
 """What takes part, and where it finds its model.
 
-A peer is a file in `benchmarks/peers/` with
+A peer is a file in `benchmarks/peers/`, or a folder of files, with
 
 - `REQUIREMENTS`: what pip installs, with versions, in an environment of the peer's own;
 - `NEEDS`: the module whose presence says that it is installed;
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cases import Case
+
+PEERS = Path(__file__).parent / "peers"
 
 Array = NDArray[Any]
 Call = Callable[[], Array]
@@ -78,10 +81,12 @@ class Kit:
         return cast(Array, np.load(self.folder / "wanted.npy"))
 
     def weights(self) -> dict[str, Array]:
-        """The float32 weights of an MoE layer.
+        """The float32 weights of an MoE layer, or of a decoder.
 
-        router [E, H], gate and up [E, I, H], down [E, H, I]; with a shared expert also shared_gate
-        and shared_up [I, H], shared_down [H, I].
+        Layer: router [E, H], gate and up [E, I, H], down [E, H, I]; with a shared expert also
+        shared_gate and shared_up [I, H], shared_down [H, I]. Decoder: embedding and head [V, H];
+        for layer n those of its experts as `n.router` and so on, `n.attention_norm` and
+        `n.experts_norm` [H], `n.qkv` [3 H, H] and `n.out` [H, H].
         """
         names = [path.stem for path in sorted((self.folder / "weights").glob("*.npy"))]
         return {name: np.load(self.folder / "weights" / f"{name}.npy") for name in names}
@@ -120,7 +125,7 @@ class Peer(Protocol):
 
 def peer_names() -> list[str]:
     """The names of all peers, ours first."""
-    names = {path.stem for path in (Path(__file__).parent / "peers").glob("[a-z]*.py")}
+    names = {module.name for module in pkgutil.iter_modules([str(PEERS)])}
     return ["ours", *sorted(names - {"ours"})]
 
 

@@ -119,6 +119,31 @@ class Decoder(nn.Module):
         return x @ self.head.T, *longer
 
 
+class PlacedDecoder(Decoder):
+    """The decoder with caches of a fixed size, [C, heads, width] each.
+
+    The rows from `position` on are written in their place; what lies behind them is not seen.
+    """
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor, position: Tensor, caches: list[Tensor]
+    ) -> tuple[Tensor, ...]:
+        rows = position + torch.arange(x.shape[0])
+        hidden = torch.arange(caches[0].shape[0])[None] > rows[:, None]
+        x, updated = self.embedding(x), []
+        for number, layer in enumerate(self.layers):
+            keys, values = caches[2 * number : 2 * number + 2]
+            heads = (layer.norms[0](x) @ layer.qkv.T).view(x.shape[0], 3, HEADS, -1)
+            q, k, v = heads.unbind(1)
+            keys, values = keys.index_put((rows,), k), values.index_put((rows,), v)
+            updated += [keys, values]
+            scores = q.transpose(0, 1) @ keys.permute(1, 2, 0) / q.shape[-1] ** 0.5
+            mixed = scores.masked_fill(hidden, -1e9).softmax(-1) @ values.transpose(0, 1)
+            x = x + mixed.transpose(0, 1).reshape(x.shape) @ layer.out.T
+            x = x + layer.experts(layer.norms[1](x))
+        return x @ self.head.T, position + x.shape[0], *updated
+
+
 class Prefill(Decoder):
     """A decoder that starts with empty caches and gives the logits of all tokens."""
 

@@ -3,7 +3,7 @@
     python -m benchmarks.prepare PEER KIT NAME...
 
 Each ends in a file `prepared.json` of its folder: the reason why it failed, or null, and the digest
-of the peer's file, by which a later run of the benchmark knows what it need not prepare again.
+of the peer's files, by which a later run of the benchmark knows what it need not prepare again.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ import shutil
 import sys
 from pathlib import Path
 
-from benchmarks.contestant import Contestant, Kit, peer_of
+from benchmarks.contestant import PEERS, Contestant, Kit, peer_of
 
 NOTE = "prepared.json"
 
 
 def digest_of(peer: str) -> str:
-    """Hash of the file of a peer."""
-    return hashlib.sha256((Path(__file__).parent / "peers" / f"{peer}.py").read_bytes()).hexdigest()
+    """Hash of the file of a peer, or of all files of its folder."""
+    digest = hashlib.sha256()
+    for path in sorted([*PEERS.glob(f"{peer}.py"), *PEERS.glob(f"{peer}/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def is_prepared(contestant: Contestant, kit: Kit) -> bool:
-    """Whether this very file of the peer has done it; ours is always compiled anew."""
+    """Whether the peer as it is now has done it; ours is always compiled anew."""
     note = kit.folder_of(contestant) / NOTE
     if contestant.peer == "ours" or not note.is_file():
         return False

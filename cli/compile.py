@@ -15,6 +15,7 @@ from edgemoe.cli.console import Console, size, wants_colour
 from edgemoe.cli.integer_text import integer_text
 from edgemoe.cli.memory_text import memory_lines
 from edgemoe.cli.options import Json, Plugins, Quiet, Verbose
+from edgemoe.cli.static_text import static_text
 
 
 def command(
@@ -226,6 +227,8 @@ def command(
         console.print("  " + line.replace("\n", "\n  "))
     if "compression" in (report := artifact.report()):
         console.print(compression_text(report["compression"], verbose=verbose > 0), end="")
+    if "static_activations" in report:
+        console.print(static_text(report["static_activations"], verbose=verbose > 0), end="")
     if "integers" in report:
         console.print(integer_text(report["integers"], verbose=verbose > 0), end="")
     for decision in artifact.plan.decisions:

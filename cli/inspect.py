@@ -7,6 +7,7 @@ from edgemoe.cli.console import Console
 from edgemoe.cli.integer_text import integer_text
 from edgemoe.cli.memory_text import memory_lines
 from edgemoe.cli.options import ArtifactPath, Json, Quiet, Verbose
+from edgemoe.cli.static_text import static_text
 
 
 def command(
@@ -27,6 +28,9 @@ def command(
     compression = opened.read_report().get("compression")
     if compression is not None:
         console.print("\n" + compression_text(compression, verbose=verbose > 0), end="")
+    static = opened.read_report().get("static_activations")
+    if static:
+        console.print("\n" + static_text(static, verbose=verbose > 0), end="")
     integers = opened.read_report().get("integers")
     if integers:
         console.print("\n" + integer_text(integers, verbose=verbose > 0), end="")

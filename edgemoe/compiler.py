@@ -23,12 +23,14 @@ from edgemoe.integer_branch import as_integers
 from edgemoe.lowering_within import lowered_within, precisions_of
 from edgemoe.narrow_caches import Narrowed, narrow_caches
 from edgemoe.pass_runner import run_passes
-from edgemoe.plan import TensorInfo
+from edgemoe.plan import Plan, TensorInfo
 from edgemoe.plan_building import build_plan, refuse_if_strict
 from edgemoe.plugins import load_plugins
 from edgemoe.precision import Precision, parse_pins
 from edgemoe.reference import Reference
 from edgemoe.self_tests import self_test_of, statistic_of, tolerance_of
+from edgemoe.stand_in import tested
+from edgemoe.static_scales import refuse_unusable_static, scales_for, wants_static
 from edgemoe.target_options import TargetOptions
 from edgemoe.unusable import refuse_unusable, refuse_unusable_cache, refuse_without_search
 from edgemoe.variants import pass_times, prepared, with_narrow_caches
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from edgemoe.explanation import Explanation
     from edgemoe.integer.model import IntegerModel
     from edgemoe.targets.cpu import Lowered
+    from edgemoe.targets.spec import TargetSpec
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -87,7 +90,8 @@ def compile(
         shapes: extents of dimensions by name, or whole shapes of inputs by name.
         cpu: "all" instruction sets of the target, "native", or the name of one.
         precision: how weights are stored: "f32", "bf16", "f16", "i8", "i4", "i3", "i2", "ternary",
-            with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`), or
+            with options for integers behind dots ("i4.g64.zp.a32", see `edgemoe.weight_format`;
+            "i8.static" has scales of activations from calibration, for CPUs), or
             "auto": with calibration data and a budget a format for every weight, else the first of
             f32, bf16, i8, i4 that keeps `max_bytes`. For microcontrollers "i8", "i4", "ternary" and
             "auto" with calibration data make programs of integers alone (docs/integer.md). Pins
@@ -143,6 +147,10 @@ def compile(
     refuse_unusable_cache(kv_cache, max_loss, runs_here=family.runs_here(spec))
     samples = read_samples(calibration)
     refuse_unusable(prune, max_loss, samples)
+    has_static = wants_static(rest, pins)
+    refuse_unusable_static(
+        precision, has_static, spec.family, spec.name, calibrated=bool(samples)
+    )  # fmt: skip
     loaded = load_plugins(plugins)
     settings = compression or Settings()
     goal = settings.goal(max_loss, max_bytes)
@@ -198,6 +206,7 @@ def compile(
             variant.report.notes += narrowed.notes
             variant.rounded = with_narrow_caches(variant, narrowed, source.states)
 
+    scales = scales_for(task, variants) if has_static and task is not None else None
     inputs = family.static_infos(inputs, buckets.counts[-1])
     outputs = family.static_infos(outputs, buckets.counts[-1])
 
@@ -229,43 +238,62 @@ def compile(
         asked = [Precision()]
         if integer is None:
             asked = precisions_of(rest, pins, max_bytes, decided, family.PRECISIONS)
+        if scales is not None:
+            for one in asked:
+                one.activations = scales.scales
         lowered, given = lowered_within(
             title, variants, asked, max_bytes, show, total, decided, lower,
             "" if family.PRECISIONS else ", or --precision i4",
         )  # fmt: skip
-        plan = build_plan(
-            title, spec, lowered, inputs, outputs, found, source, variants, given, loaded, integer
-        )
+
+        def plan_for(spec: TargetSpec) -> Plan:
+            return build_plan(
+                title, spec, lowered, inputs, outputs, found, source, variants, given, loaded,
+                integer,
+            )  # fmt: skip
+
+        plan = plan_for(spec)
         if strict:
             generic = family.generic_steps(lowered.variants, lowered.kernels)
-            refuse_if_strict(plan, variants, generic)
+            unseen = [] if scales is None else scales.report(given)["never_seen"]
+            refuse_if_strict(plan, variants, generic, unseen)
         done = total - len(spec.isas) - 1
         statistic = statistic_of(given, plan)
+        selftests = [
+            self_test_of(
+                v, inputs,
+                0.0 if integer else tolerance_of(given, kv_cache, plan),
+                statistic, own=statistic == "rms",
+            )
+            for v in variants
+        ]  # fmt: skip
+        measure = measure_of(
+            task, decided, reference, goal, narrowed, static=integer is not None,
+            own=statistic == "rms",
+        )  # fmt: skip
+        proof = tested(
+            spec, Contents(selftests, measure=measure),
+            foreseen(decided, spec, statistic == "rms" and not family.runs_here(spec)),
+            lambda own, folder, contents: family.write(
+                own, lowered, plan_for(own), folder, contents,
+                lambda what, step: show(f"copy for {own.name}", done, total),
+            ),
+            runs_here=family.runs_here(spec), rounds=statistic == "rms",
+        )  # fmt: skip
         contents = Contents(
-            selftests=[
-                self_test_of(
-                    v, inputs,
-                    0.0 if integer else tolerance_of(given, kv_cache, plan),
-                    statistic, own=statistic == "rms",
-                )
-                for v in variants
-            ],
+            selftests=proof.selftests,
             extras=ManifestExtras(
                 command=command,
                 versions={**family.versions(), **{f"plug-in {p.name}": p.sha256 for p in loaded}},
                 vocabulary=None if source.vocabulary is None else {"tokens": source.vocabulary},
-                accuracy=foreseen(
-                    decided, spec, statistic == "rms" and not family.runs_here(spec)
-                ),
+                accuracy=proof.accuracy,
             ),
             report={"notes": [asdict(n) for v in variants for n in v.report.notes],
                     "warnings": source.notes, "passes": pass_times(variants),
                     **({} if decided is None else {"compression": decided.report()}),
+                    **({} if scales is None else {"static_activations": scales.report(given)}),
                     **({} if integer is None else {"integers": integer.report})},
-            measure=measure_of(
-                task, decided, reference, goal, narrowed, static=integer is not None,
-                own=statistic == "rms",
-            ) if family.runs_here(spec) else None,
+            measure=proof.measure,
         )  # fmt: skip
         artifact: Artifact = family.write(
             spec, lowered, plan, place, contents, lambda what, step: show(what, done + step, total)

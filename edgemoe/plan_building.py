@@ -96,14 +96,20 @@ def _strip_scales(strips: Mapping[str, Any]) -> Decision:
     return Decision("strip scales", strips["choice"], f"{reason}; 0 MACs more")
 
 
-def refuse_if_strict(plan: Plan, variants: Sequence[Variant], generic: Sequence[str]) -> None:
-    """Refuse what was only printed without `--strict`."""
+def refuse_if_strict(
+    plan: Plan, variants: Sequence[Variant], generic: Sequence[str], unseen: Sequence[str] = ()
+) -> None:
+    """Refuse what was only printed without `--strict`.
+
+    `unseen`: weights of products that were to have static activations and have not.
+    """
     problems = [
         f"{note.subject}: {note.text}" + (f" (at {note.origin})" if note.origin else "")
         for note in variants[-1].report.notes
         if note.kind in ("missed", "warning")
     ]
     problems += [f"generic kernel: {label}" for label in dict.fromkeys(generic)]
+    problems += [f"input never seen in calibration: {title}" for title in unseen]
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:20])
         more = f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""

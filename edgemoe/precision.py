@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from edgemoe.errors import OptionError
+from edgemoe.integer.quantised import Quantised
 from edgemoe.quantise import Codes, Rounder, quantise
 from edgemoe.weight_format import F32, WeightFormat, parse
 
@@ -87,19 +88,33 @@ class Pin:
 class Precision:
     """Formats and roundings of the weights of a model; `asked` collects the units.
 
-    A pin comes before a format by name, which comes before the default.
+    A pin comes before a format by name, which comes before the default. `activations` are the
+    scales of what is multiplied with a weight, by its name, for formats with static ones; a unit
+    without, and experts, whose rows are rounded as they come, have the dynamic format.
     """
 
     default: WeightFormat = F32
     formats: Mapping[str, WeightFormat] = field(default_factory=dict)
     rounders: Mapping[str, ExpertRounder] = field(default_factory=dict)
     pins: Sequence[Pin] = ()
+    activations: Mapping[str, Quantised] = field(default_factory=dict)
     asked: dict[tuple[str, ...], Unit] = field(default_factory=dict)
     matched: set[str] = field(default_factory=set)  # patterns of pins that were of use
 
     def choose(self, unit: Unit) -> WeightFormat:
         """The format of a unit; raises OptionError where its weights are given different ones."""
         self.asked.setdefault(unit.names, unit)
+        found = self.wanted(unit)
+        if found.static_activations and self.scale_of(unit) is None:
+            return replace(found, static_activations=False)
+        return found
+
+    def scale_of(self, unit: Unit) -> Quantised | None:
+        """The static scale of what is multiplied with a unit; None for a scale per row."""
+        return None if unit.role == "expert" else self.activations.get(unit.names[0])
+
+    def wanted(self, unit: Unit) -> WeightFormat:
+        """The format of a unit before it is known whether its activations have static scales."""
         for pin in self.pins:
             if pin.matches(unit):
                 self.matched.add(pin.pattern)

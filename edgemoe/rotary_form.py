@@ -122,17 +122,22 @@ def _root(value: ir.Value) -> ir.Value:
             parts = _woven(node)
             assert parts is not None
             value = parts[0]
-        elif graph_facts.is_op(node, "Slice", "Split", "Neg") or (
-            graph_facts.is_op(node, "Concat") and _last_axis(node)
+        elif graph_facts.is_op(node, "Neg") or (
+            graph_facts.is_op(node, "Slice", "Split", "Concat") and _last_axis(node)
         ):
             value = node.inputs[0]
         else:
-            return value
+            return value  # heads that are split off stay where they are
 
 
 def _last_axis(node: ir.Node) -> bool:
     shape = graph_facts.shape_of(node.outputs[0])
-    return shape is not None and graph_facts.axis_of(node, 0, len(shape)) == len(shape) - 1
+    if shape is None:
+        return False
+    if node.op_type == "Slice":
+        axes = _ints(node.inputs[3]) if len(node.inputs) > 3 else None
+        return axes is not None and [axis % len(shape) for axis in axes] == [len(shape) - 1]
+    return graph_facts.axis_of(node, 0, len(shape)) == len(shape) - 1
 
 
 def _columns(value: ir.Value, x: ir.Value, depth: int) -> _Columns | None:
@@ -214,19 +219,23 @@ def _negated(columns: _Columns) -> _Columns:
 
 
 def _woven(node: ir.Node) -> tuple[ir.Value, ...] | None:
-    """The two values whose columns a Reshape of [.., n, 2] to [.., 2 n] takes in turn."""
+    """The two values whose columns a Reshape of [.., n, 2] to [.., 2 n] takes in turn.
+
+    The axes before may be merged in between: rows keep their order.
+    """
     shape = graph_facts.shape_of(node.outputs[0])
     stacked = graph_facts.made_by(node.inputs[0], "Concat")
     if shape is None or stacked is None or not _last_axis(stacked):
         return None
     inner = graph_facts.shape_of(stacked.outputs[0])
-    if inner != (*shape[:-1], shape[-1] // 2, 2) or len(stacked.inputs) != 2:
+    if inner is None or inner[-2:] != (shape[-1] // 2, 2) or len(stacked.inputs) != 2:
         return None
     parts = []
     for value in stacked.inputs:
         above = graph_facts.made_by(value, "Unsqueeze", "Reshape")
         source = above.inputs[0] if above is not None else None
-        if source is None or graph_facts.shape_of(source) != inner[:-1]:
+        own = graph_facts.shape_of(source)
+        if source is None or own is None or own != (*shape[:-1], inner[-2]):
             return None
         parts.append(source)
     return tuple(parts)

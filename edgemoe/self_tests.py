@@ -20,8 +20,8 @@ INTEGER_TOLERANCE = {8: 0.7, 4: 0.95, 3: 1.5, 2: 2.0}
 Rounding sends a token to another expert now and then, whose answer is another one: single elements
 may differ by any amount, and in a deep model most tokens see it somewhere. So the bounds are wide;
 they find kernels that compute something else (zeros have 1.0, noise of the right size has 1.4).
-They hold where the artifact is compiled for another machine; where it runs, its own outputs become
-the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
+They hold where neither the artifact nor a copy of it (`stand_in`) runs; where one does, its outputs
+become the expected ones, within `OWN_TOLERANCE` (`measured_loss`).
 """
 
 CACHE_TOLERANCE = {"f32": 0.0, "f16": 1e-3, "bf16": 5e-3, "i8": 1e-2}

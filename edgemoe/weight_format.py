@@ -3,7 +3,8 @@
 A format has a name that people type: `f32`, `bf16`, `f16`, `i8`, `i4`, `i3`, `i2`, `ternary`, with
 options behind dots: `g32`, `g64`, `g128` (one scale per that many inputs of a column instead of one
 per column), `zp` (zero points: codes need not lie around 0), `a32` (activations stay float32;
-otherwise integer weights meet activations that are rounded to int8 as they come, per token).
+otherwise integer weights meet activations that are rounded to int8 as they come, per token),
+`static` (8 bits without groups: activations have one scale per tensor, which calibration finds).
 `bf16` and `f16` have one, `a16`: activations are rounded to the same 16 bits.
 """
 
@@ -28,8 +29,9 @@ class WeightFormat:
     """`bits` per weight; `group` inputs share a scale, 0: a whole column does.
 
     `zero_points` store the code of 0 per group. `int8_activations` says that products round their
-    rows to int8, with a scale per row (and per group, where the format has groups),
-    `half_activations` that they round them to the 16 bits that the weights have.
+    rows to int8, with a scale per row (and per group, where the format has groups), or with
+    `static_activations` one scale and zero point per tensor, known when the model is compiled.
+    `half_activations` says that they round them to the 16 bits that the weights have.
     """
 
     kind: Kind
@@ -38,6 +40,7 @@ class WeightFormat:
     zero_points: bool = False
     int8_activations: bool = False
     half_activations: bool = False
+    static_activations: bool = False
 
     @property
     def is_integer(self) -> bool:
@@ -72,6 +75,8 @@ class WeightFormat:
             parts.append("a32")
         if self.half_activations:
             parts.append("a16")
+        if self.static_activations:
+            parts.append("static")
         return ".".join(parts)
 
     @property
@@ -109,6 +114,7 @@ BASES = {
 """Formats by the first part of their names."""
 
 OPTIONS = "g32, g64, g128, zp, a32"
+STATIC = "static"
 
 
 def parse(text: str) -> WeightFormat:
@@ -136,9 +142,17 @@ def parse(text: str) -> WeightFormat:
             found = replace(found, zero_points=True, group=found.group or GROUPS[-1])
         elif option == "a32":
             found = replace(found, int8_activations=False)
+        elif option == STATIC and found.bits == 8:
+            found = replace(found, static_activations=True)
         elif option[:1] == "g" and group.isdecimal() and int(group) in GROUPS:
             found = replace(found, group=int(group))
         else:
             has = OPTIONS.replace("zp, ", "") if found.kind == "ternary" else OPTIONS
+            has += f", {STATIC}" if found.bits == 8 else ""
             raise OptionError(f"--precision {text}: {base} has no option '{option}', but {has}")
+    if found.static_activations and found != replace(I8, static_activations=True):
+        raise OptionError(
+            f"--precision {text}: static activations have one scale per tensor, and weights one "
+            f"per column\n  next: write i8.{STATIC}, or leave {STATIC} out"
+        )
     return found

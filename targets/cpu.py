@@ -92,7 +92,7 @@ def lower_variants(
     kernels, weights = KernelTable(), WeightTable()
     variants = []
     for graph, count in zip(graphs, counts, strict=True):
-        program = Program(kernels, weights, precision, tunings)
+        program = Program(kernels, weights, precision, tunings, turns_rows=True)
         lower_program(graph, program)
         variants.append(program.finish(count))
     return Lowered(tuple(variants), kernels, weights, tunings)

@@ -42,7 +42,8 @@ class _Step:
 class Program:
     """One variant; `precision` is how weights are stored, `tunings` how products are cut.
 
-    `core` is what integer programs multiply with (see `kernels/integer/cores`). `quantised` are
+    `core` is what integer programs multiply with (see `kernels/integer/cores`), `turns_rows` says
+    that what reads rotary embeddings may compute them (`kernels/turned_rows`). `quantised` are
     rows that have been rounded to int8 for one product, and weights that have been unpacked, for
     the next one, `widened` constants that are stored in 16 bits. `around` is the program whose
     blocks this one computes, if any (see `kernels/blocks`): this one runs many times in a call, so
@@ -59,6 +60,7 @@ class Program:
     precision: Precision = field(default_factory=Precision)
     tunings: Tunings = UNTUNED
     core: str = ""
+    turns_rows: bool = False
     buffers: list[Buffer] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)

@@ -159,7 +159,7 @@ class OptionMaker:
         for unit in units:
             is_pinned = any(pin.matches(unit) for pin in pins)
             if is_pinned or self.precision != "auto":
-                choices.append([pinned.choose(unit)])
+                choices.append([pinned.wanted(unit)])
             else:
                 own = [F16, BF16] if unit.role in ("router", "constant") else listed
                 choices.append(possible(unit, own, trial.weights))

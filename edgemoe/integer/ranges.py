@@ -120,7 +120,10 @@ def of_constant(array: Array) -> Seen:
     return seen
 
 
-def scale_of(seen: Seen, bits: int, *, symmetric: bool = False, most: int = 32767) -> Quantised:
+def scale_of(
+    seen: Seen, bits: int, *, symmetric: bool = False, most: int = 32767, least: int = -128,
+    each_end: bool = False,
+) -> Quantised:  # fmt: skip
     """The scale of least squared error for int8; for int16 the range, with headroom.
 
     Args:
@@ -128,24 +131,30 @@ def scale_of(seen: Seen, bits: int, *, symmetric: bool = False, most: int = 3276
         bits: 8 or 16.
         symmetric: zero point 0 for int8 too.
         most: the largest code of an int16 tensor that its readers can add up.
+        least: the code of the low end of an int8 tensor that is not symmetric.
+        each_end: ranges are tried with one end alone cut, too: a GELU has many elements at its
+            least value, and few at its largest.
     """
     largest = max(seen.high, -seen.low)
     if bits == 16:
         return Quantised("int16", max(HEADROOM * largest / min(most, 32767), SMALLEST))
     if largest <= 127 * SMALLEST:
         return Quantised("int8", SMALLEST)
-    tried = [_int8(factor * seen.low, factor * seen.high, symmetric) for factor in SHRINKS]
+    factors = [(factor, factor) for factor in SHRINKS]
+    if each_end:
+        factors += [pair for f in SHRINKS[1:] for pair in ((1.0, f), (f, 1.0))]
+    tried = [_int8(a * seen.low, b * seen.high, symmetric, least) for a, b in factors]
     if not seen.kept.size:
         return tried[0]
     errors = [float(np.mean((q.decode(q.encode(seen.kept)) - seen.kept) ** 2)) for q in tried]
     return tried[int(np.argmin(errors))]
 
 
-def _int8(low: float, high: float, symmetric: bool) -> Quantised:
+def _int8(low: float, high: float, symmetric: bool, least: int) -> Quantised:
     if symmetric:
         return Quantised("int8", max(high, -low) / 127)
-    scale = (high - low) / 255
-    return Quantised("int8", scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+    scale = (high - low) / (127 - least)
+    return Quantised("int8", scale, int(np.clip(np.rint(least - low / scale), least, 127)))
 
 
 def is_float(value: ir.Value | None) -> bool:

@@ -18,14 +18,15 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.cache_rewrite import AXIS, ORDER, WRITER
-from edgemoe.plan import Pointer
+from edgemoe.plan import Argument, Pointer
 from edgemoe.targets.generic import c_pointer
-from edgemoe.targets.kernels import columns
+from edgemoe.targets.kernels import columns, turned_rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.copy import Copy
 from edgemoe.targets.kernels.narrowing import narrowed
 from edgemoe.targets.kernels.quantise_rows import TOGETHER, code_of, store_scale
-from edgemoe.targets.kernels.scatter import inside, wrapped
+from edgemoe.targets.kernels.rotary import Rotary
+from edgemoe.targets.kernels.scatter_places import inside, wrapped
 from edgemoe.targets.kernels.shift import Shift
 from edgemoe.targets.kernels.vector_math import typed
 from edgemoe.targets.site import Site, shape_of, size_of
@@ -40,20 +41,25 @@ class Append:
 
     Row r of `new` goes to the sum of `depth` places (index times stride), read from the indices
     at r / index_rows * index_step, and of `axes` coordinates (r / divisor % extent, times stride).
-    Task (outer, within) has the rows (outer * count + i) * inner + within, i < count.
+    Task (outer, within) has the rows (outer * count + i) * inner + within, i < count. With `turns`,
+    a row of `new` is written first, turned by its angles.
     """
 
     dtype: str
     index: str
     depth: int
     axes: int
+    turns: Rotary | None = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """C types of (new, cache, scales?, indices, then integers as in `build`)."""
+        """C types of (new, cache, scales?, indices, turned?, then integers as in `build`)."""
         scales = ("float*",) if self.dtype == "int8" else ()
         integers = ("int32_t",) * (5 + 2 * self.depth + 3 * self.axes)
-        return ("float*", c_pointer(self.dtype), *scales, c_pointer(self.index), *integers)
+        given, more = turned_rows.parameters(self.turns)
+        lead = ("int32_t",) * (0 if self.turns is None else 2)
+        stored = (c_pointer(self.dtype), *scales)
+        return ("float*", *stored, c_pointer(self.index), *given, *integers, *lead, *more)
 
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
@@ -63,16 +69,19 @@ class Append:
         if self.dtype == "int8":
             names["scales"] = "float32"
         names["indices"] = self.index
+        turning: tuple[str, ...] = ()
+        if self.turns is not None:
+            names |= dict.fromkeys(turned_rows.TENSORS, "float32")
+            turning = ("turn_heads", "turn_rows", *turned_rows.INTEGERS)
         pairs = [f"{what}{i}" for i in range(self.depth) for what in ("size", "stride")]
         triples = [f"{what}{i}" for i in range(self.axes) for what in ("divisor", "extent", "step")]
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            buffers, numbers = tiles.parameters(
-                names, ("width", "count", "inner", "index_rows", "index_step", *pairs, *triples)
-            )
+            plain = ("width", "count", "inner", "index_rows", "index_step", *pairs, *triples)
+            buffers, (*numbers, begin, end) = tiles.parameters(names, (*plain, *turning))
             width, count, inner, index_rows, index_step = numbers[:5]
             sizes = numbers[5 : 5 + 2 * self.depth]
-            axes = numbers[5 + 2 * self.depth : -2]
-            begin, end = numbers[-2:]
+            axes = numbers[5 + 2 * self.depth : len(plain)]
+            turned = dict(zip(turning, numbers[len(plain) :], strict=True))
             with T.serial(begin, end) as task:
                 outer = tiles.local(tirx.truncdiv(task, inner))
                 within = tiles.local(task - outer * inner)
@@ -95,8 +104,26 @@ class Append:
                             divisor, extent, step = axes[3 * i : 3 * i + 3]
                             at = tirx.truncmod(tirx.truncdiv(row, divisor), extent)
                             target = tiles.local(target + at * step)
+                        self._turn(isa, buffers, turned, row, width)
                         self._row(isa, buffers, tiles.local(row * width), target, width)
         return tiles.Built(builder.get())
+
+    def _turn(
+        self, isa: Isa, buffers: dict[str, tirx.Var], number: dict[str, Expr], row: Expr,
+        width: Expr,
+    ) -> None:  # fmt: skip
+        """Emit row number `row` of `new` where it is left to this kernel."""
+        if self.turns is None:
+            return
+        rest = tiles.local(tirx.truncdiv(row, number["turn_rows"]))
+        place = (
+            tiles.local(tirx.truncdiv(rest, number["turn_heads"])),
+            tiles.local(tirx.truncmod(rest, number["turn_heads"])),
+            tiles.local(row - rest * number["turn_rows"]),
+        )
+        turned_rows.turn(
+            self.turns, isa, buffers, number, place, (buffers["new"], row * width), width
+        )
 
     def _row(
         self, isa: Isa, buffers: dict[str, tirx.Var], source: Expr, target: Expr, width: Expr
@@ -153,14 +180,23 @@ def lower(site: Site) -> None:
     sizes = [shape[a] for a in order[:-1]]
     places, index, numbers, depth, axes, tasks = _numbers(form, axis, sizes, strides, rows, indices)
     dtype = str(cache.dtype.numpy().name)
-    spec = Append(dtype, index, depth, axes)
+    (source,) = site.pointers([new])
+    left = turned_rows.left_at(site.program, source.buffer)
+    turning: list[Argument] = []
+    if left is not None:
+        lead = [1, 1, 1, *rows[:-1]][-3:]
+        own = [None, None, None, *range(len(rows) - 1)][-3:]
+        turning = [*lead[1:], *left.arguments(own)]
+    spec = Append(dtype, index, depth, axes, None if left is None else left.kernel)
     outputs = [Pointer(out) for out in site.outputs]
     count = size_of(rows[:-1])
     site.program.step(
-        spec, "append", [*site.pointers([new]), *outputs, *site.pointers([places]), *numbers],
+        spec, "append",
+        [source, *outputs, *site.pointers([places]), *(() if left is None else left.pointers),
+         *numbers, *turning],
         tasks=tasks, label=f"append {count} rows of {rows[-1]} as {dtype}", origin=site.origin,
         nodes=site.nodes, nbytes=size_of(rows) * (4 + int(cache.dtype.itemsize)),
-        reason=f"the cache is stored as {dtype}",
+        reason=f"the cache is stored as {dtype}" + ("" if left is None else "; rotary embedding"),
     )  # fmt: skip
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgemoe import attention_form, cache_form
-from edgemoe.plan import DTYPE_BYTES, Pointer
+from edgemoe.plan import DTYPE_BYTES, Argument, Pointer
 from edgemoe.strided_view import View, repeated
-from edgemoe.targets.kernels import mask_range
+from edgemoe.targets.kernels import mask_range, turned_rows
 from edgemoe.targets.kernels.attention_kernel import Attention
 from edgemoe.targets.kernels.mask_range import FIELDS, MaskRange
 from edgemoe.targets.site import Site, shape_of, size_of
@@ -45,20 +45,28 @@ def lower(site: Site) -> None:
         mask, given, strides = _mask(site, found.mask, found.mask_kind, found.guarded)
         pointers += given
     ranged = found.mask is not None
-    spec = Attention(found.scale, mask, ranged, stored[1].dtype, stored[2].dtype)
+    left = turned_rows.left_at(site.program, pointers[0].buffer)
+    turns, turning = None, list[Argument]()
+    if left is not None:
+        axes = turned_rows.axes_of(found.q)
+        assert axes is not None
+        turns, turning = left.kernel, left.arguments(axes)
+        pointers += left.pointers
+    spec = Attention(found.scale, mask, ranged, stored[1].dtype, stored[2].dtype, turns)
     size, value_size = found.q.shape[-1], found.v.shape[-1]
     macs = batch * heads * queries * keys * (size + value_size)
     site.program.step(
         spec, "attention",
         [*pointers, heads, found.group, queries, keys, size, value_size,
          *(number for view in views for number in _strides(view, rank)),
-         *([0] * (4 - rank) + [out[a] for a in range(rank)])[:3], *strides],
+         *([0] * (4 - rank) + [out[a] for a in range(rank)])[:3], *strides, *turning],
         tasks=spec.tasks(batch, heads, found.group, queries), macs=macs,
         label=f"attention {heads} heads, {queries} queries, {keys} keys of {size}",
         origin=site.origin, nodes=site.nodes,
         nbytes=4 * batch * heads * 2 * queries * size + batch * (heads // found.group) * keys
         * (DTYPE_BYTES[spec.k] * size + DTYPE_BYTES[spec.v] * value_size),
-        reason=f"softmax attention, mask {found.mask_kind}",
+        reason=f"softmax attention, mask {found.mask_kind}"
+        + ("" if turns is None else "; rotary embedding of queries"),
     )  # fmt: skip
 
 

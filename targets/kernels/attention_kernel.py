@@ -23,7 +23,7 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import attention_form
 from edgemoe.targets.generic import c_pointer
-from edgemoe.targets.kernels import mask_range
+from edgemoe.targets.kernels import mask_range, turned_rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.attention_softmax import HIDDEN, SoftmaxStep
 from edgemoe.targets.kernels.attention_tile import (
@@ -35,6 +35,7 @@ from edgemoe.targets.kernels.attention_tile import (
     widened,
 )
 from edgemoe.targets.kernels.mask_range import CLEAN, FIELDS
+from edgemoe.targets.kernels.rotary import Rotary
 from edgemoe.targets.kernels.transpose_block import transposed
 from edgemoe.targets.kernels.vector_math import across, register
 from edgemoe.targets.spec import Isa
@@ -57,7 +58,8 @@ class Attention:
     """What distinguishes one kernel from another.
 
     `mask` is what the kernel has to read element by element; "none" with `ranged` is a mask that
-    its ranges describe. `k` and `v` are the dtypes in which keys and values are stored.
+    its ranges describe. `k` and `v` are the dtypes in which keys and values are stored. With
+    `turns`, queries are written first, turned by their angles (`turned_rows`).
     """
 
     scale: float
@@ -65,19 +67,21 @@ class Attention:
     ranged: bool = False
     k: str = "float32"
     v: str = "float32"
+    turns: Rotary | None = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """C types of the parameters, in order.
 
-        (q, k, v, out, k_scales?, v_scales?, ranges?, mask?, heads, group, queries, keys, size,
-        value_size, strides); the scales of int8 are one per row of k and v.
+        (q, k, v, out, k_scales?, v_scales?, ranges?, mask?, turned?, heads, group, queries, keys,
+        size, value_size, strides, turned?); the scales of int8 are one per row of k and v.
         """
         stored = ("float*", c_pointer(self.k), c_pointer(self.v), "float*")
         scales = ("float*",) * ((self.k == "int8") + (self.v == "int8"))
         mask = {"none": (), "float": ("float*",)}.get(self.mask, ("int8_t*",))
         ranges = ("int32_t*",) if self.ranged else ()
-        return stored + scales + ranges + mask + ("int32_t",) * (6 + len(STRIDES))
+        given, more = turned_rows.parameters(self.turns)
+        return stored + scales + ranges + mask + given + ("int32_t",) * (6 + len(STRIDES)) + more
 
     @staticmethod
     def tasks(batch: int, heads: int, group: int, queries: int) -> int:
@@ -111,6 +115,9 @@ class _Main:
             if spec.mask != "none":
                 names["mask"] = "float32" if spec.mask == "float" else "int8"
             integers = ("heads", "group", "queries", "keys", "size", "value_size", *STRIDES)
+            if spec.turns is not None:
+                names |= dict.fromkeys(turned_rows.TENSORS, "float32")
+                integers += turned_rows.INTEGERS
             self.buffers, numbers = tiles.parameters(names, integers)
             self.number = dict(zip(integers, numbers, strict=False))
             begin, end = numbers[-2:]
@@ -177,7 +184,13 @@ class _Main:
                     + query * number[f"{tensor}_row"]
                 )  # fmt: skip
 
-            T.buffer_store(cells["q"], start("q"), [r])
+            q_at = start("q")
+            T.buffer_store(cells["q"], q_at, [r])
+            if self.spec.turns is not None:
+                turned_rows.turn(
+                    self.spec.turns, self.isa, self.buffers, number, (batch, head, query),
+                    (self.buffers["q"], q_at), number["size"],
+                )  # fmt: skip
             if self.spec.mask != "none":
                 T.buffer_store(cells["m"], start("m"), [r])
             out = start("o")

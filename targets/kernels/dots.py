@@ -84,6 +84,9 @@ class Dot:
         del given
         return 1
 
+    activation_bias = 0
+    """What static activations are moved up by, see `static_dots`."""
+
     takes_in_place = False
     """Whether there is `take_in_place`."""
 

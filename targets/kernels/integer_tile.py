@@ -70,6 +70,7 @@ class Tile:
         self.blocks = tiles.local(blocks_of(depth, given))
         self.words = tiles.local(words_of(depth, given))
         self.block = tiles.local(self.words * PANEL + scale_words(given))
+        self.panel = panel
         self.start = tiles.local(panel * self.groups * self.block)
         self.fetch = following(self.start, tiles.local(self.groups * self.block))
         row_words = tiles.local(self.groups * self.blocks * (self.parts * self.copies))
@@ -125,9 +126,7 @@ class Tile:
                 tirx.EQ(self.fetch.alone, 1), g * self.block, g * self.words * self.fetch.step * 2
             )
             ahead = tiles.local(self.fetch.start + far)
-        sums = self._sums(
-            start + first, rows, ahead, [self._offset(i, g) for i in range(len(rows))]
-        )
+        sums = self._sums(start + first, rows, ahead, self._offsets(first, g))
         scales_at = tiles.local(start + self.words * PANEL)
         scales = [
             load_scale(
@@ -149,6 +148,12 @@ class Tile:
                 value = value * (scale * row_scale)
                 at = places[cell]
                 T.buffer_store(totals, totals[at] + value if adds else value, [at])
+
+    def _offsets(self, first: int, g: Expr) -> list[Expr | None]:
+        """What the sums of columns `first` and on have too much in group g, by cell."""
+        del first
+        by_row = [self._offset(i, g) for i in range(len(self.rows))]
+        return [by_row[i] for i, _ in self._cells()]
 
     def _offset(self, i: int, g: Expr) -> Expr | None:
         """What row i's sums of a group have too much, in every lane; None for nothing.
@@ -177,7 +182,7 @@ class Tile:
     def _sums(
         self, start: Expr, rows: Sequence[Expr], ahead: Expr | None, offsets: Sequence[Expr | None]
     ) -> list[Expr]:
-        """int32 sums of one group without the rows' `offsets`, a vector per cell."""
+        """int32 sums of one group without the `offsets`, a vector per cell."""
         dtype, each = self.dot.sums(self.given)
         limit = self.dot.steps(self.given)
         cells = range(len(self.rows) * self.vectors)
@@ -207,12 +212,11 @@ class Tile:
         return self._without(offsets, [wide[at] for at in places])
 
     def _without(self, offsets: Sequence[Expr | None], sums: Sequence[Expr]) -> list[Expr]:
-        """`sums`, a vector per cell, less the offset of their row."""
-        found = []
-        for n, total in enumerate(sums):
-            offset = offsets[n // self.vectors]
-            found.append(total if offset is None else total - offset)
-        return found
+        """`sums`, a vector per cell, less their offsets."""
+        return [
+            total if offset is None else total - offset
+            for total, offset in zip(sums, offsets, strict=True)
+        ]
 
     def _chained(
         self, start: Expr, rows: Sequence[Expr], ahead: Expr | None, offsets: Sequence[Expr | None]
@@ -229,7 +233,7 @@ class Tile:
         in_place = chains % self.parts == 0 and self.parts > 1 and dot.takes_in_place
         totals = self._zeros("int32", self.lanes, chains)
         for n in range(cells):
-            offset = offsets[n // self.vectors]
+            offset = offsets[n]
             if offset is not None:
                 at = T.ramp(n * self.lanes, 1, self.lanes)
                 T.buffer_store(totals, dot.word(0) - offset, [at])

@@ -5,7 +5,7 @@ out[m, n] = epilogue(sum_k a[m, k] * w[n, k], operands at (m, n))
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -19,11 +19,13 @@ from edgemoe.plan import Pointer, Rows, WeightSection
 from edgemoe.precision import Unit
 from edgemoe.targets.kernels import columns as wide
 from edgemoe.targets.kernels import expression as ex
+from edgemoe.targets.kernels import static_rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
 from edgemoe.targets.kernels.fetch import Fetch, fetch_for
 from edgemoe.targets.kernels.panels import LINE, pack_ports, panel_bytes
 from edgemoe.targets.kernels.product import Product, c_types, product_of, row_pointers, work_of
+from edgemoe.targets.kernels.static_product import column_sums
 from edgemoe.targets.kernels.tuning import UNTUNED, Tuned
 from edgemoe.targets.site import Array, Site, reader, shape_of, size_of
 from edgemoe.targets.spec import Isa, dots_of
@@ -203,10 +205,9 @@ def lower(site: Site) -> None:
     """Append the product to the program."""
     assert site.function is not None
     body, epilogue = parse(site.function)
-    product = product_node(site.function)
     x, weight = site.node.inputs[:2]
     assert x is not None and weight is not None
-    transposed = product.op_type == "MatMul" or not graph_facts.attribute(product, "transB", 0)
+    transposed = is_transposed(site)
     columns, depth = shape_of(weight)[::-1] if transposed else shape_of(weight)
     rows = size_of(shape_of(x)) // depth
     unit = unit_of(site, weight, transposed, rows)
@@ -219,19 +220,29 @@ def lower(site: Site) -> None:
     (out,) = site.outputs
     (source,) = site.pointers([x])
     nbytes = 4 * (rows * (depth + columns)) + depth * columns * given.bits // 8
-    taken = row_pointers(
-        site.program, source, rows, depth, given, origin=site.origin, nodes=site.nodes
-    )
+    if given.static_activations:
+        panels = -(-columns // tiles.PANEL) * panel_bytes(depth, given)
+        taken = static_rows.pointers(site, source, unit, rows, weights, panels)
+    else:
+        taken = row_pointers(
+            site.program, source, rows, depth, given, origin=site.origin, nodes=site.nodes
+        )
+    results, codes = [Pointer(out)], static_rows.written_as_codes(site)
+    if codes is not None:
+        from edgemoe.targets.kernels.linear_codes import LinearCodes
+
+        spec = LinearCodes(epilogue, given, tuned, spec.narrow)
+        results = [codes.new_codes(site.program, out), codes.facts(site.program)]
     site.program.step(
         spec, "linear",
-        [*taken, Pointer(weights), Pointer(out), *operands, rows, depth, columns],
-        in_place=[(out, b) for b in site.full_operands(body, operands)],
+        [*taken, Pointer(weights), *results, *operands, rows, depth, columns],
+        in_place=[(out, b) for b in site.full_operands(body, operands)] if codes is None else [],
         tasks=spec.tasks(rows, columns),
         label=f"linear {rows}x{depth} -> {columns}{ex.describe(epilogue)}",
         origin=site.origin, nodes=site.nodes, macs=rows * depth * columns, nbytes=nbytes,
         work=work_of(given, rows * depth * columns, nbytes),
-        reason=f"constant weight, {given}{why}",
-        rows=None if given.int8_activations or given.half_activations
+        reason=f"constant weight, {given}{why}" + (", written as codes" if codes else ""),
+        rows=None if given.int8_activations or given.half_activations or codes is not None
         else rows_of(body, rows, depth, columns, tuned.row_block),
     )  # fmt: skip
 
@@ -244,6 +255,13 @@ def rows_of(body: Body, rows: int, depth: int, columns: int, block: int) -> Rows
         rows, (4 * depth, 0, 4 * columns, *operands, 0, 0, 0), 3 + len(operands), block,
         -(-columns // tiles.PANEL),
     )  # fmt: skip
+
+
+def is_transposed(site: Site) -> bool:
+    """Tell whether the inputs of the weight's columns lie along its first axis."""
+    assert site.function is not None
+    product = product_node(site.function)
+    return product.op_type == "MatMul" or not graph_facts.attribute(product, "transB", 0)
 
 
 def unit_of(site: Site, weight: ir.Value, transposed: bool, rows: int) -> Unit:
@@ -266,8 +284,17 @@ def _place(site: Site, weight: ir.Value, transposed: bool, unit: Unit, given: We
         precision.key(name),
     )  # fmt: skip
 
+    made: list[Array] = []
+
     def packed() -> Array:
         rows = read().T if transposed else read()
-        return pack_ports([rows], given, [precision.rounder(name)])
+        panels = pack_ports([rows], given, [precision.rounder(name)])
+        made[:] = [column_sums(panels)] if given.static_activations else []
+        return panels
 
-    return site.program.packed(name, key, [(section, packed)])
+    parts: list[tuple[WeightSection, Callable[[], Array]]] = [(section, packed)]
+    if given.static_activations:
+        size = -(-unit.columns // tiles.PANEL) * tiles.PANEL * 4
+        behind = WeightSection(f"{name}.sums", 0, size, unit.role, None, "int32")
+        parts.append((behind, lambda: made[0]))  # sections are made in their order
+    return site.program.packed(name, key, parts)

@@ -6,6 +6,7 @@ rms:   x / sqrt(mean(x^2) + epsilon) * scale (Zhang and Sennrich, 2019, eq. 4)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,13 +18,17 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer, Rows
-from edgemoe.targets.kernels import columns, reduce
+from edgemoe.targets.kernels import columns, reduce, static_rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
 TOGETHER = 4
 """Registers of partial sums."""
+
+
+Store = Callable[[Expr, Expr, Expr, Expr, int], None]
+"""Emits the store of `lanes` values: store(row, start of the row, column j, value, lanes)."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,10 @@ class Norm:
     def build(self, name: str, isa: Isa) -> tiles.Built:
         """The kernel for one instruction set."""
         with IRBuilder() as builder, T.prim_func(s_tir=True):
-            names = ["x", "out"] + ["scale"] * self.scale + ["shift"] * self.shift
-            buffers, (width, begin, end) = tiles.parameters(
-                dict.fromkeys(names, "float32"), ("width",)
-            )
-            x, out = buffers["x"], buffers["out"]
+            names = ["scale"] * self.scale + ["shift"] * self.shift
+            pointers = {"x": "float32", **self._results, **dict.fromkeys(names, "float32")}
+            buffers, (width, begin, end) = tiles.parameters(pointers, ("width",))
+            x, store = buffers["x"], self._storer(isa, buffers, width)
             share = tiles.local(tirx.const(1.0, "float32") / reduce.as_float(width))
             with T.serial(begin, end) as row:
                 start = tiles.local(row * width)
@@ -79,10 +83,25 @@ class Norm:
                         value = value * tiles.load(buffers["scale"], j, lanes)
                     if self.shift:
                         value = value + tiles.load(buffers["shift"], j, lanes)
-                    tiles.store(out, start + j, value, lanes)
+                    store(row, start, j, value, lanes)
 
                 columns.for_columns(width, isa.lanes, write)
         return tiles.Built(builder.get())
+
+    @property
+    def _results(self) -> dict[str, str]:
+        """Names and dtypes of the pointers between x and the parameters."""
+        return {"out": "float32"}
+
+    def _storer(self, isa: Isa, buffers: dict[str, tirx.Var], width: Expr) -> Store:
+        """What writes values of a row, which begins at element `start`, from column j on."""
+        del isa, width
+
+        def store(row: Expr, start: Expr, j: Expr, value: Expr, lanes: int) -> None:
+            del row
+            tiles.store(buffers["out"], start + j, value, lanes)
+
+        return store
 
 
 HANDLES = ("LayerNormalization", "RMSNormalization")
@@ -113,10 +132,18 @@ def lower(site: Site) -> None:
     source, *parameters = site.pointers([x, *given])
     out = site.outputs[0]
     rows = size_of(shape[:-1])
+    results, codes = [Pointer(out)], static_rows.written_as_codes(site)
+    if codes is not None:
+        from edgemoe.targets.kernels.norm_codes import NormCodes
+
+        spec = NormCodes(kind, len(given) > 0, len(given) > 1, epsilon)
+        results = [codes.new_codes(site.program, out), codes.facts(site.program)]
     site.program.step(
-        spec, "norm", [source, Pointer(out), *parameters, shape[-1]],
-        in_place=[(out, source.buffer)], tasks=rows,
+        spec, "norm", [source, *results, *parameters, shape[-1]],
+        in_place=[(out, source.buffer)] if codes is None else [], tasks=rows,
         label=f"{kind} norm of {rows} rows of {shape[-1]}", origin=site.origin, nodes=site.nodes,
-        nbytes=8 * size_of(shape), reason="norm of the last axis",
-        rows=Rows(rows, (4 * shape[-1], 4 * shape[-1], *(0 for _ in parameters), 0)),
+        nbytes=(8 if codes is None else 5) * size_of(shape),
+        reason="norm of the last axis" + (", written as codes" if codes else ""),
+        rows=None if codes
+        else Rows(rows, (4 * shape[-1], 4 * shape[-1], *(0 for _ in parameters), 0)),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from edgemoe.targets.kernels.float16_product import Float16Product
 from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.integer_tile import Fetching
 from edgemoe.targets.kernels.panels import LINE, PANEL
+from edgemoe.targets.kernels.static_product import StaticProduct
 from edgemoe.targets.kernels.tile import STORED as STORED
 from edgemoe.targets.kernels.tuning import DEFAULT, Tuning
 from edgemoe.targets.program import Program
@@ -97,6 +98,8 @@ def product_of(given: WeightFormat, tuning: Tuning = DEFAULT, narrow: bool = Fal
         return Bfloat16Product(tuning) if given.pairs_inputs else Float16Product(tuning)
     if not given.is_integer:
         return FloatProduct(given.kind, tuning, narrow)
+    if given.static_activations:
+        return StaticProduct(given, tuning)
     kind = IntegerProduct if given.int8_activations else DequantisedProduct
     return kind(given, tuning)
 

@@ -67,20 +67,20 @@ class Rotary:
                     }
                     line = (batch * number["heads"] + head) * number["rows"] + row
                     at["out"] = tiles.local(line * number["width"])
-                    self._head(isa, buffers, at, half, number)
+                    self.head(isa, buffers, at, half, number["turned"], number["width"])
         return tiles.Built(builder.get())
 
-    def _head(
+    def head(
         self, isa: Isa, buffers: dict[str, tirx.Var], at: dict[str, Expr], half: Expr,
-        number: dict[str, Expr],
+        turned: Expr, width: Expr,
     ) -> None:  # fmt: skip
+        """Emit one row of a head: x, cos and sin at their places to `out` at its own."""
         if self.partner == "half":
             self._halves(isa, buffers, at, half)
         else:
             self._pairs(isa, buffers, at, half)
-        turned = number["turned"]
         tiles.for_columns(
-            number["width"] - turned, isa.lanes,
+            width - turned, isa.lanes,
             lambda j, n: tiles.store(
                 buffers["out"], at["out"] + turned + j,
                 tiles.load(buffers["x"], at["x"] + turned + j, n), n,
@@ -141,7 +141,8 @@ def _shuffle(value: Expr, picks: list[int]) -> Expr:
 HANDLES = ("Rotary",)
 
 
-def _read(function: ir.Function) -> rotary_form.Rotary | None:
+def read(function: ir.Function) -> rotary_form.Rotary | None:
+    """The rotary embedding of a region."""
     end = function.outputs[0].producer()
     return None if end is None else rotary_form.match(end)
 
@@ -149,13 +150,17 @@ def _read(function: ir.Function) -> rotary_form.Rotary | None:
 def accepts(node: ir.Node, function: ir.Function | None) -> bool:
     """Tell whether the region is a rotary embedding that the kernel computes."""
     del node
-    return function is not None and _read(function) is not None
+    return function is not None and read(function) is not None
 
 
 def lower(site: Site) -> None:
-    """Append the rotary embedding to the program."""
+    """Append the rotary embedding to the program, or leave it to the step that reads it."""
+    from edgemoe.targets.kernels import turned_rows
+
     assert site.function is not None
-    found = _read(site.function)
+    if turned_rows.left_to_reader(site):
+        return
+    found = read(site.function)
     assert found is not None
     shape = shape_of(site.node.outputs[0])
     rank = len(shape)
@@ -166,14 +171,14 @@ def lower(site: Site) -> None:
     site.program.step(
         Rotary(found.partner, found.narrow), "rotary",
         [*pointers, Pointer(site.outputs[0]), found.offset, heads, rows, found.turned, shape[-1],
-         *(stride for view in views for stride in _strides(view))],
+         *(stride for view in views for stride in strides_of(view))],
         tasks=lines // heads, label=f"rotary embedding of {lines} rows of {shape[-1]}",
         origin=site.origin, nodes=site.nodes, nbytes=8 * size_of(shape),
         reason=f"turns by {found.partner}",
     )  # fmt: skip
 
 
-def _strides(view: View) -> list[int]:
+def strides_of(view: View) -> list[int]:
     """Strides of batch, head and row; missing dimensions have stride 0."""
     found = [view.stride(axis) or 0 for axis in range(len(view.dims) - 1)]
     return [0] * (3 - len(found)) + found

@@ -19,8 +19,10 @@ from tvm.script.ir_builder import tirx as T
 from edgemoe import graph_facts
 from edgemoe.plan import Pointer
 from edgemoe.targets.generic import c_pointer
+from edgemoe.targets.kernels import rotary_scatter, turned_rows
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.copy import Copy
+from edgemoe.targets.kernels.scatter_places import inside, wrapped
 from edgemoe.targets.site import Site, shape_of, size_of
 from edgemoe.targets.spec import Isa
 
@@ -128,20 +130,6 @@ class ScatterRows:
         return tiles.Built(builder.get())
 
 
-def wrapped(place: Expr, extent: Expr, dtype: str) -> Expr:
-    """A place that may count from the end, counted from the front."""
-    first = tiles.local(place)
-    shifted = tirx.Select(
-        first < tirx.const(0, dtype), tirx.Cast(dtype, extent), tirx.const(0, dtype)
-    )
-    return tiles.local(first + shifted)
-
-
-def inside(place: Expr, extent: Expr, dtype: str) -> Expr:
-    """Tell whether a place is one; asked in its own width, before it becomes an address."""
-    return tirx.all(place >= tirx.const(0, dtype), place < tirx.Cast(dtype, extent))
-
-
 def _update(buffers: dict[str, tirx.Var], reduction: str, target: Expr, source: Expr) -> None:
     out, updates = buffers["out"], buffers["updates"]
     T.buffer_store(out, _REDUCE[reduction](out[target], updates[source]), [target])
@@ -174,6 +162,10 @@ def lower(site: Site) -> None:
     reduction = graph_facts.text_attribute(site.node, "reduction", "none")
     nbytes = size_of(shape_of(x)) * int(x.dtype.itemsize)
     Copy.append(site.program, data.buffer, out, nbytes, origin=site.origin, nodes=site.nodes)
+    left = turned_rows.left_at(site.program, changes.buffer)
+    if left is not None:
+        rotary_scatter.append(site, left, out, places, index)
+        return
     kernel: ScatterElements | ScatterRows
     if site.node.op_type == "ScatterElements":
         numbers, tasks = _columns(site.node, shape_of(x), shape_of(indices))

@@ -19,7 +19,14 @@ from tvm.script.ir_builder import tirx as T
 
 from edgemoe.plan import Pointer
 from edgemoe.precision import Unit
-from edgemoe.targets.kernels import columns, mix_tile, quantise_panels, unpack_rows
+from edgemoe.targets.kernels import (
+    columns,
+    mix_tile,
+    quantise_panels,
+    static_panels,
+    static_rows,
+    unpack_rows,
+)
 from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.body import Body, NotElementwise
@@ -220,20 +227,28 @@ def lower(site: Site) -> None:
     assert weight is not None and x is not None
     rows, depth = shape_of(weight)
     batch, channels = size_of(shape_of(x)[:-2]), shape_of(x)[-1]
-    given = site.program.precision.choose(unit_of(site, weight, batch * channels))
+    unit = unit_of(site, weight, batch * channels)
+    given = site.program.precision.choose(unit)
     origin, nodes = site.origin, site.nodes
     if given == F32:
         left = [Pointer(unpack_rows.place(site, weight, given, site.program)[0])]
     else:
-        left = unpack_rows.append(site, weight, given)
+        left = list(unpack_rows.append(site, weight, given))
     (right,), operands = site.pointers([x]), site.operands(body)
     spec: TokenMix | TokenMixInt8
     if given.int8_activations:
         panels = activation_format(given)
         spec, places = TokenMixInt8(epilogue, panels), site.full_operands(body, operands)
-        right = quantise_panels.append(
-            site.program, right, batch, depth, channels, panels, origin=origin, nodes=nodes
-        )
+        if given.static_activations:
+            facts = static_rows.input_of(site, unit, batch * channels).facts(site.program)
+            right = static_panels.append(
+                site.program, right, facts, batch, depth, channels, origin=origin, nodes=nodes
+            )
+            left.append(facts)
+        else:
+            right = quantise_panels.append(
+                site.program, right, batch, depth, channels, panels, origin=origin, nodes=nodes
+            )
     else:
         spec = TokenMix(epilogue, mix_tile.known_depth(site.program, depth))
         places = [operands[i].buffer for i in spec.in_place(channels)]

@@ -20,6 +20,7 @@ from edgemoe.targets.kernels.fetch import Fetch
 from edgemoe.targets.kernels.integer_product import IntegerProduct
 from edgemoe.targets.kernels.panels import PANEL
 from edgemoe.targets.kernels.product import C_TYPES
+from edgemoe.targets.kernels.static_product import StaticMixProduct
 from edgemoe.targets.kernels.tuning import Tuning
 from edgemoe.targets.spec import Isa
 from edgemoe.weight_format import WeightFormat
@@ -45,12 +46,14 @@ class TokenMixInt8:
 
     @property
     def _product(self) -> IntegerProduct:
-        return IntegerProduct(self.given, TUNING)
+        kind = StaticMixProduct if self.given.static_activations else IntegerProduct
+        return kind(self.given, TUNING)
 
     @property
     def _pointers(self) -> dict[str, str]:
         rows = {"a": "int32", "scales": "float32", "sums": "int32"}
         zeros = {"zeros": "int32"} if self.given.zero_points else {}
+        zeros |= {"facts": "float32"} if self.given.static_activations else {}
         operands = {f"operand{o.index}": "float32" for o in self.operands}
         return {**rows, **zeros, "weights": "int32", "out": "float32", **operands}
 
@@ -58,7 +61,8 @@ class TokenMixInt8:
     def parameters(self) -> tuple[str, ...]:
         """C types of (rows, scales, sums, zeros?, panels, out, operands.., rows, depth, channels).
 
-        The number of rows counts those of one matrix.
+        Static activations have their facts in place of zeros. The number of rows counts those of
+        one matrix.
         """
         return (*(C_TYPES[dtype] for dtype in self._pointers.values()), *["int32_t"] * 3)
 

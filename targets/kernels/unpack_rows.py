@@ -39,7 +39,10 @@ def activation_format(given: WeightFormat) -> WeightFormat:
     bits are not, as 9 bits would be needed.
     """
     zero_points = given.zero_points and given.bits == 8
-    return WeightFormat("integer", 8, given.group, zero_points, int8_activations=True)
+    return WeightFormat(
+        "integer", 8, given.group, zero_points, int8_activations=True,
+        static_activations=given.static_activations,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class UnpackRows:
                     nothing = tirx.Broadcast(tirx.const(0, "int8"), 4 * n)
                     size = register(tirx.Select(signed < nothing, nothing - signed, signed))
                     kept.append(register(tirx.reinterpret(typed("int32", n), size)))
-                if dot.bias(panels):
+                if dot.bias(panels) or panels.static_activations:
                     at = T.ramp(0, 1, n) if n > 1 else 0
                     T.buffer_store(total, total[at] + _byte_sum(codes, n), [at])
             to = tiles.local(block * len(kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 
 import numpy as np
 import onnxruntime
@@ -106,9 +107,63 @@ def test_gpus_take_the_model_too(model, target, precision, tmp_path):
     assert artifact.manifest["accuracy"]["relative_rms_error"]["y"] > 1e-5
 
 
+@pytest.fixture(scope="module")
+def cross_compiled(model, tmp_path_factory):
+    return edgemoe.compile(
+        model, target="aarch64", cpu="aarch64+dotprod", precision="i4",
+        out=tmp_path_factory.mktemp("cross") / "m",
+    )  # fmt: skip
+
+
 @pytest.mark.needs("aarch64-linux-gnu-gcc")
-def test_what_cannot_run_here_says_that_nothing_was_measured(model, tmp_path):
+def test_what_cannot_run_here_expects_what_a_copy_gave(model, artifact, cross_compiled):
+    """Experts chosen after rounding are the same on both: float32 would be far away."""
+    (case,) = read_cases(cross_compiled.path)
+    assert case.statistic == "rms" and case.tolerance == 0.05
+    with edgemoe.load(artifact.path) as session:
+        own = session.run(case.inputs)["y"]
+    rms = float(np.sqrt(np.mean(own**2)))
+    assert float(np.sqrt(np.mean((case.outputs["y"] - own) ** 2))) < 0.05 * rms
+    exact = onnxruntime.InferenceSession(model).run(None, case.inputs)[0]
+    assert float(np.sqrt(np.mean((case.outputs["y"] - exact) ** 2))) > 0.05 * rms
+    accuracy = cross_compiled.manifest["accuracy"]
+    assert "as aarch64 is not here" in accuracy["data"]
+    error = artifact.manifest["accuracy"]["relative_rms_error"]["y"]
+    assert accuracy["relative_rms_error"]["y"] == pytest.approx(error, rel=0.1)
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+@pytest.mark.needs("qemu-aarch64")
+def test_the_board_gives_what_the_copy_gave(cross_compiled, tmp_path):
+    """The artifact's own example in an emulator, told to print every element."""
+    folder = cross_compiled.path
+    text = (folder / "src/example.c").read_text()
+    assert "i < 8" in text
+    (tmp_path / "all.c").write_text(text.replace("i < 8", f"i < {TOKENS * HIDDEN}"))
+    subprocess.run(
+        ["aarch64-linux-gnu-gcc", "-std=c11", "-I", folder / "src", "-o", tmp_path / "all",
+         tmp_path / "all.c", folder / "model.so", f"-Wl,-rpath,{folder}"], check=True,
+    )  # fmt: skip
+    done = subprocess.run(
+        ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", tmp_path / "all", folder],
+        check=True, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    (case,) = read_cases(folder)
+    (line,) = (x for x in done.stdout.splitlines() if x.startswith("y:"))
+    got = np.array([float(x) for x in line.split()[1:]]).reshape(TOKENS, HIDDEN)
+    error = got - case.outputs["y"]
+    assert np.sqrt(np.mean(error**2)) < case.tolerance * np.sqrt(np.mean(got**2))
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+def test_without_a_compiler_for_this_machine_nothing_was_measured(model, tmp_path, monkeypatch):
+    from edgemoe import stand_in
+
+    monkeypatch.setattr(stand_in, "_of_this_machine", lambda: None)
     artifact = edgemoe.compile(
         model, target="aarch64", cpu="aarch64+dotprod", precision="i4", out=tmp_path / "m"
     )
     assert "cannot run code for aarch64" in artifact.manifest["accuracy"]["loss by rounding"]
+    (case,) = read_cases(artifact.path)
+    exact = onnxruntime.InferenceSession(model).run(None, case.inputs)[0]
+    np.testing.assert_allclose(case.outputs["y"], exact, rtol=1e-3, atol=1e-4)

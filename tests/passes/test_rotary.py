@@ -70,6 +70,22 @@ def test_forms_of_transformers(tools, name):
     assert not moved & set(left)  # GPT-J repeats its tables by a concatenation
 
 
+def test_heads_of_one_projection_are_split_off(tools):
+    """Queries, keys and values are slices of the heads; only the columns of a head turn."""
+    torch = pytest.importorskip("torch")
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+    class Turn(torch.nn.Module):
+        def forward(self, x, cos, sin):
+            q, k, v = x.view(5, 8, 16).split([4, 2, 2], 1)
+            q, k = apply_rotary_pos_emb(q, k, cos, sin)
+            return q, k, v
+
+    example = (torch.randn(5, 128), torch.rand(5, 16), torch.rand(5, 16))
+    found, _ = run(tools, Turn(), example)
+    assert [(f.partner, f.narrow, f.turned) for f in found] == [("half", False, 16)] * 2
+
+
 def test_form_of_this_repository(tools):
     torch = pytest.importorskip("torch")
     from edgemoe.models.attention import rotate

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 40, MARGIN = 64 };
+enum { MOST = 48, MARGIN = 64 };
 
 static void get(void *to, size_t bytes)
 {
@@ -32,7 +32,7 @@ static int32_t integer(void)
 /* Arguments that a function does not have do no harm: they lie behind those that it reads. */
 #define EIGHT(x) x(0), x(1), x(2), x(3), x(4), x(5), x(6), x(7)
 #define TYPE(i) intptr_t
-typedef int function(EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE));
+typedef int function(EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE), EIGHT(TYPE));
 
 static void serve(void *library)
 {
@@ -70,7 +70,8 @@ static void serve(void *library)
 #define A2(i) a[16 + i]
 #define A3(i) a[24 + i]
 #define A4(i) a[32 + i]
-    f(EIGHT(A0), EIGHT(A1), EIGHT(A2), EIGHT(A3), EIGHT(A4));
+#define A5(i) a[40 + i]
+    f(EIGHT(A0), EIGHT(A1), EIGHT(A2), EIGHT(A3), EIGHT(A4), EIGHT(A5));
     for (int32_t i = 0; i < count; i++) {
         if (sizes[i] < 0)
             continue;
