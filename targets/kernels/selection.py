@@ -29,9 +29,10 @@ def key(x: Expr, *, largest: bool) -> Expr:
         return tiles.splat(tirx.const(value, "int32"), lanes)
 
     bits = vm.register(tirx.reinterpret(integer, x))
-    bits = vm.register(tirx.Select(tirx.EQ(bits, splat(NEVER)), splat(0), bits))  # -0 becomes 0
-    # Negative floats are ordered the other way round: all bits but the sign are turned.
-    turned = bits ^ ((bits >> splat(31)) & splat(0x7FFFFFFF))
+    # Negative floats are ordered the other way round: all bits but the sign are turned. That makes
+    # -1 of -0, which becomes 0. (Its bits are -2**31: TVM takes no scalar to be equal to that.)
+    turned = vm.register(bits ^ ((bits >> splat(31)) & splat(0x7FFFFFFF)))
+    turned = tirx.Select(tirx.EQ(turned, splat(-1)), splat(0), turned)
     ordered = vm.register(tirx.Select(vm.is_nan(x), splat(_NAN), turned))
     return ordered if largest else ordered ^ splat(-1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -165,6 +167,16 @@ def test_selection_at_all_widths(kernels, known, name, experts, chosen, is_known
     scores = np.take_along_axis(e, ids, -1)
     wanted = scores / (e if name == "plain" else scores).sum(-1, keepdims=True)
     np.testing.assert_allclose(weights, wanted, rtol=1e-6 + chosen * 2**-25)
+
+
+def test_zeros_of_both_signs_are_equal_without_vectors(isa, build_for):
+    target, given = isa
+    one_lane = replace(given, lanes=1)
+    kernel = build_for((target, one_lane), {"after": Route(**AFTER)})["after"]
+    logits = np.array([[-0.0, 0.0, -0.0, -1.0, 0.0]], np.float32)
+    ids, weights = np.empty((1, 4), np.int64), np.empty((1, 4), np.float32)
+    kernel(logits, ids, weights, 5, 4, 0, 1)
+    np.testing.assert_array_equal(ids, [[0, 1, 2, 4]])
 
 
 def test_a_router_of_a_known_number_of_experts_with_groups_and_a_bias(kernels, known):
