@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.cases import Case
 from benchmarks.conductor import Result, measure
 from benchmarks.contestant import Contestant, Kit
+from benchmarks.environments import ROOT
 from benchmarks.ratios import best_peers
 from benchmarks.roofline import Roof, Work, roof_of
 
@@ -76,7 +77,7 @@ def row_of(result: Result, roof: Roof | None) -> dict[str, Any]:
         "peer": contestant.peer,
         "format": contestant.format,
         "bits": contestant.bits,
-        "failed": result.failed,
+        "failed": result.failed and result.failed.replace(f"{ROOT}/", ""),
     }
     if result.failed is not None:
         return row
