@@ -146,26 +146,31 @@ class Linear:
             with T.serial(begin, end) as i:
 
                 def vector(j: Expr, lanes: int) -> None:
-                    column = tiles.local(panel * tiles.PANEL + j)
-                    index = {
-                        "full": tiles.local((row + i) * columns + column),
-                        "column": column,
-                        "row": row + i,
-                        "scalar": tirx.const(0, "int32"),
-                    }
-
-                    def leaf(node: ex.Port | ex.Operand) -> Expr:
-                        if isinstance(node, ex.Port):
-                            return tiles.load(buffers["values"], i * tiles.PANEL + j, lanes)
-                        return tiles.operand(
-                            buffers[f"operand{node.index}"], node.indexing, index, lanes
-                        )
-
-                    value = ex.evaluate(self.epilogue, leaf, lanes)
+                    index, value = self._value(buffers, row, i, panel, columns, j, lanes)
                     tiles.store(buffers["out"], index["full"], value, lanes)
 
                 wide.for_panel(width, tiles.PANEL, isa.lanes, vector)
         return builder.get()
+
+    def _value(
+        self, buffers: Mapping[str, tirx.Var], row: Expr, i: Expr, panel: Expr, columns: Expr,
+        j: Expr, lanes: int,
+    ) -> tuple[dict[str, Expr], Expr]:  # fmt: skip
+        """Where results of row i of a tile lie, from column j of its panel on, and their values."""
+        column = tiles.local(panel * tiles.PANEL + j)
+        index = {
+            "full": tiles.local((row + i) * columns + column),
+            "column": column,
+            "row": row + i,
+            "scalar": tirx.const(0, "int32"),
+        }
+
+        def leaf(node: ex.Port | ex.Operand) -> Expr:
+            if isinstance(node, ex.Port):
+                return tiles.load(buffers["values"], i * tiles.PANEL + j, lanes)
+            return tiles.operand(buffers[f"operand{node.index}"], node.indexing, index, lanes)
+
+        return index, ex.evaluate(self.epilogue, leaf, lanes)
 
 
 HANDLES = ("Linear",)

@@ -15,7 +15,6 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from edgemoe.targets.kernels import columns as wide
-from edgemoe.targets.kernels import expression as ex
 from edgemoe.targets.kernels import tile as tiles
 from edgemoe.targets.kernels.linear import Linear
 from edgemoe.targets.kernels.product import c_types, product_of
@@ -59,23 +58,8 @@ class LinearCodes(Linear):
                 to = tiles.local((row + i) * nbytes)
 
                 def vector(j: Expr, lanes: int) -> None:
-                    column = tiles.local(panel * tiles.PANEL + j)
-                    index = {
-                        "full": tiles.local((row + i) * columns + column),
-                        "column": column,
-                        "row": row + i,
-                        "scalar": tirx.const(0, "int32"),
-                    }
-
-                    def leaf(node: ex.Port | ex.Operand) -> Expr:
-                        if isinstance(node, ex.Port):
-                            return tiles.load(buffers["values"], i * tiles.PANEL + j, lanes)
-                        return tiles.operand(
-                            buffers[f"operand{node.index}"], node.indexing, index, lanes
-                        )
-
-                    value = ex.evaluate(self.epilogue, leaf, lanes)
-                    coder.store(buffers["out"], to, column, value, lanes)
+                    index, value = self._value(buffers, row, i, panel, columns, j, lanes)
+                    coder.store(buffers["out"], to, index["column"], value, lanes)
 
                 wide.for_panel(width, tiles.PANEL, isa.lanes, vector)
         return builder.get()
